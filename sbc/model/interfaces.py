@@ -1,0 +1,110 @@
+"""The seams between the floors: what the hall may ask of the doors."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sbc.model.binding import Binding, Checkpoint
+from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A dialog as a store gives it back after the edge was started again."""
+
+    binding: Binding
+    agent: AgentName
+    route: str
+    """Which route of the configuration opened it: the route's agent and path."""
+    principal: PrincipalId
+    subprotocol: str | None
+    extensions: str | None
+    created: float
+    """Wall-clock seconds."""
+    checkpoint: Checkpoint | None
+
+
+@dataclass(frozen=True, slots=True)
+class Journals:
+    """What a store kept of a dialog's messages: the sequence number of the first, and the messages as on the wire."""
+
+    from_client: tuple[int, Sequence[bytes]]
+    from_node: tuple[int, Sequence[bytes]]
+
+
+class Store(Protocol):
+    """Bindings, checkpoints and journals. One interface, one conformance suite (tests/stores).
+
+    Every method may be called from the event loop only, and none of them blocks it.
+    """
+
+    durable: bool
+    """Whether it outlives the process: if not, journals are not offered to it."""
+
+    async def open(self) -> Sequence[Stored]:
+        """Make ready, and give back the dialogs that are on record. Raises StoreError."""
+
+    async def close(self) -> None:
+        """Write what is outstanding, and let go."""
+
+    def create(self, stored: Stored, done: Callable[[Exception | None], None]) -> None:
+        """Put a new dialog on record. `done(None)`, or `done(Conflict)` if the session is on record already."""
+
+    def rebind(self, binding: Binding, expected: int, done: Callable[[Exception | None], None]) -> None:
+        """Replace the binding if its epoch is `expected`: `done(None)`, else `done(Conflict)`; StoreError on faults.
+
+        `done` may be called before this returns; a durable store calls it once the change is on disk.
+        """
+
+    def checkpoint(self, session: SessionId, checkpoint: Checkpoint) -> None:
+        """Keep the newest checkpoint, and drop client messages that it covers."""
+
+    def journal(self, session: SessionId, from_client: bool, first: int, messages: Sequence[bytes]) -> None:
+        """Keep messages `first`, `first + 1`, ... of one direction."""
+
+    def forget_before(self, session: SessionId, from_client: bool, first: int) -> None:
+        """Messages before `first` of one direction are no longer in the journal."""
+
+    async def journals(self, session: SessionId) -> Journals:
+        """The messages on record. Raises StoreError."""
+
+    def remove(self, session: SessionId) -> None:
+        """The dialog is over."""
+
+    def healthy(self) -> bool:
+        """Whether the last thing asked of it worked (/readyz)."""
+
+
+class TrunkListener(Protocol):
+    """What a trunk (nodes/trunk.py) tells the hall. The trunk has checked the form of every message, not its truth."""
+
+    def registered(self, trunk: "Trunk", message: Mapping[str, Any]) -> float:
+        """A node has introduced itself; the answer is how often it shall send a heartbeat, in seconds.
+
+        Raises Refusal if the node may not join.
+        """
+
+    def heard(self, trunk: "Trunk", message: Mapping[str, Any]) -> None:
+        """Any further message of a registered node: heartbeat, accept, decline, checkpoint, drain, bye, journal."""
+
+    def lost(self, trunk: "Trunk") -> None:
+        """The trunk is closed."""
+
+
+class Trunk(Protocol):
+    """The signalling channel to one node."""
+
+    node: NodeId
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send one message; bounded: a node that does not read its trunk loses it."""
+
+    def close(self, reason: str) -> None:
+        """Close the channel."""
+
+
+ProbeResult = Callable[[NodeId, bool, str, float], None]
+"""Told after each probe: the node, whether it lives, why not, and the round trip in seconds."""
+
+Spawn = Callable[[str, Awaitable[None]], None]
+"""Starts a named task under the hall's supervision (runtime/tasks.py)."""

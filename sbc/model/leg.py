@@ -1,0 +1,36 @@
+"""A dialog has two sides. A Leg is logical; the connection that carries it at the moment is a Link."""
+
+from enum import Enum
+
+
+class Leg(Enum):
+    CLIENT = "client"
+    NODE = "node"
+
+
+class Role(Enum):
+    """What a node is to a session; `Session-Role` on the wire."""
+
+    OWNER = "owner"
+    STANDBY = "standby"
+
+
+class State(Enum):
+    """The state of a dialog, as operators see it. core/dialog.py derives it from its two sides."""
+
+    EARLY = "early"
+    CONFIRMED = "confirmed"
+    HELD = "held"
+    PARKED = "parked"
+    HIBERNATED = "hibernated"
+    ENDED = "ended"
+
+
+class Cause(Enum):
+    """Why a dialog changed its owner; the `cause` of `Session-Resume` and of sbc_handovers_total."""
+
+    FAILOVER = "failover"
+    MIGRATION = "migration"
+    ROLLOVER = "roll-over"
+    RECOVERY = "recovery"
+    """The edge was started again: the node is the same, the leg is new."""

@@ -1,0 +1,86 @@
+"""What an agent declares about its sessions. Durations are in seconds, sizes in bytes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from sbc.model.ids import AgentName, PoolName
+
+
+class Continuity(Enum):
+    """The class of a session: how soon its silence hurts. Lower `rank` is served first."""
+
+    SYNCHRONOUS = "synchronous"
+    INTERACTIVE = "interactive"
+    AUTONOMOUS = "autonomous"
+
+    @property
+    def rank(self) -> int:
+        return _RANK[self]
+
+
+_RANK = {Continuity.SYNCHRONOUS: 0, Continuity.INTERACTIVE: 1, Continuity.AUTONOMOUS: 2}
+
+
+class Standby(Enum):
+    COLD = "cold"
+    WARM = "warm"
+
+
+class Output(Enum):
+    CONTINUE = "continue"
+    REGENERATE = "regenerate"
+
+
+class Replay(Enum):
+    AUTO = "auto"
+    ALL = "all"
+    NONE = "none"
+
+
+class When(Enum):
+    TURN = "turn"
+    NOW = "now"
+
+
+class Value(Enum):
+    RISING = "rising"
+    FLAT = "flat"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    regions: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    spread: str | None = "zone"
+    """Where the replica goes: `zone` asks for another zone than the owner's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    allowed: bool = True
+    when: When = When.TURN
+    standby: Standby = Standby.COLD
+    output: Output = Output.CONTINUE
+    replay: Replay = Replay.AUTO
+    tolerated_loss: int | None = 0
+    """Messages a held client may lose before its session has to end; None: any number."""
+    deadline: float = 5.0
+    """How long a planned move waits for the turn's end."""
+    hold: float = 30.0
+    """How long a client is kept while no node can take its session, and a dialog while its client is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    agent: AgentName
+    pool: PoolName
+    continuity: Continuity = Continuity.INTERACTIVE
+    latency_ceiling: float | None = None
+    placement: Placement = field(default_factory=Placement)
+    migration: Migration = field(default_factory=Migration)
+    max_life: float | None = None
+    value: Value = Value.RISING
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    """The whole of it as written in the configuration: what an invited node is shown."""

@@ -1,0 +1,26 @@
+"""What the sessions of a route may do. Durations are in seconds, sizes in bytes."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    sessions_per_principal: int = 1000
+    message: int = 1024 * 1024
+    journal: int = 256 * 1024
+    """The bound of a dialog's journal, for each direction."""
+    head: int = 32 * 1024
+    headers: int = 100
+    head_timeout: float = 10.0
+    idle: float = 300.0
+    """A session in which no message passes for so long is ended."""
+    ping: float = 20.0
+    """How often a silent connection is asked whether it lives; unanswered for twice as long, it is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    name: str
+    limits: Limits
+    hidden_headers: tuple[str, ...] = ("server", "x-powered-by")
+    """Response headers of nodes that clients do not see, in lower case."""

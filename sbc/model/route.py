@@ -1,0 +1,75 @@
+"""Which hellos go where."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from sbc.model.ids import AgentName, PrincipalId
+
+
+class KeySource(Enum):
+    """Where a route finds the client's own key of a session, if anywhere."""
+
+    NONE = "none"
+    HEADER = "header"
+    COOKIE = "cookie"
+    QUERY = "query"
+    PATH = "path"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    source: KeySource = KeySource.NONE
+    name: str = ""
+    """The header, cookie or query parameter; for PATH the number of the segment, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    agent: AgentName
+    protocol: str
+    policy: str
+    host: str | None = None
+    path: str = "/"
+    """A prefix on segment borders; `/` matches all."""
+    session: SessionKey = field(default_factory=SessionKey)
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """A client's request to open or re-open a session, before a dialog exists for it."""
+
+    client: str
+    """The client's address, without its port."""
+    host: str
+    target: str
+    """Path and query as sent."""
+    headers: tuple[tuple[str, str], ...]
+    """In the order sent, names in lower case, values latin-1."""
+    secure: bool = False
+    listener: str = ""
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+    def header(self, name: str) -> str | None:
+        """The value of the first header of this (lower-case) name."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What screening established about a hello."""
+
+    principal: PrincipalId
+    token: str | None = None
+    """The sealed session id of a client that re-attaches."""
+    received: int | None = None
+    """How many node messages that client says it has."""
+    key: str | None = None
+    """The client's own key of the session."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
