@@ -108,3 +108,44 @@ ProbeResult = Callable[[NodeId, bool, str, float], None]
 
 Spawn = Callable[[str, Awaitable[None]], None]
 """Starts a named task under the hall's supervision (runtime/tasks.py)."""
+
+
+class Operations(Protocol):
+    """What operators may ask of the running edge: the admin API (admin/api.py) is a thin skin over this.
+
+    Rows are plain JSON values. A request that cannot be done raises Refusal with the honest status.
+    """
+
+    def sessions(self, *, state: str | None, agent: str | None, node: str | None, continuity: str | None,
+                 limit: int, after: str | None) -> list[dict[str, Any]]:
+        """Dialogs in the order of their ids, from the one behind `after`."""
+
+    def session(self, session: str) -> dict[str, Any]:
+        """One dialog, whole. Raises Refusal 404."""
+
+    def migrate(self, session: str, to: str | None) -> dict[str, Any]:
+        """Order a planned move, to the node named or to the best other one. Raises Refusal 404, 409 or 503."""
+
+    def end(self, session: str) -> dict[str, Any]:
+        """End a session. Raises Refusal 404."""
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """All nodes with state, load and trunk."""
+
+    def drain(self, node: str) -> dict[str, Any]:
+        """Give a node no more sessions and move those it has. `pool/name`, or a name that is unique. Refusal 404, 409."""
+
+    def undrain(self, node: str) -> dict[str, Any]:
+        """Let a node have sessions again."""
+
+    async def reload(self) -> dict[str, Any]:
+        """Read the configuration again; whole or not at all. Raises ConfigError."""
+
+    def config(self) -> dict[str, Any]:
+        """The configuration in force, secrets redacted."""
+
+    def unready(self) -> str | None:
+        """Why the edge is not ready for clients; None if it is."""
+
+    def listen(self, listener: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
+        """Have `listener` told of every event of `GET /api/v1/events`; the answer takes it off again."""
