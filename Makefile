@@ -1,0 +1,70 @@
+# The two commands that matter are `make run` and `make test`. Each makes .venv and installs what is missing:
+# Debian packages when it may (root and apt-get), Python packages always. The second time nothing is installed.
+
+VENV   := .venv
+PY     := $(VENV)/bin/python
+STAMPS := .make
+TYPES  := $(shell find sbc -name '*.pxd' 2>/dev/null)
+TWINS  := $(wildcard $(TYPES:.pxd=.py)) $(TYPES)
+CONFIG ?= config/sbc.yaml
+ARGS   ?=
+
+.PHONY: help run test test-pure lint bench autobahn build clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make run        the edge with $(CONFIG) and two demo agent nodes, ready to talk to'
+	@echo 'make test       all tests, with the compiled modules where a compiler is there (ARGS="-k drain" picks some)'
+	@echo 'make test-pure  core, runtime and fault tests with the same modules as plain Python'
+	@echo 'make lint       ruff, mypy --strict, the import contracts'
+	@echo 'make bench      the measurements of bench/'
+	@echo 'make autobahn   the Autobahn WebSocket cases, direct against through the edge (fetches the suite from PyPI)'
+	@echo 'make build      the compiled modules alone'
+	@echo 'make clean      removes what was built and installed here'
+
+run: build
+	$(VENV)/bin/sbc demo -c $(CONFIG)
+
+test: build
+	$(PY) -m pytest $(ARGS)
+
+# Build nothing first: the switch is the whole difference, and must do with stale or missing compiled modules.
+test-pure: $(STAMPS)/installed
+	SBC_PURE=1 $(PY) -m pytest tests/core tests/runtime tests/faults $(ARGS)
+
+lint: $(STAMPS)/installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: build $(STAMPS)/bench
+	$(PY) -m bench $(ARGS)
+
+autobahn: build
+	tests/thirdparty/autobahn.sh $(ARGS)
+
+build: $(STAMPS)/built
+
+# An extension that cannot be compiled is left out (setup.py): the same module then runs as Python.
+$(STAMPS)/built: $(STAMPS)/installed $(TWINS)
+	@$(PY) setup.py --quiet build_ext --inplace
+	@ls sbc/*/*.so >/dev/null 2>&1 || [ -z "$(TYPES)" ] || echo 'note: no compiled modules, going on in plain Python'
+	@touch $@
+
+$(STAMPS)/installed: $(VENV)/pyvenv.cfg pyproject.toml setup.py
+	@mkdir -p $(STAMPS)
+	@echo 'installing the Python packages into $(VENV)'
+	@SBC_PURE=1 $(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(STAMPS)/bench: $(STAMPS)/installed
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@touch $@
+
+$(VENV)/pyvenv.cfg:
+	@.ci/python $(VENV)
+
+clean:
+	rm -rf $(VENV) $(STAMPS) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find sbc -name '*.so' -delete
+	find sbc tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,62 @@
+"""The compiled twins: every `sbc/**/x.py` with an `x.pxd` beside it is built by Cython into `x.*.so`.
+
+The `.py` stays the source of both; the `.pxd` adds the C types. Extensions are optional: without a compiler, or with
+SBC_PURE=1, there are none, and the same modules run as Python. A twin that is no longer built, or could not be, is
+removed, so that a stale one is never run.
+
+    python setup.py build_ext --inplace       builds again what has changed
+"""
+
+import os
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).parent
+INLINE_ONLY = {Path("sbc/core/octets.pxd")}
+"""Nothing but inline functions for the others to cimport: no module of its own to build."""
+
+DIRECTIVES = {"language_level": 3, "boundscheck": False, "wraparound": False, "initializedcheck": False}
+
+
+def twins() -> list[Extension]:
+    """One optional extension for each module that has its types beside it."""
+    if os.environ.get("SBC_PURE") == "1":
+        return []
+    shared = [str(path) for path in sorted(INLINE_ONLY) if (ROOT / path).exists()]
+    found = []
+    for types in sorted((ROOT / "sbc").rglob("*.pxd")):
+        source = types.with_suffix(".py").relative_to(ROOT)
+        if types.relative_to(ROOT) in INLINE_ONLY or not (ROOT / source).exists():
+            continue
+        found.append(Extension(
+            ".".join(source.with_suffix("").parts), [source.as_posix()], optional=True, extra_compile_args=["-O3"],
+            depends=[types.relative_to(ROOT).as_posix(), *shared]))
+    return found
+
+
+class BuildTwins(build_ext):
+    """Translates at build time only, so that asking for the package's metadata needs no Cython."""
+
+    def run(self) -> None:
+        kept = {ROOT / self.get_ext_filename(extension.name) for extension in self.extensions or []}
+        for built in (ROOT / "sbc").rglob("*.so"):
+            if built not in kept:
+                built.unlink()
+        super().run()
+
+    def build_extension(self, ext: Extension) -> None:
+        from Cython.Build import cythonize  # noqa: PLC0415  only a build needs it
+
+        translated = cythonize([ext], compiler_directives=DIRECTIVES, quiet=True)[0]
+        ext.sources = translated.sources
+        try:
+            super().build_extension(ext)
+        except BaseException:
+            for stale in (Path(self.get_ext_fullpath(ext.name)), ROOT / self.get_ext_filename(ext.name)):
+                stale.unlink(missing_ok=True)
+            raise
+
+
+setup(ext_modules=twins(), cmdclass={"build_ext": BuildTwins})
