@@ -1,0 +1,137 @@
+"""The exposition: Metrics and Gauges under the names and labels of docs/DESIGN.md section 5.7.
+
+A custom Collector, so that nothing is paid between scrapes. Label values are escaped by prometheus-client.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sbc.telemetry.metrics import Histogram, Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """What is true at the moment of a scrape, as the runtime sees it."""
+
+    dialogs: Mapping[tuple[str, str, str], int]
+    """How many, by state, class and agent."""
+    nodes: Mapping[str, int]
+    """How many, by state."""
+    journal_bytes: int
+    certificate_expiry: Mapping[str, float]
+    """Seconds until each certificate expires, by the name of its file; negative once it has."""
+
+
+class EdgeCollector(Collector):
+    """Turns the edge's state into metric families, anew at each scrape."""
+
+    def __init__(self, metrics: Metrics, gauges: Callable[[], Gauges]) -> None:
+        self._metrics = metrics
+        self._gauges = gauges
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _gauges(self._gauges())
+        yield from _control(self._metrics)
+        yield from _traffic(self._metrics)
+        yield from _loop(self._metrics)
+
+
+def make_registry(metrics: Metrics, gauges: Callable[[], Gauges]) -> CollectorRegistry:
+    """A registry of the edge's own metrics and those of its process (memory, CPU, file descriptors)."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(EdgeCollector(metrics, gauges))
+    ProcessCollector(registry=registry)
+    return registry
+
+
+def render(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
+    """The exposition and its content type: OpenMetrics if the Accept header asks for it, else Prometheus text."""
+    try:
+        encode, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):  # a version that is no number: the scraper gets what every scraper reads
+        encode, content_type = choose_encoder("")
+    return encode(registry), content_type
+
+
+def _gauges(gauges: Gauges) -> Iterator[Metric]:
+    dialogs = GaugeMetricFamily("sbc_dialogs", "Dialogs now.", labels=("state", "class", "agent"))
+    for labels, count in gauges.dialogs.items():
+        dialogs.add_metric(labels, count)
+    yield dialogs
+    nodes = GaugeMetricFamily("sbc_nodes", "Nodes now.", labels=("state",))
+    for state, count in gauges.nodes.items():
+        nodes.add_metric((state,), count)
+    yield nodes
+    yield GaugeMetricFamily("sbc_journal_bytes", "Bytes held by all journals.", value=gauges.journal_bytes)
+    expiry = GaugeMetricFamily(
+        "sbc_certificate_expiry_seconds", "Seconds until the certificate expires.", labels=("certificate",))
+    for name, seconds in gauges.certificate_expiry.items():
+        expiry.add_metric((name,), seconds)
+    yield expiry
+
+
+def _control(metrics: Metrics) -> Iterator[Metric]:
+    yield _counter("sbc_admissions", "Sessions that asked to be taken.", ("outcome",), _single(metrics.admissions))
+    yield _counter("sbc_handovers", "Dialogs that were to change their owner.", ("cause", "outcome"), metrics.handovers)
+    yield _histogram("sbc_handover_gap_seconds", "Time a client had no owner.", metrics.handover_gap)
+    yield _histogram("sbc_node_rtt_seconds", "Round trip to a node.", metrics.node_rtt)
+    yield _counter("sbc_refused", "Hellos answered with an error.", ("code",), _single(metrics.refused))
+    yield _counter("sbc_abuse", "Breaches of protocol or limits.", ("kind",), _single(metrics.abuse))
+    yield _counter("sbc_config_reloads", "Reloads tried.", ("outcome",), _single(metrics.reloads))
+    yield GaugeMetricFamily(
+        "sbc_config_reload_ok", "1 if the last reload was applied.", value=float(metrics.config_reload_ok))
+    yield _counter(
+        "sbc_session_seconds", "Time that dialogs spent in each state.", ("state",), _single(metrics.session_seconds))
+
+
+def _traffic(metrics: Metrics) -> Iterator[Metric]:
+    tallies = metrics.tallies
+    labels = ("leg", "class")
+    suppressed = metrics.suppressed + sum(tally.suppressed for tally in tallies.values())
+    stale = sum(tally.stale for tally in tallies.values())
+    yield _counter(
+        "sbc_messages", "Messages received from a leg.", labels, {key: t.messages for key, t in tallies.items()})
+    yield _counter("sbc_bytes", "Bytes of those messages.", labels, {key: t.octets for key, t in tallies.items()})
+    for name, text, value in (
+        ("replayed", "Client messages sent again to a new owner.", metrics.replayed),
+        ("suppressed", "Node messages dropped because the client has them.", suppressed),
+        ("lost", "Messages that no side will get.", metrics.lost),
+        ("unknown", "Client messages whose outcome cannot be known.", metrics.unknown),
+        ("stale", "Messages dropped because their sender had no say any more.", stale),
+    ):
+        yield CounterMetricFamily(f"sbc_{name}_messages", text, value=value)
+
+
+def _loop(metrics: Metrics) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "sbc_loop_lag_seconds", "How late the event loop came the last time.", value=metrics.loop_lag_last)
+    yield GaugeMetricFamily(
+        "sbc_loop_lag_max_seconds", "How late the event loop ever came.", value=metrics.loop_lag_max)
+
+
+def _single(counts: Mapping[str, float]) -> dict[tuple[str, ...], float]:
+    return {(label,): count for label, count in counts.items()}
+
+
+def _counter(
+    name: str, text: str, labels: tuple[str, ...],
+    counts: Mapping[tuple[str, ...], float] | Mapping[tuple[str, str], int],
+) -> Metric:
+    family = CounterMetricFamily(name, text, labels=labels)
+    for values, count in counts.items():
+        family.add_metric(values, count)
+    return family
+
+
+def _histogram(name: str, text: str, histogram: Histogram) -> Metric:
+    buckets: list[tuple[str, float]] = []
+    total = 0
+    for bound, count in zip((*map(str, histogram.bounds), "+Inf"), histogram.counts, strict=True):
+        total += count
+        buckets.append((bound, total))
+    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=histogram.sum)

@@ -1,0 +1,205 @@
+"""One JSON line per event that matters, written without ever holding up the event loop.
+
+`log = logs.get("sbc.dialogs")`, then `log.info("session_moved", session=..., node=...)`: the first word names the
+event, the rest are its fields. Lines are made where they are logged and written by a thread: between the two is a
+bounded queue; what does not fit is dropped, counted, and the count is logged once there is room.
+"""
+
+import logging
+import queue
+import re
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Final, TextIO
+
+import orjson
+
+LONGEST = 512
+"""Characters of a string that are kept; the tail of a traceback may have eight times as many."""
+BACKLOG = 4096
+"""Lines that may wait for a slow stream."""
+PATIENCE = 2.0
+"""Seconds that close() waits for the stream."""
+
+# orjson writes these as they are. A terminal may obey C1 controls and bidirectional marks, and some readers of lines
+# break them at U+2028: what a client sent is not to do either.
+_UNSAFE: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+class Log:
+    """The typed way into one stdlib logger."""
+
+    __slots__ = ("_logger",)
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    def debug(self, event: str, /, **fields: object) -> None:
+        """Log something that only somebody who looks for a fault wants to see."""
+        self._write(logging.DEBUG, event, fields)
+
+    def info(self, event: str, /, **fields: object) -> None:
+        """Log an ordinary event."""
+        self._write(logging.INFO, event, fields)
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        """Log what an operator may have to see to."""
+        self._write(logging.WARNING, event, fields)
+
+    def error(self, event: str, /, **fields: object) -> None:
+        """Log what an operator has to see to."""
+        self._write(logging.ERROR, event, fields)
+
+    def crash(self, event: str, error: BaseException, /, **fields: object) -> None:
+        """Log a fault of our own, with its traceback in the field `trace`."""
+        self._write(logging.ERROR, event, fields, error)
+
+    def _write(self, level: int, event: str, fields: Mapping[str, object], error: BaseException | None = None) -> None:
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, "%s", event, extra={"sbc_event": event, "sbc_fields": fields}, exc_info=error)
+
+
+def get(name: str) -> Log:
+    """The log of one part of the house: `sbc.dialogs`, `sbc.nodes`."""
+    return Log(logging.getLogger(name))
+
+
+class JsonLines(logging.Formatter):
+    """{"time", "level", "logger", "event", ...fields}; records of other libraries are the event `log`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        return _dump({"time": moment.replace("+00:00", "Z"), **_fields(record)})
+
+
+class ShortLines(logging.Formatter):
+    """What a person at a terminal reads: `12:30:01.250 warning node_down node="tutors/a"`, in local time."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created).isoformat(sep=" ", timespec="milliseconds")[11:]
+        fields = _fields(record)
+        trace = fields.pop("trace", None)
+        words = [moment, str(fields.pop("level")), str(fields.pop("event"))]
+        del fields["logger"]
+        words += [f"{_UNSAFE.sub(_escaped, key)}={_dump(value)}" for key, value in fields.items()]
+        return " ".join(words) if trace is None else " ".join(words) + f"\n{_UNSAFE.sub(_escaped, str(trace))}"
+
+
+class Writer(logging.Handler):
+    """Hands lines to a thread that writes them; never blocks who logs."""
+
+    def __init__(self, stream: TextIO, lines: logging.Formatter, backlog: int = BACKLOG) -> None:
+        super().__init__()
+        self.setFormatter(lines)
+        self.dropped = 0
+        """Lines dropped and not yet told of."""
+        self._stream = stream
+        # Not the handler's own lock, which logging.shutdown() holds while it calls close().
+        self._counting = threading.Lock()
+        self._queue: queue.Queue[str | None] = queue.Queue(backlog)
+        # A daemon: a stream that is never read must not keep the process from ending.
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._queue.put_nowait(self.format(record))
+        except queue.Full:
+            self._drop()
+
+    def close(self) -> None:
+        """Write what is queued, for PATIENCE seconds at most."""
+        try:
+            self._queue.put(None, timeout=PATIENCE)
+        except queue.Full:
+            return
+        self._thread.join(PATIENCE)
+        super().close()
+
+    def _run(self) -> None:
+        while (line := self._queue.get()) is not None:
+            self._put(line)
+            if self.dropped:
+                self._put(self._confession())
+
+    def _put(self, line: str) -> None:
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):  # the reader is gone, or the stream is closed: there is nobody left to tell
+            self._drop()
+
+    def _drop(self) -> None:
+        with self._counting:
+            self.dropped += 1
+
+    def _confession(self) -> str:
+        with self._counting:
+            dropped, self.dropped = self.dropped, 0
+        record = logging.makeLogRecord({
+            "name": "sbc.logs", "levelno": logging.WARNING, "levelname": "WARNING",
+            "sbc_event": "log_lines_dropped", "sbc_fields": {"lines": dropped},
+        })
+        return self.format(record)
+
+
+def setup(level: str, stream: TextIO, *, short: bool = False) -> Writer:
+    """Send everything that is logged, by us and by the libraries we use, to `stream` from `level` on.
+
+    level: debug | info | warning | error. short: for people at a terminal instead of JSON. Close the Writer at the end.
+    """
+    writer = Writer(stream, ShortLines() if short else JsonLines())
+    root = logging.getLogger()
+    for former in root.handlers[:]:
+        root.removeHandler(former)
+        former.close()
+    root.addHandler(writer)
+    root.setLevel(level.upper())
+    return writer
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    event = getattr(record, "sbc_event", None)
+    head: dict[str, object] = {
+        "level": record.levelname.lower(), "logger": record.name, "event": "log" if event is None else event}
+    fields = record.__dict__["sbc_fields"] if event is not None else {"message": record.getMessage()}
+    line = {**head, **{key: _plain(value) for key, value in fields.items()}, **head}
+    if record.exc_info and record.exc_info[1] is not None:
+        line["trace"] = logging.Formatter().formatException(record.exc_info)[-8 * LONGEST:]
+    return line
+
+
+def _plain(value: object) -> object:
+    """A JSON value of bounded length, whatever was logged."""
+    plain: object
+    match value:
+        case None | bool() | float():
+            plain = value
+        case Enum():
+            plain = _plain(value.value)
+        case int():
+            plain = value if abs(value) < 2**63 else str(value)
+        case bytes() | bytearray():
+            plain = _cut(value[:LONGEST + 1].decode("latin-1"))
+        case list() | tuple():
+            plain = [_plain(item) for item in value[:LONGEST]]
+        case dict():
+            plain = {_cut(str(key)): _plain(item) for key, item in list(value.items())[:LONGEST]}
+        case _:
+            plain = _cut(str(value))
+    return plain
+
+
+def _cut(text: str) -> str:
+    text = text if len(text) <= LONGEST else text[:LONGEST - 1] + "…"
+    return text.encode("utf-8", "backslashreplace").decode()  # lone surrogates, as in undecodable file names
+
+
+def _dump(value: object) -> str:
+    return _UNSAFE.sub(_escaped, orjson.dumps(value).decode())
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found.group()):04x}"

@@ -1,0 +1,87 @@
+"""What the edge counts: plain ints and dicts that the hot and the warm path change in place.
+
+No metrics library here: an increment must cost an increment. collector.py reads this at each scrape and gives it
+the names of docs/DESIGN.md section 5.7. Keys are words of our own code or names of the configuration, never anything
+that a client chose: so every table is bounded, and no session id becomes a label.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Protocol
+
+GAP_BOUNDS = (
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0,
+)
+"""Upper bounds in seconds for the time a client has no owner: 1 ms to the longest usual `hold`."""
+
+RTT_BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Upper bounds in seconds for the round trip to a node."""
+
+
+class Histogram:
+    """Observations counted in fixed buckets; a value on a bound belongs to the bucket that the bound closes."""
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = tuple(bounds)
+        self.counts = [0] * (len(self.bounds) + 1)
+        """Per bucket, not yet cumulative; the last one has no upper bound."""
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one value, in the unit of the bounds."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+
+class Traffic(Protocol):
+    """The counters of one leg and class, as core/relay.py keeps them."""
+
+    messages: int
+    octets: int
+    suppressed: int
+    stale: int
+
+
+class Metrics:
+    """All counters of one edge. Whoever has something to count changes the attribute."""
+
+    def __init__(self) -> None:
+        self.admissions: defaultdict[str, int] = defaultdict(int)
+        """By outcome."""
+        self.handovers: defaultdict[tuple[str, str], int] = defaultdict(int)
+        """By cause and outcome."""
+        self.handover_gap = Histogram(GAP_BOUNDS)
+        self.node_rtt = Histogram(RTT_BOUNDS)
+        self.refused: defaultdict[str, int] = defaultdict(int)
+        """By the code of the refusal."""
+        self.abuse: defaultdict[str, int] = defaultdict(int)
+        """By kind."""
+        self.reloads: defaultdict[str, int] = defaultdict(int)
+        """By outcome: applied | rejected."""
+        self.config_reload_ok = True
+        """Whether the last reload was applied."""
+        self.replayed = 0
+        self.suppressed = 0
+        """Suppressed otherwise than by a relay, which counts its own in its tally."""
+        self.lost = 0
+        self.unknown = 0
+        """Client messages of which nobody can know whether a former owner acted on them."""
+        self.session_seconds: defaultdict[str, float] = defaultdict(float)
+        """By state of the dialog."""
+        self.loop_lag_last = 0.0
+        self.loop_lag_max = 0.0
+        self.tallies: dict[tuple[str, str], Traffic] = {}
+        """By leg and class; read at scrape only."""
+
+    def lagged(self, seconds: float) -> None:
+        """The event loop came `seconds` later than it was asked to."""
+        self.loop_lag_last = seconds
+        self.loop_lag_max = max(self.loop_lag_max, seconds)
+
+    def reloaded(self, applied: bool) -> None:
+        """A reload was tried."""
+        self.reloads["applied" if applied else "rejected"] += 1
+        self.config_reload_ok = applied
