@@ -80,45 +80,29 @@ class CheckpointNow:
 
 
 @dataclass(slots=True)
-class HoldClient:
-    """From here on client messages are kept in the journal and not sent."""
-
-
-@dataclass(slots=True)
 class FreezeNode:
-    """Stop reading the owner's leg: what the client has been given must not change until the switch or Thaw."""
-
-
-@dataclass(slots=True)
-class Thaw:
-    """The move came to nothing: read the owner's leg again and send it what was held."""
-
-    seat: int
-    unsent_after: int
-    """The last client message that the owner was sent."""
+    """Stop reading the owner's leg: what the client has been given must not change until the switch, or
+    until the same seat is told to Serve again."""
 
 
 @dataclass(slots=True)
 class Serve:
-    """The leg of this seat carries the session now: replay client messages after `after`, then pass messages both ways.
-
-    suppress: how many messages of the node are dropped because the client has them already.
-    """
+    """The leg of this seat carries the session from here on: send it `replay`, then pass messages both ways."""
 
     seat: int
-    after: int
-    suppress: int
+    replay: list[bytes]
 
 
 @dataclass(slots=True)
 class Answer:
-    """Tell the client that its session is open (the 101).
+    """Tell the client that its session is open (the 101), then send it `replay`, and all that follows.
 
     resumed: the count it is served after, on a re-attachment; gap: how many node messages are lost to it.
     """
 
-    resumed: int | None = None
-    gap: int = 0
+    resumed: int | None
+    gap: int
+    replay: list[bytes]
 
 
 @dataclass(slots=True)
@@ -135,7 +119,7 @@ class ReplaceClient:
 
 @dataclass(slots=True)
 class Park:
-    """The client is away: keep what the node says in the journal."""
+    """The client is away: its link is gone, and what the node says stays in the journal."""
 
 
 @dataclass(slots=True)
@@ -148,7 +132,7 @@ class CloseClient:
 
 @dataclass(slots=True)
 class Trim:
-    """The checkpoint covers client messages up to and with `received`: the journal need not keep them."""
+    """A checkpoint was accepted: put it on record. The journal has let go of what it covers already."""
 
     checkpoint: Checkpoint
 
@@ -178,6 +162,6 @@ class Close:
 
 
 Command = (
-    Bind | Invite | OpenLeg | CloseLeg | Release | Promote | CheckpointNow | HoldClient | FreezeNode | Thaw | Serve
+    Bind | Invite | OpenLeg | CloseLeg | Release | Promote | CheckpointNow | FreezeNode | Serve
     | Answer | Refuse | ReplaceClient | Park | CloseClient | Trim | Report | Close
 )

@@ -133,7 +133,7 @@ class Operations(Protocol):
         """All nodes with state, load and trunk."""
 
     def drain(self, node: str) -> dict[str, Any]:
-        """Give a node no more sessions and move those it has. `pool/name`, or a name that is unique. Refusal 404, 409."""
+        """Give a node no more sessions and move those it has. `pool/name` or a unique name; Refusal 404, 409."""
 
     def undrain(self, node: str) -> dict[str, Any]:
         """Let a node have sessions again."""

@@ -1,0 +1,132 @@
+"""The messages of one direction of a dialog, newer than its last checkpoint, within a bound.
+
+One ring of bytes a journal, grown as needed and given back when empty; a message is copied in with its length
+before it. Keeping the received bytes objects alive instead costs two to three times more (allocator churn).
+
+    head              tail
+     |-- oldest ... newest --|....free....|        in one piece
+     |-- newest --|..free..|-- oldest ... --|wrap_at   gone round
+"""
+
+from sbc.core.octets import copy_into, get_length, put_length
+
+_HEADER = 4
+_SMALLEST = 512
+
+
+class Journal:
+    """Sequence numbers count messages from 1; `first` to `last` are kept, none if first > last."""
+
+    __slots__ = ("_buffer", "_capacity", "_head", "_tail", "_wrap_at", "first", "last", "limit", "octets")
+
+    def __init__(self, limit: int) -> None:
+        """limit: how many bytes the journal holds at most, 4 for each message included."""
+        self.limit = limit
+        self.first = 1
+        self.last = 0
+        self.octets = 0
+        """How many bytes are kept."""
+        self._buffer = bytearray()
+        self._capacity = 0
+        self._head = 0
+        self._tail = 0
+        self._wrap_at = 0
+        """Where the older part ends when the ring has gone round, else 0."""
+
+    def append(self, data: bytes, start: int, end: int) -> None:
+        """Keep data[start:end] as the next message; the oldest give way. One larger than the limit is not kept."""
+        need = end - start + _HEADER
+        if need > self.limit:
+            self.restart(self.last + 2)
+            return
+        self._make_room(need, self.limit)
+        self._put(data, start, end, need)
+
+    def insist(self, data: bytes, start: int, end: int) -> None:
+        """Keep data[start:end] as the next message even over the limit: nothing gives way.
+
+        For messages that nobody has been sent yet; the caller stops reading when `octets` passes the limit.
+        """
+        need = end - start + _HEADER
+        self._make_room(need, self.octets + need + self.limit)
+        self._put(data, start, end, need)
+
+    def _put(self, data: bytes, start: int, end: int, need: int) -> None:
+        put_length(self._buffer, self._tail, end - start)
+        copy_into(self._buffer, self._tail + _HEADER, data, start, end)
+        self._tail += need
+        self.octets += need
+        self.last += 1
+
+    def _make_room(self, need: int, limit: int) -> None:
+        while True:
+            if self._wrap_at == 0:
+                if self._capacity - self._tail >= need:
+                    return
+                if self._capacity < limit:
+                    self._grow(need, limit)
+                elif self._head > need:
+                    self._wrap_at = self._tail
+                    self._tail = 0
+                else:
+                    self._drop_oldest()
+            elif self._head - self._tail > need:
+                return
+            elif self._capacity < limit:
+                self._grow(need, limit)
+            else:
+                self._drop_oldest()
+
+    def _grow(self, need: int, limit: int) -> None:
+        capacity = max(_SMALLEST, self._capacity * 2)
+        while capacity < self.octets + need:
+            capacity *= 2
+        kept = self._in_order()
+        self._capacity = min(capacity, limit)
+        self._buffer = bytearray(self._capacity)
+        self._buffer[: len(kept)] = kept
+        self._head, self._tail, self._wrap_at = 0, len(kept), 0
+
+    def _in_order(self) -> bytes:
+        if self._wrap_at == 0:
+            return bytes(self._buffer[self._head : self._tail])
+        return bytes(self._buffer[self._head : self._wrap_at] + self._buffer[: self._tail])
+
+    def _drop_oldest(self) -> None:
+        if self.first >= self.last:
+            self.restart(self.last + 1)
+            return
+        length = get_length(self._buffer, self._head) + _HEADER
+        self._head += length
+        self.octets -= length
+        self.first += 1
+        if self._wrap_at and self._head >= self._wrap_at:
+            self._head = self._wrap_at = 0
+
+    def trim(self, through: int) -> None:
+        """Forget the messages up to and with number `through`."""
+        if through >= self.last:
+            self.restart(self.last + 1)
+            return
+        while self.first <= through:
+            self._drop_oldest()
+
+    def restart(self, first: int) -> None:
+        """Forget everything; the next message is number `first`. A large buffer is given back."""
+        self.first = first
+        self.last = first - 1
+        self.octets = self._head = self._tail = self._wrap_at = 0
+        if self._capacity > _SMALLEST:
+            self._buffer = bytearray()
+            self._capacity = 0
+
+    def since(self, after: int) -> list[bytes]:
+        """The kept messages with numbers above `after`, oldest first."""
+        kept, at, number, messages = self._in_order(), 0, self.first, []
+        while at < len(kept):
+            length = int.from_bytes(kept[at : at + _HEADER], "little")
+            if number > after:
+                messages.append(kept[at + _HEADER : at + _HEADER + length])
+            at += _HEADER + length
+            number += 1
+        return messages

@@ -1,0 +1,37 @@
+# Inlined C twins of sbc/core/octets.py for the compiled relay path. The module itself is not compiled.
+from cpython.bytearray cimport PyByteArray_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING
+from libc.string cimport memcpy
+
+
+cdef inline void copy_into(bytearray buffer, Py_ssize_t at, bytes source, Py_ssize_t start, Py_ssize_t end) noexcept:
+    memcpy(PyByteArray_AS_STRING(buffer) + at, PyBytes_AS_STRING(source) + start, end - start)
+
+
+cdef inline void put_length(bytearray buffer, Py_ssize_t at, unsigned int length) noexcept:
+    memcpy(PyByteArray_AS_STRING(buffer) + at, &length, 4)
+
+
+cdef inline unsigned int get_length(bytearray buffer, Py_ssize_t at) noexcept:
+    cdef unsigned int length
+    memcpy(&length, PyByteArray_AS_STRING(buffer) + at, 4)
+    return length
+
+
+cdef inline bint ascii_text(bytes data, Py_ssize_t start, Py_ssize_t end, Py_ssize_t mask_at) noexcept:
+    cdef const unsigned char* octets = <const unsigned char*>PyBytes_AS_STRING(data)
+    cdef unsigned long long word, seen = 0, key = 0
+    cdef unsigned int half
+    cdef Py_ssize_t at = start
+    if mask_at >= 0:
+        memcpy(&half, octets + mask_at, 4)
+        key = (<unsigned long long>half << 32) | half
+    while at + 8 <= end:
+        memcpy(&word, octets + at, 8)
+        seen |= word ^ key
+        at += 8
+    if at < end:
+        word = key
+        memcpy(&word, octets + at, end - at)
+        seen |= word ^ key
+    return (seen & 0x8080808080808080ULL) == 0

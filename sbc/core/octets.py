@@ -1,0 +1,59 @@
+"""The few operations on raw bytes that the relay path stands on.
+
+In a compiled build octets.pxd puts inlined C twins of the same names in their place.
+"""
+
+
+def copy_into(buffer: bytearray, at: int, source: bytes, start: int, end: int) -> None:
+    """Copy source[start:end] to buffer[at:], without changing the buffer's length."""
+    buffer[at : at + end - start] = source[start:end]
+
+
+def put_length(buffer: bytearray, at: int, length: int) -> None:
+    """Write a length into four bytes, little-endian."""
+    buffer[at : at + 4] = length.to_bytes(4, "little")
+
+
+def get_length(buffer: bytearray, at: int) -> int:
+    """Read what put_length wrote."""
+    return int.from_bytes(buffer[at : at + 4], "little")
+
+
+_HIGH = bytes(range(128, 256))
+
+
+def ascii_text(data: bytes, start: int, end: int, mask_at: int) -> bool:
+    """Whether data[start:end], unmasked with the four bytes at `mask_at` (-1: not masked), is plain ASCII.
+
+    A masked byte is ASCII exactly if its highest bit is that of its mask byte, so nothing needs to be unmasked.
+    """
+    if mask_at < 0:
+        return data[start:end].isascii()
+    for lane in range(4):
+        octets = data[start + lane : end : 4]
+        if data[mask_at + lane] < 128:
+            if not octets.isascii():
+                return False
+        elif octets.translate(None, _HIGH):
+            return False
+    return True
+
+
+def unmasked(data: bytes, start: int, end: int, mask_at: int) -> bytes:
+    """data[start:end] with the mask at `mask_at` taken off (RFC 6455 section 5.3); -1: not masked."""
+    if mask_at < 0:
+        return data[start:end]
+    length = end - start
+    key = data[mask_at : mask_at + 4] * (length // 4 + 1)
+    return (int.from_bytes(data[start:end], "little") ^ int.from_bytes(key[:length], "little")).to_bytes(
+        length, "little"
+    )
+
+
+def decodes(data: bytes, start: int, end: int, mask_at: int) -> bool:
+    """Whether data[start:end], unmasked, is UTF-8."""
+    try:
+        unmasked(data, start, end, mask_at).decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,33 @@
+from sbc.core.journal cimport Journal
+from sbc.core.octets cimport ascii_text
+
+
+cdef class Tally:
+    cdef public long long messages
+    cdef public long long octets
+    cdef public long long suppressed
+    cdef public long long stale
+
+
+cdef class Relay:
+    cdef public Journal journal
+    cdef public Tally tally
+    cdef public object gate
+    cdef public long long count
+    cdef public bint attention
+    cdef public object notices
+    cdef public object fault
+    cdef bint _masked
+    cdef Py_ssize_t _limit
+    cdef bint _deflate
+    cdef bint _keep
+    cdef long long _suppress
+    cdef object _tail
+    cdef Py_ssize_t _need
+    cdef object _fragments
+    cdef bint _fast
+
+    cpdef bytes admit(self, bytes data)
+
+    cdef Py_ssize_t _whole_message(self, bytes data, Py_ssize_t at, Py_ssize_t size)
+    cdef bytes _admit_slowly(self, bytes data, Py_ssize_t at)

@@ -1,0 +1,251 @@
+"""The per-message path of one direction of a dialog.
+
+`admit` is given what was read from a leg and answers with what is to be written to the other one: in the plain case,
+whole messages and an open gate, that is the very bytes that came, and no object is built. Everything else (frames in
+pieces, control frames, a closed gate, a broken protocol) goes the slow way, which leaves word in `notices`, `fault`
+and `attention` for the session that owns the legs.
+
+A message is passed on only once it is whole: the next owner must never get the second half of one, nor the client
+half a message of a node that died. Since the mask is part of the frame, a client's frame goes to a node as it came.
+"""
+
+from enum import IntEnum
+
+from sbc.core.frames import Fault, Frame, Opcode, read_close, read_frame
+from sbc.core.journal import Journal
+from sbc.core.octets import ascii_text, decodes, unmasked
+from sbc.model.errors import CloseCode
+
+
+class Gate(IntEnum):
+    OPEN = 0
+    """Messages are kept in the journal and passed on."""
+    HOLD = 1
+    """Messages are kept in the journal; nothing is passed on."""
+    SHUT = 2
+    """Messages are dropped: the dialog has no more use for this leg."""
+
+
+class Tally:
+    """Hot counters, shared by the dialogs of one agent and class; read at scrape (telemetry/collector.py)."""
+
+    __slots__ = ("messages", "octets", "stale", "suppressed")
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.octets = 0
+        self.suppressed = 0
+        """Messages that the client had been given by a former owner."""
+        self.stale = 0
+        """Messages that came when the sender had no say any more."""
+
+
+class Relay:
+    """One direction of a dialog, from the side of the leg that is read."""
+
+    __slots__ = (
+        "_deflate", "_fast", "_fragments", "_keep", "_limit", "_masked", "_need", "_suppress", "_tail",
+        "attention", "count", "fault", "gate", "journal", "notices", "tally",
+    )  # fmt: skip
+
+    def __init__(self, journal: Journal, tally: Tally, *, masked: bool, limit: int) -> None:
+        """masked: whether the sender is a client. limit: the longest message, in bytes."""
+        self.journal = journal
+        self.tally = tally
+        self.gate = Gate.HOLD
+        self.count = 0
+        """How many whole messages were admitted since the session began."""
+        self.attention = False
+        """Whether the session has something to see to: `notices`, `fault`, or a journal that is full."""
+        self.notices: list[tuple[int, bytes]] = []
+        """Control frames that came: opcode and payload. The session empties it."""
+        self.fault: Fault | None = None
+        self._masked = masked
+        self._limit = limit
+        self._deflate = False
+        self._keep = True
+        self._suppress = 0
+        self._tail: bytearray | None = None
+        self._need = 0
+        self._fragments: bytearray | None = None
+        self._fast = False
+
+    def set_gate(self, gate: Gate) -> None:
+        if gate == Gate.HOLD and not self._keep:
+            self.journal.restart(self.count + 1)
+        self.gate = gate
+        self._settle()
+
+    def keep(self, keep: bool) -> None:
+        """Whether messages that are passed on are kept in the journal too; those held always are."""
+        if keep and not self._keep:
+            self.journal.restart(self.count + 1)
+        self._keep = keep
+
+    def suppress(self, messages: int) -> None:
+        """Drop the next messages: the client has them from a former owner."""
+        self._suppress = messages
+        self._settle()
+
+    def restart(self, *, deflate: bool) -> None:
+        """A new link carries the leg: whatever was unfinished on the one before is gone."""
+        self._deflate = deflate
+        self._tail = self._fragments = None
+        self.fault = None
+        self.attention = False
+        self.notices = []
+        self._settle()
+
+    def _settle(self) -> None:
+        self._fast = (
+            self.gate == Gate.OPEN and self._suppress == 0 and self._tail is None and self._fragments is None
+            and self.fault is None
+        )  # fmt: skip
+
+    def admit(self, data: bytes) -> bytes:
+        """What is to be written to the other leg now that `data` was read from this one."""
+        if not self._fast:
+            return self._admit_slowly(data, 0)
+        at, size = 0, len(data)
+        while at < size:
+            end = self._whole_message(data, at, size)
+            if end == 0:
+                return data[:at] + self._admit_slowly(data, at)
+            self.count += 1
+            self.tally.messages += 1
+            self.tally.octets += end - at
+            if self._keep:
+                self.journal.append(data, at, end)
+            at = end
+        return data
+
+    def _whole_message(self, data: bytes, at: int, size: int) -> int:
+        """Where the message that begins at `at` ends, if it is plainly one whole, valid frame; else 0."""
+        if size - at < 2:
+            return 0
+        first, second = data[at], data[at + 1]
+        # RFC 6455 section 5.2: FIN, no reserved bits, and opcode 1 (text) or 2 (binary).
+        if first != 0x82 and first != 0x81:
+            return 0
+        if (second >= 128) != self._masked:
+            return 0
+        length, body = second & 0x7F, at + 2
+        if length > 125:
+            if length == 127 or size - at < 4:
+                return 0
+            length = (data[at + 2] << 8) | data[at + 3]
+            body = at + 4
+            if length < 126:
+                return 0
+        mask_at = -1
+        if self._masked:
+            mask_at = body
+            body += 4
+        end = body + length
+        if end > size or length > self._limit:
+            return 0
+        if first == 0x81 and not ascii_text(data, body, end, mask_at) and not decodes(data, body, end, mask_at):
+            return 0
+        return end
+
+    # The slow way.
+
+    def _admit_slowly(self, data: bytes, at: int) -> bytes:
+        if self._tail is not None:
+            self._tail += data
+            if len(self._tail) < self._need:
+                return b""
+            data, at, self._tail = bytes(self._tail), 0, None
+        out: list[bytes] = []
+        try:
+            while at < len(data) and self.fault is None:
+                frame = read_frame(data, at, masked=self._masked, deflate=self._deflate, limit=self._limit)
+                if frame is None or frame.end > len(data):
+                    self._tail = bytearray(data[at:])
+                    self._need = len(self._tail) + 1 if frame is None else frame.end - at
+                    break
+                self._take(data, at, frame, out)
+                at = frame.end
+        except Fault as fault:
+            self.fault = fault
+            self.attention = True
+        self._settle()
+        return b"".join(out)
+
+    def _take(self, data: bytes, at: int, frame: Frame, out: list[bytes]) -> None:
+        if frame.opcode >= Opcode.CLOSE:
+            self._take_control(data, frame)
+        elif frame.opcode == Opcode.CONTINUATION:
+            if self._fragments is None:
+                raise Fault(CloseCode.PROTOCOL_ERROR, "continuation of nothing")
+            self._take_fragment(self._fragments, data[at : frame.end], frame.fin, out)
+        elif self._fragments is not None:
+            raise Fault(CloseCode.PROTOCOL_ERROR, "new message inside a fragmented one")
+        elif frame.fin:
+            if frame.opcode == Opcode.TEXT and not frame.compressed:
+                _check_text(data, frame)
+            self._pass(data[at : frame.end], out)
+        else:
+            self._fragments = bytearray()
+            self._take_fragment(self._fragments, data[at : frame.end], False, out)
+
+    def _take_control(self, data: bytes, frame: Frame) -> None:
+        payload = unmasked(data, frame.body, frame.end, frame.mask_at)
+        self.attention = True
+        if frame.opcode == Opcode.CLOSE:
+            read_close(payload)
+            # RFC 6455 section 1.4: whatever arrives after a close frame is discarded.
+            self.fault = Fault(CloseCode.NORMAL, "closed")
+        elif self.notices and self.notices[-1][0] == frame.opcode:
+            self.notices.pop()  # section 5.5.3: of several pings at once only the latest has to be answered
+        self.notices.append((frame.opcode, payload))
+
+    def _take_fragment(self, fragments: bytearray, piece: bytes, fin: bool, out: list[bytes]) -> None:
+        fragments += piece
+        # Frame headers count too: endless empty fragments would grow the message as well.
+        if len(fragments) > self._limit + min(self._limit, 64 * 1024) + 14:
+            raise Fault(CloseCode.TOO_BIG, f"message over {self._limit} bytes, or in too many fragments")
+        if fin:
+            message, self._fragments = bytes(fragments), None
+            self._check_fragmented(message)
+            self._pass(message, out)
+
+    def _check_fragmented(self, message: bytes) -> None:
+        at, payload = 0, bytearray()
+        while at < len(message):
+            frame = read_frame(message, at, masked=self._masked, deflate=self._deflate, limit=self._limit)
+            assert frame is not None
+            payload += unmasked(message, frame.body, frame.end, frame.mask_at)
+            at = frame.end
+        if len(payload) > self._limit:
+            raise Fault(CloseCode.TOO_BIG, f"message over {self._limit} bytes")
+        whole = bytes(payload)
+        if message[0] == Opcode.TEXT and not decodes(whole, 0, len(whole), -1):
+            raise Fault(CloseCode.INVALID_TEXT, "text is not UTF-8")
+
+    def _pass(self, message: bytes, out: list[bytes]) -> None:
+        if self.gate == Gate.SHUT:
+            self.tally.stale += 1
+            return
+        if self._suppress > 0:
+            self._suppress -= 1
+            self.tally.suppressed += 1
+            return
+        self.count += 1
+        self.tally.messages += 1
+        self.tally.octets += len(message)
+        if self.gate == Gate.OPEN:
+            if self._keep:
+                self.journal.append(message, 0, len(message))
+            out.append(message)
+        elif self._masked:  # a client's message that no node was sent yet
+            self.journal.insist(message, 0, len(message))
+            if self.journal.octets > self.journal.limit:
+                self.attention = True
+        else:
+            self.journal.append(message, 0, len(message))
+
+
+def _check_text(data: bytes, frame: Frame) -> None:
+    if not decodes(data, frame.body, frame.end, frame.mask_at):
+        raise Fault(CloseCode.INVALID_TEXT, "text is not UTF-8")

@@ -1,0 +1,75 @@
+"""From where a new owner goes on, and what that means for client and node messages."""
+
+from dataclasses import dataclass
+
+from sbc.core.dialog import Dialog
+from sbc.model.binding import BIRTH, Checkpoint
+from sbc.model.commands import Report
+from sbc.model.leg import Cause
+from sbc.model.manifest import Output, Replay
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """received, sent: what the new owner's state covers. lost: client messages owed to it that are gone."""
+
+    received: int
+    sent: int
+    delivered: int
+    suppress: int
+    lost: int
+
+
+def settle_checkpoints(dialog: Dialog) -> bool:
+    """Accept those pending checkpoints whose node messages have all arrived by now; whether one was accepted.
+
+    A checkpoint comes over the trunk and may overtake the messages it speaks of. If those never come, it can not be
+    built upon: what the client is owed would be missing.
+    """
+    ready = [checkpoint for checkpoint in dialog.pending if checkpoint.sent <= dialog.outbound.count]
+    if not ready:
+        return False
+    dialog.pending = tuple(checkpoint for checkpoint in dialog.pending if checkpoint not in ready)
+    dialog.checkpoint = ready[-1]
+    dialog.inbound.journal.trim(ready[-1].received)
+    return True
+
+
+def durable(dialog: Dialog) -> Checkpoint | None:
+    """What the owner has made durable; None for one that does not report checkpoints and never did."""
+    if dialog.checkpoint is not None:
+        return dialog.checkpoint
+    return BIRTH if dialog.owner is not None and dialog.owner.checkpoints else None
+
+
+def resumption(dialog: Dialog, base: Checkpoint | None) -> Resumption:
+    """From where the next owner goes on. base: the last owner's durable state, as `durable` said when it was lost."""
+    delivered = dialog.outbound.count
+    received, sent = dialog.sent, delivered
+    if base is not None:
+        received, sent = base.received, base.sent
+    elif dialog.manifest.migration.replay is Replay.ALL:
+        received, sent = 0, 0
+    regenerate = dialog.manifest.migration.output is Output.REGENERATE
+    journal = dialog.inbound.journal
+    # The journal holds `first` and all after it: what lies between is owed to the new owner and gone.
+    owed = min(journal.first - 1, dialog.inbound.count)
+    return Resumption(received, sent, delivered, delivered - sent if regenerate else 0, max(0, owed - received))
+
+
+def unknowable(dialog: Dialog, base: Checkpoint | None) -> int:
+    """How many client messages the present owner was sent without anybody being able to know if it acted on them.
+
+    A node without checkpoints takes them with it when it dies. Ask before the next owner begins.
+    """
+    return dialog.sent - dialog.served[0] if base is None else 0
+
+
+def account_for(dialog: Dialog, cause: Cause, gap: float, replayed: int, lost: int, unknown: int) -> Report:
+    """Measure a handover that succeeded, for the metrics and for the session's record."""
+    account = dialog.account
+    account.handovers += 1
+    account.replayed += replayed
+    account.lost += lost
+    account.unknown += unknown
+    return Report(cause, "moved", gap, replayed, lost, unknown)
