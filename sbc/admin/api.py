@@ -1,0 +1,175 @@
+"""The operators' door: the admin API of docs/DESIGN.md section 5.6, with /metrics, /healthz and /readyz.
+
+A thin skin: everything is asked of Operations, and what it refuses is answered with the refusal's own status.
+"""
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from sbc.admin.answers import answer, bad_request, fault, honest, plain_head
+from sbc.admin.guard import guard, is_loopback
+from sbc.admin.stream import Stream
+from sbc.model.interfaces import Operations
+from sbc.model.leg import State
+from sbc.model.manifest import Continuity
+
+BODY_LIMIT = 64 * 1024
+PAGE = 100
+LONGEST_PAGE = 1000
+CLOSING = 2.0
+"""Seconds that answers under way are given when the door closes."""
+
+_FILTERS = ("state", "agent", "node", "class", "limit", "after")
+_NODE = "/api/v1/nodes/{name:[^/]+(?:/[^/]+)?}"
+"""A node is named `name` or `pool/name`, its slash escaped or not."""
+
+RenderMetrics = Callable[[str], tuple[bytes, str]]
+"""An Accept header -> the exposition and its content type."""
+
+
+class AdminDoor:
+    """Serves the admin API on one socket."""
+
+    def __init__(self, operations: Operations, render_metrics: RenderMetrics) -> None:
+        self._operations = operations
+        self._render_metrics = render_metrics
+        self._stream = Stream(operations.listen)
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str, port: int) -> tuple[str, int]:
+        """Listen; the answer is the address in use, where `port` may have been 0. Raises OSError."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family, backlog=128)
+        await self.start_on(listening)
+        address = listening.getsockname()
+        return address[0], address[1]
+
+    async def start_on(self, listening: socket.socket) -> None:
+        """Serve on a socket that listens already; the door owns it from here on."""
+        app = web.Application(middlewares=[honest, guard(is_loopback(listening))], client_max_size=BODY_LIMIT)
+        app.on_response_prepare.append(plain_head)
+        app.add_routes(self._routes())
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSING, keepalive_timeout=30.0)
+        await self._runner.setup()
+        await web.SockSite(self._runner, listening).start()
+
+    async def close(self) -> None:
+        """Stop listening, end the event streams, and let answers under way come to their end."""
+        self._stream.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def _routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/healthz", self._health),
+            web.get("/readyz", self._readiness),
+            web.get("/metrics", self._metrics),
+            web.get("/api/v1/sessions", self._sessions),
+            web.get("/api/v1/sessions/{id}", self._session),
+            web.delete("/api/v1/sessions/{id}", self._end),
+            web.post("/api/v1/sessions/{id}/migrate", self._migrate),
+            web.get("/api/v1/nodes", self._nodes),
+            web.post(_NODE + "/drain", self._drain),
+            web.post(_NODE + "/undrain", self._undrain),
+            web.post("/api/v1/reload", self._reload),
+            web.get("/api/v1/config", self._config),
+            web.get("/api/v1/events", self._stream.answer, allow_head=False),
+        ]
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return answer({"alive": True})
+
+    async def _readiness(self, request: web.Request) -> web.Response:
+        reason = self._operations.unready()
+        return answer({"ready": True}) if reason is None else fault(503, "not_ready", reason)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        body, content_type = self._render_metrics(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    async def _sessions(self, request: web.Request) -> web.Response:
+        query = _query(request)
+        rows = self._operations.sessions(
+            state=_one_of("state", query, [state.value for state in State]),
+            agent=query.get("agent"),
+            node=query.get("node"),
+            continuity=_one_of("class", query, [continuity.value for continuity in Continuity]),
+            limit=_limit(query),
+            after=query.get("after"),
+        )
+        return answer({"sessions": rows})
+
+    async def _session(self, request: web.Request) -> web.Response:
+        return answer(self._operations.session(request.match_info["id"]))
+
+    async def _end(self, request: web.Request) -> web.Response:
+        return answer(self._operations.end(request.match_info["id"]))
+
+    async def _migrate(self, request: web.Request) -> web.Response:
+        to = _destination(await request.read())
+        return answer(self._operations.migrate(request.match_info["id"], to), 202)
+
+    async def _nodes(self, request: web.Request) -> web.Response:
+        return answer({"nodes": self._operations.nodes()})
+
+    async def _drain(self, request: web.Request) -> web.Response:
+        return answer(self._operations.drain(request.match_info["name"]), 202)
+
+    async def _undrain(self, request: web.Request) -> web.Response:
+        return answer(self._operations.undrain(request.match_info["name"]))
+
+    async def _reload(self, request: web.Request) -> web.Response:
+        return answer(await self._operations.reload())
+
+    async def _config(self, request: web.Request) -> web.Response:
+        return answer(self._operations.config())
+
+
+def _query(request: web.Request) -> dict[str, str]:
+    query: dict[str, str] = {}
+    for name, value in request.query.items():
+        if name not in _FILTERS:
+            raise bad_request(f"there is no parameter {name!r}: there are {', '.join(_FILTERS)}")
+        if name in query:
+            raise bad_request(f"the parameter {name!r} is given twice: once is right")
+        if not value:
+            raise bad_request(f"the parameter {name!r} is empty: leave it out, or give it a value")
+        query[name] = value
+    return query
+
+
+def _one_of(name: str, query: dict[str, str], values: list[str]) -> str | None:
+    value = query.get(name)
+    if value is not None and value not in values:
+        raise bad_request(f"{name} must be one of {', '.join(values)}, and is {value!r}")
+    return value
+
+
+def _limit(query: dict[str, str]) -> int:
+    text = query.get("limit", str(PAGE))
+    # At most four digits: int() of a longer text is work that the asker should not be able to order.
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= LONGEST_PAGE):
+        raise bad_request(f"limit must be a whole number from 1 to {LONGEST_PAGE}, and is {text[:40]!r}")
+    return int(text)
+
+
+def _destination(body: bytes) -> str | None:
+    """The node to move to; None, for the best one, if there is no body or no `to` in it."""
+    if not body:
+        return None
+    right = 'the body must be empty or {"to": "pool/name"}'
+    try:
+        asked: Any = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise bad_request(f"{right}, and is no JSON: {error}") from error
+    if not isinstance(asked, dict) or asked.keys() - {"to"}:
+        raise bad_request(right)
+    to = asked.get("to")
+    if not (to is None or (isinstance(to, str) and to)):
+        raise bad_request(f'{right}: "to" is a name')
+    return to
