@@ -44,11 +44,6 @@ class When(Enum):
     NOW = "now"
 
 
-class Value(Enum):
-    RISING = "rising"
-    FLAT = "flat"
-
-
 @dataclass(frozen=True, slots=True)
 class Placement:
     regions: tuple[str, ...] = ()
@@ -80,7 +75,5 @@ class Manifest:
     latency_ceiling: float | None = None
     placement: Placement = field(default_factory=Placement)
     migration: Migration = field(default_factory=Migration)
-    max_life: float | None = None
-    value: Value = Value.RISING
     declared: Mapping[str, Any] = field(default_factory=dict)
-    """The whole of it as written in the configuration: what an invited node is shown."""
+    """The whole of it as plain JSON values, with defaults: what an invited node is shown."""
