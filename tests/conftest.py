@@ -1,0 +1,31 @@
+"""What all tests share: a guard against stale compiled modules, and the scene for tests with real processes."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.scene import Scene
+
+SBC = Path(__file__).parents[1] / "sbc"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compiled modules older than their source would be tested in its place: refuse."""
+    config.addinivalue_line("markers", "slow: needs minutes or extra installs; not run unless asked for")
+    if os.environ.get("SBC_PURE") == "1":
+        return
+    for built in SBC.rglob("*.so"):
+        source = built.with_name(built.name.partition(".")[0])
+        for part in (source.with_suffix(".py"), source.with_suffix(".pxd")):
+            if part.exists() and part.stat().st_mtime > built.stat().st_mtime:
+                pytest.exit(f"{built.name} is older than {part.name}: run `make build` (or SBC_PURE=1)", returncode=3)
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    """An edge with nodes and clients, stopped by their pids when the test is over."""
+    stage = Scene(tmp_path)
+    yield stage
+    await stage.close()
