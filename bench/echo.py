@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-import json
 import signal
 
 import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
 
+from bench.common.asked import say
 from bench.common.processes import raise_file_limit
 
 
@@ -30,7 +30,7 @@ async def main() -> None:
     # aiofastnet loses bytes and crashes in places: it takes no part in a bench.
     server = await ws_create_server(accept, "127.0.0.1", 0, use_aiofastnet=False, read_buffer_init_size=8192,
                                     backlog=4096)
-    print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
+    say({"port": server.sockets[0].getsockname()[1]})
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     await ended.wait()

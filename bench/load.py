@@ -13,15 +13,14 @@ Every answer must be, byte for byte, the message that was sent; anything else is
 import asyncio
 import contextlib
 import itertools
-import json
 import ssl
-import sys
 import time
 from typing import Any
 
 import uvloop
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
+from bench.common.asked import answer_questions
 from bench.common.certificate import client_context
 from bench.common.processes import raise_file_limit
 
@@ -186,19 +185,7 @@ class Load:
         return {"count": done, "seconds": time.perf_counter() - began}
 
 
-async def main() -> None:
-    load = Load()
-    lines = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    while line := await lines.readline():
-        try:
-            answer = await load.do(json.loads(line))
-        except Exception as fault:  # whatever went wrong is for the bench to judge, not for this process
-            answer = {"error": f"{type(fault).__name__}: {fault}"}
-        print(json.dumps(answer), flush=True)
-
-
 if __name__ == "__main__":
     raise_file_limit()
     with contextlib.suppress(KeyboardInterrupt):
-        uvloop.run(main())
+        uvloop.run(answer_questions(Load().do))

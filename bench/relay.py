@@ -89,11 +89,14 @@ def play(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
                   "us_cpu_per_echo": figures}
 
 
+def more(parser: argparse.ArgumentParser) -> None:
+    """The options of this bench alone."""
+    parser.add_argument("--pure", action="store_true", help="the edge without its compiled parts, too")
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default 5)")
+
+
 def main() -> None:
-    options = arguments(
-        "Proxy CPU per echoed WebSocket message.",
-        lambda parser: parser.add_argument("--pure", action="store_true", help="the edge without compiled parts, too"),
-        lambda parser: parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default 5)"))
+    options = arguments("Proxy CPU per echoed WebSocket message.", more)
     perform("relay", options, play)
 
 

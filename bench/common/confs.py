@@ -156,7 +156,7 @@ agents:
   echo: {{pool: nodes, migration: {migration}}}
 policies:
   default:
-    limits: {{sessions_per_principal: {plan.sessions}, messages_per_second: 1000000}}
+    limits: {{sessions_per_principal: {plan.sessions}}}
 routes:
   - {{match: {{path: /}}, agent: echo, protocol: opaque, policy: default}}
 """

@@ -25,6 +25,7 @@ _CPUCLOCK_SCHED = 2
 CORES = sorted(os.sched_getaffinity(0))
 PROXY_CORES = frozenset(CORES[:1])
 LOAD_CORES = frozenset(CORES[1:] or CORES)
+ANY_CORE = frozenset(CORES)
 
 
 class BenchError(Exception):
@@ -147,8 +148,8 @@ class Worker(Child):
     """A Python module of bench/ in its own process, which answers each line of JSON with one."""
 
     def __init__(self, name: str, module: str, log: Path, *arguments: str,
-                 env: Mapping[str, str] | None = None) -> None:
-        super().__init__(name, [sys.executable, "-m", module, *arguments], log, cores=LOAD_CORES, env=env, talks=True)
+                 env: Mapping[str, str] | None = None, cores: frozenset[int] = LOAD_CORES) -> None:
+        super().__init__(name, [sys.executable, "-m", module, *arguments], log, cores=cores, env=env, talks=True)
 
     def ask(self, **question: Any) -> dict[str, Any]:
         """One question, one answer. Raises BenchError if the worker reports an error or ends."""

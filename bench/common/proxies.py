@@ -20,6 +20,7 @@ class Kind:
     configure: Callable[[confs.Plan], str]
     argv: Callable[[Path], Sequence[str]]
     env: tuple[tuple[str, str], ...] = ()
+    cores: frozenset[int] = PROXY_CORES
 
 
 def _haproxy(file: Path) -> Sequence[str]:
@@ -67,7 +68,7 @@ class Proxy(Child):
         plan.folder.mkdir(parents=True, exist_ok=True)
         file = plan.folder / kind.file
         file.write_text(kind.configure(plan))
-        super().__init__(name, kind.argv(file), plan.folder / "log", cores=PROXY_CORES, env=dict(kind.env))
+        super().__init__(name, kind.argv(file), plan.folder / "log", cores=kind.cores, env=dict(kind.env))
         try:
             self.wait_listening(plan.plain)
             self.wait_listening(plan.secure)

@@ -7,18 +7,19 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.common import proxies
 from bench.common.certificate import Certificate, issue
 from bench.common.machine import Neighbours, command, machine, versions
-from bench.common.processes import BenchError, Worker, raise_file_limit
+from bench.common.processes import LOAD_CORES, BenchError, Child, Worker, raise_file_limit
 from bench.common.proxies import Proxy
 from bench.common.tables import save
 
 # uvloop allocates 256 KiB at each TLS read; these two together keep malloc from giving them back each time.
 _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "16777216"}
 _NOISY = 0.15
+Running = TypeVar("Running", bound=Child)
 
 
 class Stage:
@@ -32,12 +33,15 @@ class Stage:
         self.node_port = int(self.echo.answer()["port"])
         self.load = self.worker("load", "bench.load")
 
-    def worker(self, name: str, module: str, *arguments: str) -> Worker:
+    def worker(self, name: str, module: str, *arguments: str, cores: frozenset[int] = LOAD_CORES) -> Worker:
         """Start a module of bench/ that talks JSON."""
         env = {**_ALLOCATOR, "OPENSSL_CONF": str(self.certificate.openssl)}
-        started = Worker(name, module, self.folder / f"{name}.log", *arguments, env=env)
-        self._stack.callback(started.stop)
-        return started
+        return self.keep(Worker(name, module, self.folder / f"{name}.log", *arguments, env=env, cores=cores))
+
+    def keep(self, child: Running) -> Running:
+        """Have a process stopped when the bench ends."""
+        self._stack.callback(child.stop)
+        return child
 
     def start(self, names: Sequence[str]) -> list[Proxy]:
         """Start proxies; one that cannot be started is said so and left out. Raises BenchError if none is left."""
@@ -49,12 +53,10 @@ class Stage:
     def start_one(self, name: str, instance: str = "") -> Proxy | None:
         """Start a proxy, or say why not. `instance` tells apart two of the same name."""
         try:
-            proxy = proxies.start(name, self.folder / instance, self.node_port, self.certificate)
+            return self.keep(proxies.start(name, self.folder / instance, self.node_port, self.certificate))
         except BenchError as fault:
             print(f"{name} takes no part: {fault}", file=sys.stderr)
             return None
-        self._stack.callback(proxy.stop)
-        return proxy
 
     def open(self, proxy: Proxy, secure: bool, n: int) -> str:
         """Open n sessions through a proxy; the answer is the name of the set."""
@@ -71,13 +73,14 @@ def stage() -> Iterator[Stage]:
         yield Stage(Path(folder), stack)
 
 
-def arguments(description: str, *more: Callable[[argparse.ArgumentParser], Any]) -> argparse.Namespace:
-    """The options that all benches have."""
+def arguments(description: str, more: Callable[[argparse.ArgumentParser], Any], *,
+              peers: bool = True) -> argparse.Namespace:
+    """The options that all benches have, and `more`. peers: whether it is one that compares proxies."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="a look: few and short rounds, figures of little worth")
-    parser.add_argument("--only", metavar="NAME[,NAME]", help=f"some of {', '.join(proxies.KINDS)}")
-    for add in more:
-        add(parser)
+    if peers:
+        parser.add_argument("--only", metavar="NAME[,NAME]", help=f"some of {', '.join(proxies.KINDS)}")
+    more(parser)
     return parser.parse_args()
 
 
