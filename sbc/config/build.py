@@ -1,0 +1,117 @@
+"""What was written, checked -> the frozen values that the house works with. Nothing can fail here."""
+
+from sbc.config import model, schema, schema_session
+from sbc.config.check import ALWAYS_THERE
+from sbc.model.ids import AgentName, PoolName, node_id
+from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placement, Replay, Standby, When
+from sbc.model.node import Node, Probe
+from sbc.model.policy import Limits, Policy
+from sbc.model.route import KeySource, Route, SessionKey
+
+
+def build(document: schema.Document, source: str) -> model.Config:
+    """The configuration of a document in which there is no fault."""
+    policies = {ALWAYS_THERE: schema_session.Policy(), **document.policies}
+    return model.Config(
+        edge=_edge(document.edge),
+        admin=model.Admin(document.admin.listen),
+        trunk=_trunk(document.trunk),
+        listeners=tuple(
+            model.Listener(door.name, door.listen, tuple(door.transports), _tls(door.tls))
+            for door in document.listeners
+        ),
+        pools={PoolName(name): _pool(PoolName(name), pool) for name, pool in document.pools.items()},
+        agents={AgentName(name): _manifest(AgentName(name), agent) for name, agent in document.agents.items()},
+        policies={name: _policy(name, policy) for name, policy in policies.items()},
+        routes=tuple(_route(route) for route in document.routes),
+        source=source,
+    )
+
+
+def _edge(edge: schema.Edge) -> model.Edge:
+    keys = tuple(model.SealKey(key.id, key.file) for key in edge.seal_keys)
+    return model.Edge(edge.name, edge.workers, edge.store, keys, edge.records)
+
+
+def _trunk(trunk: schema.Trunk | None) -> model.TrunkDoor | None:
+    return None if trunk is None else model.TrunkDoor(trunk.listen, trunk.secret_file, _tls(trunk.tls))
+
+
+def _tls(tls: schema.Tls | None) -> model.Tls | None:
+    if tls is None:
+        return None
+    return model.Tls(tuple(model.Certificate(pair.cert, pair.key) for pair in tls.certificates), tls.min_version)
+
+
+def _pool(name: PoolName, pool: schema.Pool) -> model.Pool:
+    nodes = tuple(
+        Node(node_id(name, node.name), name, node.url, node.zone or "", node.labels, node.capacity)
+        for node in pool.nodes
+    )
+    probe = None if pool.probe is None else Probe(**pool.probe.model_dump())
+    return model.Pool(name, nodes, probe)
+
+
+def _manifest(name: AgentName, agent: schema_session.Agent) -> Manifest:
+    placement, migration = agent.placement, agent.migration
+    return Manifest(
+        agent=name,
+        pool=PoolName(agent.pool),
+        continuity=Continuity(agent.continuity),
+        latency_ceiling=agent.latency_ceiling,
+        placement=Placement(
+            tuple(placement.regions), placement.labels, None if placement.spread == "none" else placement.spread
+        ),
+        migration=Migration(
+            allowed=migration.allowed,
+            when=When(migration.when),
+            standby=Standby(migration.standby),
+            output=Output(migration.output),
+            replay=Replay(migration.replay),
+            tolerated_loss=_loss(migration.tolerated_loss),
+            deadline=migration.deadline,
+            hold=migration.hold,
+        ),
+        declared=agent.model_dump(exclude_none=True),
+    )
+
+
+def _loss(written: str | int) -> int | None:
+    match written:
+        case int():
+            return written
+        case "any":
+            return None
+        case _:
+            return 0
+
+
+def _policy(name: str, policy: schema_session.Policy) -> Policy:
+    limits = Limits(**policy.limits.model_dump(exclude={"messages_per_second"}))
+    return Policy(name, limits, tuple(header.lower() for header in policy.headers.hide))
+
+
+def _route(route: schema_session.Route) -> Route:
+    return Route(
+        agent=AgentName(route.agent),
+        protocol=route.protocol,
+        policy=route.policy,
+        host=route.match.host,
+        path=route.match.path,
+        session=_session_key(route.session),
+    )
+
+
+def _session_key(key: schema_session.SessionKey | None) -> SessionKey:
+    match key:
+        case schema_session.SessionKey(header=str(name)):
+            # Hello has the names of headers in lower case.
+            return SessionKey(KeySource.HEADER, name.lower())
+        case schema_session.SessionKey(cookie=str(name)):
+            return SessionKey(KeySource.COOKIE, name)
+        case schema_session.SessionKey(query=str(name)):
+            return SessionKey(KeySource.QUERY, name)
+        case schema_session.SessionKey(path_segment=int(number)):
+            return SessionKey(KeySource.PATH, str(number))
+        case _:
+            return SessionKey()

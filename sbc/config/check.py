@@ -1,0 +1,173 @@
+"""What is wrong between the sections: names that lead nowhere, things that are there twice, files that do not load.
+
+Works on the plain tree and takes nothing in it for granted, so that these faults are told together with those inside
+the sections, not one round later.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sbc.config import files
+from sbc.config.faults import Fault, Path, Wrong, dotted, fault, nearest
+from sbc.config.model import Address
+from sbc.config.schema import ADMIN_LISTEN
+from sbc.config.tree import Tree
+from sbc.config.values import address, route_host, route_path
+
+Found = Iterator[Fault]
+
+ALWAYS_THERE = "default"
+"""The policy that exists without being written."""
+
+
+def cross(tree: Tree) -> list[Fault]:
+    """All faults between the sections."""
+    checks: tuple[Callable[[Tree], Found], ...] = (_references, _duplicates, _clashes, _session_keys, _files)
+    return [fault for check in checks for fault in check(tree)]
+
+
+def _get(value: Any, *steps: str) -> Any:
+    """What stands under these keys; None if there is nothing, or something else on the way."""
+    for step in steps:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _entries(tree: Tree, *path: str) -> list[tuple[Path, Any]]:
+    """The entries of a list or a mapping, with their paths; nothing if it is neither."""
+    match _get(tree.value, *path):
+        case dict() as mapping:
+            return [((*path, key), entry) for key, entry in mapping.items()]
+        case list() as entries:
+            return [((*path, number), entry) for number, entry in enumerate(entries)]
+        case _:
+            return []
+
+
+def _references(tree: Tree) -> Found:
+    pools, agents, policies = ([str(path[-1]) for path, _ in _entries(tree, section)]
+                               for section in ("pools", "agents", "policies"))
+    for path, agent in _entries(tree, "agents"):
+        yield from _reference(tree, (*path, "pool"), _get(agent, "pool"), "pool", pools)
+    for path, route in _entries(tree, "routes"):
+        yield from _reference(tree, (*path, "agent"), _get(route, "agent"), "agent", agents)
+        yield from _reference(tree, (*path, "policy"), _get(route, "policy"), "policy", [*policies, ALWAYS_THERE])
+
+
+def _reference(tree: Tree, path: Path, name: Any, noun: str, known: list[str]) -> Found:
+    if isinstance(name, str) and name not in known:
+        meant = nearest(name, known)
+        right = f'did you mean "{meant}"?' if meant else "one of " + ", ".join(dotted((word,)) for word in known[:20])
+        yield fault(tree.position(path), path, f"no such {noun}", right if known else f"write that {noun}", name)
+
+
+def _duplicates(tree: Tree) -> Found:
+    yield from _each_once(tree, _entries(tree, "listeners"), "name")
+    yield from _each_once(tree, _entries(tree, "edge", "seal_keys"), "id")
+    for path, pool in _entries(tree, "pools"):
+        nodes = _get(pool, "nodes")
+        if isinstance(nodes, list):
+            yield from _each_once(tree, [((*path, "nodes", i), node) for i, node in enumerate(nodes)], "name")
+    for path, listener in _entries(tree, "listeners"):
+        yield from _transports(tree, path, _get(listener, "transports"))
+    yield from _same_match(tree)
+
+
+def _each_once(tree: Tree, entries: list[tuple[Path, Any]], key: str) -> Found:
+    seen: dict[str, Path] = {}
+    for path, entry in entries:
+        name = _get(entry, key)
+        if isinstance(name, str) and name in seen:
+            yield fault(tree.position((*path, key)), (*path, key), f"the same {key} as {dotted(seen[name])}",
+                        f"another {key}", name)
+        elif isinstance(name, str):
+            seen[name] = path
+
+
+def _transports(tree: Tree, path: Path, transports: Any) -> Found:
+    seen: set[str] = set()
+    for number, transport in enumerate(transports if isinstance(transports, list) else ()):
+        here = (*path, "transports", number)
+        if isinstance(transport, str) and transport in seen:
+            yield fault(tree.position(here), here, "the same transport twice", "each once", transport)
+        elif isinstance(transport, str):
+            seen.add(transport)
+
+
+def _same_match(tree: Tree) -> Found:
+    seen: dict[tuple[str, str], Path] = {}
+    for path, route in _entries(tree, "routes"):
+        try:
+            host, prefix = _get(route, "match", "host"), _get(route, "match", "path")
+            key = (route_host(host) if host is not None else "", route_path(prefix) if prefix is not None else "/")
+        except Wrong:
+            continue
+        if key in seen:
+            yield fault(tree.position((*path, "match")), (*path, "match"), f"the same as of {dotted(seen[key])}",
+                        "another path or host, for this route would never be taken")
+        seen.setdefault(key, path)
+
+
+def _clashes(tree: Tree) -> Found:
+    places: list[Path] = [("admin", "listen"), ("trunk", "listen")]
+    places += [(*path, "listen") for path, _ in _entries(tree, "listeners")]
+    seen: list[tuple[Path, Address]] = []
+    for path in places:
+        listen = _address(tree, path)
+        if listen is None:
+            continue
+        for other, taken in seen:
+            if listen.clashes(taken):
+                yield fault(tree.position(path), path, f"the address of {dotted(other)}", "another port", str(listen))
+                break
+        seen.append((path, listen))
+
+
+def _address(tree: Tree, path: Path) -> Address | None:
+    value = tree.value
+    for step in path:
+        value = value[step] if isinstance(value, list) and isinstance(step, int) else _get(value, str(step))
+    if path == ("admin", "listen") and value is None:
+        value = ADMIN_LISTEN
+    try:
+        return address(value)
+    except Wrong:
+        return None
+
+
+def _session_keys(tree: Tree) -> Found:
+    for path, route in _entries(tree, "routes"):
+        session = _get(route, "session")
+        if isinstance(session, dict) and len([source for source in session.values() if source is not None]) != 1:
+            here = (*path, "session")
+            yield fault(tree.position(here), here, f"{len(session)} sources of the key" if session else "no source",
+                        "one of header, cookie, query, path_segment")
+
+
+def _files(tree: Tree) -> Found:
+    secret = _get(tree.value, "trunk", "secret_file")
+    if isinstance(secret, str):
+        yield from _file(tree, ("trunk", "secret_file"), secret, lambda: files.check_secret(secret))
+    doors: list[tuple[Path, Any]] = [(("trunk",), _get(tree.value, "trunk")), *_entries(tree, "listeners")]
+    for path, door in doors:
+        certificates = _get(door, "tls", "certificates")
+        for number, pair in enumerate(certificates if isinstance(certificates, list) else ()):
+            yield from _pair(tree, (*path, "tls", "certificates", number), _get(pair, "cert"), _get(pair, "key"))
+
+
+def _pair(tree: Tree, path: Path, cert: Any, key: Any) -> Found:
+    bad = []
+    if isinstance(cert, str):
+        bad = list(_file(tree, (*path, "cert"), cert, lambda: files.check_certificate(cert)))
+        yield from bad
+    if isinstance(key, str):
+        # Without a good certificate all that can be said of the key is whether it is there.
+        test = files.check_key if isinstance(cert, str) and not bad else None
+        yield from _file(tree, (*path, "key"), key, lambda: test(cert, key) if test else files.content(key))
+
+
+def _file(tree: Tree, path: Path, name: str, check: Callable[[], object]) -> Found:
+    try:
+        check()
+    except Wrong as wrong:
+        yield fault(tree.position(path), path, wrong.what, wrong.right, name)

@@ -1,0 +1,95 @@
+"""What a reload changes: the old and the new configuration, section by section."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sbc.config.model import Config, Pool
+from sbc.model.ids import NodeId, PoolName
+from sbc.model.node import Node
+
+Name = TypeVar("Name", bound=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """The names of what came, went, and is there still but not the same."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """All that differs. Everything can change at run time but what `restart_needed` names."""
+
+    listeners: Delta
+    pools: Delta
+    """A pool is changed if its nodes or its probe are."""
+    nodes: Mapping[PoolName, Delta]
+    """By pool, with the nodes' ids; only pools in which nodes differ, those that came or went among them."""
+    agents: Delta
+    policies: Delta
+    routes: bool
+    seal_keys: bool
+    trunk: bool
+    """Its secret or its TLS."""
+    restart_needed: tuple[str, ...]
+    """Dotted keys that differ, and keep their old value until the edge is started again."""
+
+    def __bool__(self) -> bool:
+        return bool(self.listeners or self.pools or self.agents or self.policies or self.routes or self.seal_keys
+                    or self.trunk or self.restart_needed)
+
+
+def diff(old: Config, new: Config) -> Changes:
+    """What has to happen so that `new` holds instead of `old`."""
+    return Changes(
+        listeners=_delta({door.name: door for door in old.listeners}, {door.name: door for door in new.listeners}),
+        pools=_delta(old.pools, new.pools),
+        nodes=_nodes(old.pools, new.pools),
+        agents=_delta(old.agents, new.agents),
+        policies=_delta(old.policies, new.policies),
+        routes=old.routes != new.routes,
+        seal_keys=old.edge.seal_keys != new.edge.seal_keys,
+        trunk=_trunk_terms(old) != _trunk_terms(new),
+        restart_needed=tuple(key for key, value in _fixed(old).items() if _fixed(new)[key] != value),
+    )
+
+
+def _delta(old: Mapping[Name, object], new: Mapping[Name, object]) -> Delta:
+    return Delta(
+        added=tuple(name for name in new if name not in old),
+        removed=tuple(name for name in old if name not in new),
+        changed=tuple(name for name in new if name in old and new[name] != old[name]),
+    )
+
+
+def _nodes(old: Mapping[PoolName, Pool], new: Mapping[PoolName, Pool]) -> dict[PoolName, Delta]:
+    deltas = {name: _delta(_by_id(old.get(name)), _by_id(new.get(name))) for name in {**old, **new}}
+    return {name: delta for name, delta in deltas.items() if delta}
+
+
+def _by_id(pool: Pool | None) -> dict[NodeId, Node]:
+    return {node.id: node for node in pool.nodes} if pool else {}
+
+
+def _trunk_terms(config: Config) -> object:
+    """What can change at run time of a trunk that is there before and after."""
+    return config.trunk and (config.trunk.secret_file, config.trunk.tls)
+
+
+def _fixed(config: Config) -> dict[str, object]:
+    """What cannot change at run time, by its key."""
+    return {
+        "edge.name": config.edge.name,
+        "edge.workers": config.edge.workers,
+        "edge.store": config.edge.store,
+        "edge.records": config.edge.records,
+        "admin.listen": config.admin.listen,
+        "trunk.listen": config.trunk and config.trunk.listen,
+    }

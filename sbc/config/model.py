@@ -1,0 +1,123 @@
+"""The configuration as the rest of the house sees it: frozen values, checked and complete. Seconds and bytes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from sbc.model.ids import AgentName, PoolName
+from sbc.model.manifest import Manifest
+from sbc.model.node import Node, Probe
+from sbc.model.policy import Policy
+from sbc.model.route import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    """An IP address, without brackets."""
+    port: int
+    """0: any free one."""
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return ip_address(self.host).is_loopback
+
+    def clashes(self, other: "Address") -> bool:
+        """Whether the two cannot both be listened on. IPv4 and IPv6 never clash: IPv6 listeners are v6-only."""
+        ours, theirs = ip_address(self.host), ip_address(other.host)
+        if self.port != other.port or self.port == 0 or ours.version != theirs.version:
+            return False
+        return ours == theirs or ours.is_unspecified or theirs.is_unspecified
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Two PEM files: the chain, leaf first, and its private key."""
+
+    cert: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    certificates: tuple[Certificate, ...]
+    """Chosen by the client's SNI; the first is for clients that name no host, or another one."""
+    min_version: str
+    """`1.2` or `1.3`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealKey:
+    """A key that session tokens are sealed with; the file is made on first start if missing."""
+
+    id: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    name: str
+    workers: int
+    store: str
+    """`memory:` or `sqlite:PATH`."""
+    seal_keys: tuple[SealKey, ...]
+    """The first seals, all open. Empty: a key that lives as long as the process."""
+    records: str | None
+    """The file that session records are appended to, one JSON object a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    listen: Address
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkDoor:
+    """Where nodes signal."""
+
+    listen: Address
+    secret_file: str | None
+    """The bearer secret that nodes must show stands here."""
+    tls: Tls | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where clients come in."""
+
+    name: str
+    listen: Address
+    transports: tuple[str, ...]
+    tls: Tls | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Nodes of one kind: those written here; others may join over the trunk."""
+
+    name: PoolName
+    nodes: tuple[Node, ...]
+    probe: Probe | None
+    """None: its nodes are not probed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration."""
+
+    edge: Edge
+    admin: Admin
+    trunk: TrunkDoor | None
+    listeners: tuple[Listener, ...]
+    pools: Mapping[PoolName, Pool]
+    agents: Mapping[AgentName, Manifest]
+    policies: Mapping[str, Policy]
+    routes: tuple[Route, ...]
+    source: str
+    """The file it was read from."""

@@ -1,0 +1,40 @@
+"""The configuration in force as JSON values, without what leads to a secret."""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any, Final
+
+from sbc.config.model import Address, Certificate, Config, SealKey, TrunkDoor
+
+HIDDEN: Final = "(hidden)"
+
+# The admin API asks nobody who he is: it does not tell where the keys lie either.
+_SECRETS: Final = {SealKey: "file", Certificate: "key", TrunkDoor: "secret_file"}
+
+
+def redacted(config: Config) -> dict[str, Any]:
+    """Everything in force, defaults too; durations in seconds, sizes in bytes."""
+    shown: dict[str, Any] = _plain(config)
+    return shown
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Address():
+            return str(value)
+        case Enum():
+            return value.value
+        case Mapping():
+            return {key: _plain(entry) for key, entry in value.items()}
+        case tuple() | list():
+            return [_plain(entry) for entry in value]
+        case _ if is_dataclass(value):
+            return {field.name: _hidden(value, field.name) for field in fields(value)}
+        case _:
+            return value
+
+
+def _hidden(value: Any, name: str) -> Any:
+    entry = getattr(value, name)
+    return HIDDEN if entry is not None and _SECRETS.get(type(value)) == name else _plain(entry)

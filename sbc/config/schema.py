@@ -1,0 +1,175 @@
+"""The configuration as it is written: docs/DESIGN.md section 5.2 as pydantic models.
+
+Each attribute's docstring is what an editor shows for the key (`sbc schema`), and docs/CONFIGURATION.md has a row for
+it. Unknown keys are faults, and so are known ones that this version does not carry out: nothing is accepted silently.
+What agents and routes are made of stands in schema_session.py.
+"""
+
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from sbc.config.schema_session import Agent, Policy, Route, Section, default
+from sbc.config.units import Duration
+from sbc.config.values import (
+    AgentKey,
+    File,
+    Label,
+    Later,
+    ListenAddress,
+    Name,
+    NodeUrl,
+    RoutePath,
+    Store,
+    Workers,
+    choice,
+    whole,
+)
+
+ADMIN_LISTEN: Final = "127.0.0.1:9070"
+
+
+class SealKey(Section):
+    """A key that session tokens are sealed with."""
+
+    id: Name
+    """Stands in every token that the key has sealed."""
+    file: File
+    """Where the key is; made on first start if missing."""
+
+
+class Edge(Section):
+    """The edge itself."""
+
+    name: Name = "edge-1"
+    """What nodes and logs call this edge."""
+    workers: Workers = 1
+    """Processes, one event loop each. More than one is not available in this version."""
+    store: Store = "memory:"
+    """Where bindings, checkpoints and journals are kept. Only `sqlite:PATH` outlives the process."""
+    seal_keys: list[SealKey] = Field(default=[], max_length=16)
+    """The first seals session tokens, all open them. With none, tokens are good until the edge is started again."""
+    records: File | None = None
+    """The file that the record of each ended session is appended to, one JSON object a line."""
+
+
+class Admin(Section):
+    """The operators' door: REST, metrics, health."""
+
+    listen: ListenAddress = default(ADMIN_LISTEN)
+    """Where it listens. It knows no authentication: keep it on loopback."""
+
+
+class Certificate(Section):
+    """A certificate and its key, both PEM."""
+
+    cert: File
+    """The chain, leaf first."""
+    key: File
+    """The private key, without a pass phrase."""
+
+
+class Tls(Section):
+    """How TLS is spoken."""
+
+    certificates: list[Certificate] = Field(min_length=1, max_length=256)
+    """Chosen by the client's SNI; the first is for clients that name no host, or another one."""
+    client_ca: Later = None
+    """Client certificates: not available in this version."""
+    min_version: Annotated[str, choice("1.2", "1.3")] = "1.2"
+    """The oldest version of TLS that is spoken."""
+
+
+class Trunk(Section):
+    """Where nodes signal."""
+
+    listen: ListenAddress
+    """Where it listens."""
+    secret_file: File | None = None
+    """The file with the bearer secret that nodes must show; without it any node may register."""
+    tls: Tls | None = None
+    """TLS towards nodes."""
+
+
+class Listener(Section):
+    """Where clients come in."""
+
+    name: Name
+    """What logs and metrics call it."""
+    listen: ListenAddress
+    """Where it listens; port 0 is any free one."""
+    transports: list[Annotated[str, choice("websocket", later=("http1", "http2", "quic"))]] = Field(
+        default=["websocket"], min_length=1, max_length=4)
+    """What is spoken there. Only `websocket` is available in this version."""
+    tls: Tls | None = None
+    """TLS towards clients; without it the listener speaks plain text."""
+    proxy_protocol: Annotated[str, choice("off", later=("on", "v1", "v2", "accept", "require"))] = "off"
+    """The PROXY protocol: not available in this version."""
+
+
+class Node(Section):
+    """A node whose place is known beforehand; others register over the trunk."""
+
+    name: Name
+    """Its name within the pool; a node that registers under it is this one."""
+    url: NodeUrl
+    """Where it takes sessions."""
+    zone: Name | None = None
+    """What fails together with it; replicas go to another zone."""
+    capacity: Annotated[int, whole(1, 1_000_000)] = 1000
+    """How many sessions it may have at once."""
+    labels: dict[Name, Label] = Field(default={}, max_length=64)
+    """What agents may ask for in `placement.labels`."""
+
+
+class Probe(Section):
+    """How a node without a trunk is asked over HTTP whether it lives."""
+
+    path: RoutePath | None = None
+    """A 2xx or 3xx to this path is a sign of life; null: any HTTP answer to `/` is."""
+    every: Annotated[float, Duration("50ms", "1h")] = default("1s")
+    """The pause between two probes."""
+    timeout: Annotated[float, Duration("10ms", "1m")] = default("500ms")
+    """When an answer is late."""
+    fall: Annotated[int, whole(1, 100)] = 2
+    """How many failures in a row take a node down."""
+    rise: Annotated[int, whole(1, 100)] = 2
+    """How many answers in a row bring it up again."""
+
+
+class Pool(Section):
+    """Nodes of one kind."""
+
+    nodes: list[Node] = Field(default=[], max_length=4096)
+    """The nodes that are known beforehand."""
+    discover: Later = None
+    """Nodes found through DNS: not available in this version."""
+    probe: Probe | None = Field(default_factory=Probe)
+    """How its nodes are probed; null: not at all."""
+
+
+class Document(Section):
+    """A whole configuration of sbc."""
+
+    edge: Edge = Field(default_factory=Edge)
+    """The edge itself."""
+    admin: Admin = Field(default_factory=Admin)
+    """The operators' door: REST, metrics, health."""
+    trunk: Trunk | None = None
+    """Where nodes signal; without it only the nodes that are written here serve."""
+    listeners: list[Listener] = Field(min_length=1, max_length=64)
+    """Where clients come in."""
+    pools: dict[Name, Pool] = Field(min_length=1, max_length=1024)
+    """Nodes of one kind, by name."""
+    agents: dict[AgentKey, Agent] = Field(min_length=1, max_length=1024)
+    """What agents declare about their sessions, by name."""
+    policies: dict[Name, Policy] = Field(default={}, max_length=1024)
+    """What sessions may do, by name; `default` is there even if it is not written."""
+    routes: list[Route] = Field(min_length=1, max_length=4096)
+    """Which hellos go where: the longest matching path wins."""
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a configuration, for editors."""
+    schema = Document.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "sbc configuration"}

@@ -1,0 +1,184 @@
+"""What a configuration says about sessions: manifests, policies and routes, as they are written."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sbc.config.units import Duration, Size
+from sbc.config.values import AgentKey, Label, Later, Loss, Name, RouteHost, RoutePath, Token, choice, whole
+
+
+class Section(BaseModel):
+    """A mapping of known keys. Strict: a text that looks like a number is no number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True,
+                              use_attribute_docstrings=True)
+
+
+def default(text: str) -> Any:
+    """A default in the words of the file, read like what is written there."""
+    return Field(default=text)
+
+
+class State(Section):
+    """What a session's state is like; shown to nodes."""
+
+    footprint: Annotated[int, Size("1B", "1024GiB")] | None = None
+    """How much memory a session takes on its node."""
+    resumable: bool = False
+    """Whether a node can go on from another node's checkpoint."""
+
+
+class Placement(Section):
+    """Which nodes may have a session."""
+
+    regions: list[Name] = Field(default=[], max_length=64)
+    """One of these; a node is in a region by its label `region` or a zone named after it (`eu`, `eu-1`). Empty: any."""
+    labels: dict[Name, Label] = Field(default={}, max_length=64)
+    """What a node's labels must be."""
+    spread: Annotated[str, choice("zone", "none")] = "zone"
+    """Where the replica goes: `zone` asks for another zone than the owner's."""
+
+
+class Migration(Section):
+    """How a session moves to another node."""
+
+    allowed: bool = True
+    """Whether it may move at all; if not, it ends with its node."""
+    when: Annotated[str, choice("turn", "now")] = "turn"
+    """When a planned move happens: at the end of a turn, or at once."""
+    standby: Annotated[str, choice("cold", "warm", later=("hot",))] = "cold"
+    """`cold`: connect to the replica when needed; `warm`: keep a leg open. `hot`: not available in this version."""
+    output: Annotated[str, choice("continue", "regenerate")] = "continue"
+    """What the new owner says: it goes on from where the client is, or says it all again and the edge suppresses."""
+    replay: Annotated[str, choice("auto", "all", "none")] = "auto"
+    """What a new owner is sent again without a checkpoint: what was certainly not sent, the whole journal, nothing."""
+    tolerated_loss: Loss = "none"
+    """How many messages a held client may lose before its session has to end: `none`, `any` or a number."""
+    deadline: Annotated[float, Duration(0, "1h")] = default("5s")
+    """How long a planned move waits for the turn's end."""
+    hold: Annotated[float, Duration(0, "1d")] = default("30s")
+    """How long a client is kept while no node can take its session, and a session while its client is away."""
+
+
+class Scaling(Section):
+    """How sessions live and end; shown to nodes."""
+
+    warm_up: Annotated[float, Duration(0, "1d")] | None = None
+    """How long a node takes to be ready for a session."""
+    hibernate_after: Annotated[float, Duration(0, "30d")] | None = None
+    """After how long a silence the session needs no node."""
+    max_life: Annotated[float, Duration("1s", "365d")] | None = None
+    """How long a session lives at most."""
+
+
+class Verification(Section):
+    """What a session leaves as proof; shown to nodes."""
+
+    receipts: Annotated[str, choice("signed", "none")] = "none"
+    """Whether nodes are to sign receipts."""
+
+
+class Agent(Section):
+    """What an agent declares about its sessions. Invited nodes are shown the whole of it."""
+
+    pool: Name
+    """Where its sessions live."""
+    continuity: Annotated[str, choice("synchronous", "interactive", "autonomous")] = "interactive"
+    """How soon the silence of a session hurts; synchronous ones are moved first."""
+    latency_ceiling: Annotated[float, Duration("1ms", "1h")] | None = None
+    """How long an answer may take."""
+    state: State = Field(default_factory=State)
+    """What a session's state is like; shown to nodes."""
+    placement: Placement = Field(default_factory=Placement)
+    """Which nodes may have a session."""
+    migration: Migration = Field(default_factory=Migration)
+    """How a session moves to another node."""
+    scaling: Scaling = Field(default_factory=Scaling)
+    """How sessions live and end; shown to nodes."""
+    value: Annotated[str, choice("rising", "flat")] = "rising"
+    """Whether a session is worth more the longer it lasts; shown to nodes."""
+    verification: Verification = Field(default_factory=Verification)
+    """What a session leaves as proof; shown to nodes."""
+
+
+class Limits(Section):
+    """The bounds of a session."""
+
+    sessions_per_principal: Annotated[int, whole(1, 1_000_000)] = 1000
+    """How many sessions one client may have at once."""
+    messages_per_second: Later = None
+    """A rate limit: not available in this version."""
+    message: Annotated[int, Size("1B", "64MiB")] = default("1MiB")
+    """The largest message, from either side."""
+    journal: Annotated[int, Size("4KiB", "64MiB")] = default("256KiB")
+    """How much of each direction is kept for a handover."""
+    head: Annotated[int, Size("1KiB", "1MiB")] = default("32KiB")
+    """The largest head of a request."""
+    headers: Annotated[int, whole(8, 1000)] = 100
+    """How many headers a request may have."""
+    head_timeout: Annotated[float, Duration("100ms", "5m")] = default("10s")
+    """How long a client may take for TLS and the head."""
+    idle: Annotated[float, Duration("100ms", "30d")] = default("5m")
+    """A session in which no message passes for so long is ended."""
+    ping: Annotated[float, Duration("50ms", "1h")] = default("20s")
+    """How often a silent connection is asked whether it lives; unanswered for twice as long, it is lost."""
+
+
+class Headers(Section):
+    """What becomes of headers."""
+
+    hide: list[Token] = Field(default=["Server", "X-Powered-By"], max_length=64)
+    """Response headers of nodes that clients do not see."""
+
+
+class Policy(Section):
+    """What the sessions of a route may do."""
+
+    auth: Later = None
+    """Authentication: not available in this version; every policy is open, the principal is the client's address."""
+    limits: Limits = Field(default_factory=Limits)
+    """The bounds of a session."""
+    headers: Headers = Field(default_factory=Headers)
+    """What becomes of headers."""
+
+
+class Match(Section):
+    """Which hellos a route takes."""
+
+    path: RoutePath = "/"
+    """A prefix on segment borders; `/` matches all."""
+    host: RouteHost | None = None
+    """The host the client asks for; null: any."""
+
+
+class SessionKey(Section):
+    """Where the client's own key of a session stands: exactly one of these."""
+
+    header: Token | None = None
+    """The header of this name."""
+    cookie: Token | None = None
+    """The cookie of this name."""
+    query: Token | None = None
+    """The query parameter of this name."""
+    path_segment: Annotated[int, whole(0, 63)] | None = None
+    """The segment of the path with this number; the first is 0."""
+    jwt_claim: Later = None
+    """A claim of the client's token: not available in this version."""
+    json_field: Later = None
+    """A field of the body: not available in this version."""
+
+
+class Route(Section):
+    """Where the hellos that match go."""
+
+    match: Match = Field(default_factory=Match)
+    """Which hellos it takes."""
+    agent: AgentKey
+    """Which agent serves them."""
+    protocol: Annotated[str, choice("opaque", later=("sse", "mcp", "a2a", "realtime"))] = "opaque"
+    """What the messages mean. Only `opaque` is available in this version: they are passed on as they are."""
+    policy: Name = "default"
+    """What its sessions may do."""
+    session: SessionKey | None = None
+    """Where the client's own key of a session stands; null: the edge makes one for each session."""

@@ -1,0 +1,206 @@
+"""The kinds of text that a configuration is made of, as pydantic types.
+
+Each says what is wrong with a value and what would be right. units.py has those with a unit.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import ip_address
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from sbc.config.faults import NOT_HERE, Wrong, one_of
+from sbc.config.model import Address
+
+STORES_LATER: Final = ("redis:", "rediss:", "sentinel:", "cluster:")
+PORT_MOST: Final = 65535
+
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9][A-Za-z0-9-]{0,62}){0,20})"
+_HOST_NAME = re.compile(_HOST)
+_ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([0-9.]{7,15})):([0-9]{1,5})")
+_STORE = re.compile(r"memory:|sqlite:[^\x00-\x1f\x7f]{1,1024}")
+_ROUTE_PATH = re.compile(r"/[!-\"$->@-~]{0,1023}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reads:
+    """A text that `read` makes a value of; `schema` is its JSON Schema."""
+
+    read: Callable[[Any], Any]
+    schema: dict[str, Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return dict(self.schema)
+
+
+def text(value: Any) -> str:
+    """A text, not a number that looks like one. Raises Wrong."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float):
+        written = str(value).lower() if isinstance(value, bool) else str(value)
+        raise Wrong("not a text", f'put it in quotes: "{written}"')
+    raise Wrong("not a text", "one word or line")
+
+
+def patterned(pattern: str, right: str, example: str) -> Reads:
+    """A text that fits the pattern as a whole; `right` says in words which do."""
+    compiled = re.compile(pattern)
+
+    def read(value: Any) -> str:
+        if compiled.fullmatch(text(value)) is None:
+            raise Wrong("not usable here", right)
+        return str(value)
+
+    return Reads(read, {"type": "string", "pattern": f"^(?:{pattern})$", "examples": [example]})
+
+
+def choice(*words: str, later: tuple[str, ...] = ()) -> Reads:
+    """One of a few words; those of `later` have a meaning, but not in this version."""
+
+    def read(value: Any) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        if isinstance(value, str) and value in later:
+            raise Wrong(NOT_HERE, "use " + " or ".join(words))
+        raise Wrong("not a word that is known here", one_of(text(value), words))
+
+    return Reads(read, {"type": "string", "enum": list(words)})
+
+
+def _later(value: Any) -> None:
+    if value is not None:
+        raise Wrong(NOT_HERE, "leave it out")
+
+
+def one_worker(value: Any) -> int:
+    """The number of processes. Raises Wrong."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise Wrong("not a number of processes", "1")
+    if value != 1:
+        raise Wrong(f"more than one process: {NOT_HERE}", "1")
+    return value
+
+
+def address(value: Any) -> Address:
+    """`127.0.0.1:8080` or `[::1]:8080`. Raises Wrong."""
+    match = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
+    if match is not None and int(match[3]) <= PORT_MOST:
+        try:
+            host = ip_address(match[1] or match[2])
+        except ValueError:
+            pass
+        else:
+            if (host.version == 6) == (match[1] is not None):
+                return Address(str(host), int(match[3]))
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= PORT_MOST:
+        raise Wrong("a port without an address", f"127.0.0.1:{value}, or 0.0.0.0:{value} to be reached from outside")
+    raise Wrong("not an address", 'an IP address and a port, such as 127.0.0.1:8080 or "[::1]:8080"')
+
+
+def store(value: Any) -> str:
+    """Where dialogs are kept: `memory:` or `sqlite:PATH`. Raises Wrong."""
+    written = text(value)
+    if _STORE.fullmatch(written):
+        return written
+    if written.startswith(STORES_LATER):
+        raise Wrong(NOT_HERE, "memory: or sqlite:PATH")
+    raise Wrong("not a store", "memory: or sqlite:PATH, such as sqlite:var/sbc.db")
+
+
+def node_url(value: Any) -> str:
+    """`http://HOST:PORT` of a node, without anything behind it. Raises Wrong."""
+    right = "http://HOST:PORT, such as http://127.0.0.1:9001"
+    try:
+        parts = urlsplit(text(value))
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise Wrong("not a URL of a node", right) from None
+    if parts.scheme == "https":
+        raise Wrong(f"TLS to a node: {NOT_HERE}", right)
+    named = host is not None and (_HOST_NAME.fullmatch(host) or _ip(host) is not None)
+    rebuilt = f"http://{parts.netloc}"
+    if parts.scheme != "http" or not named or "@" in parts.netloc or port == 0 or value.rstrip("/") != rebuilt:
+        raise Wrong("not a URL of a node", right)
+    return rebuilt
+
+
+def _ip(host: str) -> object | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def route_host(value: Any) -> str:
+    """A host name in lower case. Raises Wrong."""
+    written = text(value)
+    if _HOST_NAME.fullmatch(written) is None:
+        raise Wrong("not a host name", "a name without scheme, port or wildcard, such as mcp.example.com")
+    return written.lower()
+
+
+def route_path(value: Any) -> str:
+    """A path that is a prefix on segment borders, without a slash at its end. Raises Wrong."""
+    written = text(value)
+    if _ROUTE_PATH.fullmatch(written) is None:
+        raise Wrong("not a path", "a path that begins with / and has no query, such as /chat")
+    return written.rstrip("/") or "/"
+
+
+def loss(value: Any) -> str | int:
+    """How many messages may be lost: `none`, `any` or a number. Raises Wrong."""
+    if value in ("none", "any") and isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 10**6:
+        return value
+    raise Wrong("not a number of messages", "none, any, or a whole number up to 1000000")
+
+
+def _whole(least: int, most: int, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Wrong("not a whole number", f"a number from {least} to {most}, without quotes or unit")
+    if value < least:
+        raise Wrong("too small", f"at least {least}")
+    if value > most:
+        raise Wrong("too large", f"at most {most}")
+    return value
+
+
+def whole(least: int, most: int) -> Reads:
+    """A whole number within bounds."""
+    return Reads(partial(_whole, least, most), {"type": "integer", "minimum": least, "maximum": most})
+
+
+Name = Annotated[str, patterned("[A-Za-z0-9][A-Za-z0-9._-]{0,62}",
+                                "up to 63 letters, digits, dots, dashes or underscores", "a")]
+# RFC 8941 section 3.3.4: the name travels as a token, which begins with a letter.
+AgentKey = Annotated[str, patterned("[A-Za-z][A-Za-z0-9._-]{0,62}",
+                                    "a letter, then up to 62 letters, digits, dots, dashes or underscores", "chat")]
+Label = Annotated[str, patterned("[!-~]{1,128}", "up to 128 visible ASCII characters", "h100")]
+File = Annotated[str, patterned(r"[^\x00-\x1f\x7f]{1,1024}", "the path of a file", "/etc/sbc/FILE")]
+# RFC 9110 section 5.6.2
+Token = Annotated[str, patterned(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}", "a name as RFC 9110 allows it", "Session-Id")]
+ListenAddress = Annotated[Address, Reads(address, {"type": "string", "pattern": f"^{_ADDRESS.pattern}$",
+                                                   "examples": ["127.0.0.1:8080", "[::1]:8080"]})]
+Store = Annotated[str, Reads(store, {"type": "string", "pattern": f"^(?:{_STORE.pattern})$",
+                                     "examples": ["memory:", "sqlite:var/sbc.db"]})]
+NodeUrl = Annotated[str, Reads(node_url, {"type": "string", "pattern": "^http://[^/?#@]+/?$",
+                                          "examples": ["http://127.0.0.1:9001"]})]
+RouteHost = Annotated[str, Reads(route_host, {"type": "string", "pattern": f"^{_HOST}$",
+                                              "examples": ["mcp.example.com"]})]
+RoutePath = Annotated[str, Reads(route_path, {"type": "string", "pattern": f"^{_ROUTE_PATH.pattern}$",
+                                              "examples": ["/chat"]})]
+Workers = Annotated[int, Reads(one_worker, {"const": 1})]
+Loss = Annotated[str | int, Reads(loss, {"anyOf": [{"enum": ["none", "any"]},
+                                                   {"type": "integer", "minimum": 0, "maximum": 10**6}]})]
+Later = Annotated[None, Reads(_later, {"type": "null"})]
+"""A key whose meaning belongs to a later version: it may be written only as null."""

@@ -1,0 +1,75 @@
+"""What is allowed but probably not meant: `sbc check` tells it, and the edge logs it when it starts."""
+
+from collections.abc import Iterator
+
+from sbc.config.model import Config, Pool
+from sbc.model.manifest import Continuity, Manifest
+from sbc.model.node import Node
+
+SYNCHRONOUS_SILENCE = 1.0
+"""Seconds after which the loss of a node of a synchronous agent must have been noticed."""
+
+
+def warnings(config: Config) -> list[str]:
+    """A line `dotted.path: what, and what to do` for each thing that looks wrong and is no fault."""
+    return [*_doors(config), *_store(config), *_pools(config), *_agents(config)]
+
+
+def _doors(config: Config) -> Iterator[str]:
+    open_policies = ", ".join(sorted({route.policy for route in config.routes}))
+    for number, listener in enumerate(config.listeners):
+        if not listener.listen.loopback:
+            yield (f"listeners.{number}: {listener.listen} is not loopback and no auth is asked for (policies: "
+                   f"{open_policies}): whoever reaches it may open sessions; listen on loopback or guard the network")
+    if not config.admin.listen.loopback:
+        yield (f"admin.listen: {config.admin.listen} is not loopback and the admin API knows no authentication: "
+               "listen on loopback")
+    trunk = config.trunk
+    if trunk is not None and not trunk.listen.loopback:
+        if trunk.secret_file is None:
+            yield f"trunk: {trunk.listen} is not loopback and has no secret: any node may register; set secret_file"
+        if trunk.tls is None:
+            yield f"trunk: {trunk.listen} is not loopback and has no TLS: it can be read on the way; set tls"
+
+
+def _store(config: Config) -> Iterator[str]:
+    if config.edge.store != "memory:" and not config.edge.seal_keys:
+        yield ("edge.seal_keys: the store outlives the process but the clients' tokens do not: "
+               "name a key file, which is made if missing")
+
+
+def _pools(config: Config) -> Iterator[str]:
+    for name, pool in config.pools.items():
+        if not pool.nodes and config.trunk is None:
+            yield f"pools.{name}: it has no nodes, and none can register without a trunk: write nodes, or a trunk"
+        if pool.nodes and pool.probe is None and config.trunk is None:
+            yield f"pools.{name}: without probe and trunk the silence of a node is not noticed: leave probe out"
+
+
+def _agents(config: Config) -> Iterator[str]:
+    routed = {route.agent for route in config.routes}
+    for name, agent in config.agents.items():
+        pool = config.pools[agent.pool]
+        if name not in routed:
+            yield f"agents.{name}: no route leads to it"
+        if pool.nodes and not any(_fits(node, agent) for node in pool.nodes):
+            yield (f"agents.{name}.placement: no node of pool {pool.name} that is written here satisfies it: "
+                   "mend its regions and labels, or the nodes' zone and labels")
+        if agent.continuity is Continuity.SYNCHRONOUS:
+            yield from _slow_probe(agent, pool)
+
+
+def _fits(node: Node, agent: Manifest) -> bool:
+    wanted = agent.placement
+    placed = not wanted.regions or any(node.in_region(region) for region in wanted.regions)
+    return placed and all(node.labels.get(key) == value for key, value in wanted.labels.items())
+
+
+def _slow_probe(agent: Manifest, pool: Pool) -> Iterator[str]:
+    if pool.probe is None or not pool.nodes:
+        return
+    silence = pool.probe.fall * pool.probe.every + pool.probe.timeout
+    if silence > SYNCHRONOUS_SILENCE:
+        yield (f"agents.{agent.agent}: it is synchronous, but a silent node of pool {pool.name} without a trunk is "
+               f"noticed after {silence:g}s only: lower pools.{pool.name}.probe until fall x every + timeout is "
+               f"at most {SYNCHRONOUS_SILENCE:g}s")
