@@ -14,25 +14,22 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent
-INLINE_ONLY = {Path("sbc/core/octets.pxd")}
-"""Nothing but inline functions for the others to cimport: no module of its own to build."""
-
-DIRECTIVES = {"language_level": 3, "boundscheck": False, "wraparound": False, "initializedcheck": False}
+DIRECTIVES = {"language_level": 3, "boundscheck": False, "wraparound": False, "initializedcheck": False,
+              "annotation_typing": False}  # the types are those of the .pxd
 
 
 def twins() -> list[Extension]:
     """One optional extension for each module that has its types beside it."""
     if os.environ.get("SBC_PURE") == "1":
         return []
-    shared = [str(path) for path in sorted(INLINE_ONLY) if (ROOT / path).exists()]
+    shared = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "sbc").rglob("*.pxd"))]
     found = []
     for types in sorted((ROOT / "sbc").rglob("*.pxd")):
-        source = types.with_suffix(".py").relative_to(ROOT)
-        if types.relative_to(ROOT) in INLINE_ONLY or not (ROOT / source).exists():
-            continue
+        written = types.with_suffix(".pyx")  # octets.py has its twin under a name of its own: it is written in C terms
+        source = (written if written.exists() else types.with_suffix(".py")).relative_to(ROOT)
         found.append(Extension(
             ".".join(source.with_suffix("").parts), [source.as_posix()], optional=True, extra_compile_args=["-O3"],
-            depends=[types.relative_to(ROOT).as_posix(), *shared]))
+            depends=shared))
     return found
 
 

@@ -9,6 +9,32 @@ The house, from the ground up (imports go down only; docs/DESIGN.md section 3):
     runtime/  admin/                        F4  carries out orders; the operators' door
     cli/  app.py  __main__.py               F5  arguments; build every object from Config
     sdk/                                    beside it: what an agent node or a client imports
+
+A few modules on the relay path have a compiled twin (a .pxd beside the .py). SBC_PURE=1 in the environment has the
+plain .py imported even where the twin was built.
 """
 
+import os
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
+from pathlib import Path
+
 __version__ = "0.1.0"
+
+
+class _PureTwins(MetaPathFinder):
+    """Finds the .py of a module of this package that was compiled too."""
+
+    def find_spec(self, name: str, _path: object, _target: object = None) -> ModuleSpec | None:
+        if not name.startswith("sbc."):
+            return None
+        source = Path(__file__).parent.joinpath(*name.split(".")[1:])
+        if not source.with_suffix(".pxd").exists():
+            return None
+        return spec_from_file_location(name, source.with_suffix(".py"))
+
+
+if os.environ.get("SBC_PURE") == "1":
+    sys.meta_path.insert(0, _PureTwins())

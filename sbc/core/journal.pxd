@@ -1,4 +1,4 @@
-from sbc.core.octets cimport copy_into, get_length, put_length
+from sbc.core._octets cimport copy_into, get_length, put_length
 
 
 cdef Py_ssize_t _HEADER

@@ -1,5 +1,5 @@
 from sbc.core.journal cimport Journal
-from sbc.core.octets cimport ascii_text
+from sbc.core._octets cimport ascii_text
 
 
 cdef class Tally:
@@ -28,6 +28,7 @@ cdef class Relay:
     cdef bint _fast
 
     cpdef bytes admit(self, bytes data)
+    cpdef Relay rest(self)
 
     cdef Py_ssize_t _whole_message(self, bytes data, Py_ssize_t at, Py_ssize_t size)
     cdef bytes _admit_slowly(self, bytes data, Py_ssize_t at)

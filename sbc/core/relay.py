@@ -96,6 +96,13 @@ class Relay:
         self.notices = []
         self._settle()
 
+    def rest(self) -> "Relay":
+        """A relay that reads on where this one stands, for a link that the dialog has left: it passes nothing."""
+        rest = Relay(Journal(0), self.tally, masked=self._masked, limit=self._limit)
+        rest._deflate, rest._tail, rest._need, rest._fragments = self._deflate, self._tail, self._need, self._fragments
+        rest.set_gate(Gate.SHUT)
+        return rest
+
     def _settle(self) -> None:
         self._fast = (
             self.gate == Gate.OPEN and self._suppress == 0 and self._tail is None and self._fragments is None

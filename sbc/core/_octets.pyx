@@ -1,24 +1,25 @@
-# Inlined C twins of sbc/core/octets.py for the compiled relay path. The module itself is not compiled.
+"""The C twins of the functions of the same names in octets.py; the compiled relay path calls them as C functions."""
+
 from cpython.bytearray cimport PyByteArray_AS_STRING
-from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.string cimport memcpy
 
 
-cdef inline void copy_into(bytearray buffer, Py_ssize_t at, bytes source, Py_ssize_t start, Py_ssize_t end) noexcept:
+cpdef void copy_into(bytearray buffer, Py_ssize_t at, bytes source, Py_ssize_t start, Py_ssize_t end) noexcept:
     memcpy(PyByteArray_AS_STRING(buffer) + at, PyBytes_AS_STRING(source) + start, end - start)
 
 
-cdef inline void put_length(bytearray buffer, Py_ssize_t at, unsigned int length) noexcept:
+cpdef void put_length(bytearray buffer, Py_ssize_t at, unsigned int length) noexcept:
     memcpy(PyByteArray_AS_STRING(buffer) + at, &length, 4)
 
 
-cdef inline unsigned int get_length(bytearray buffer, Py_ssize_t at) noexcept:
+cpdef unsigned int get_length(bytearray buffer, Py_ssize_t at) noexcept:
     cdef unsigned int length
     memcpy(&length, PyByteArray_AS_STRING(buffer) + at, 4)
     return length
 
 
-cdef inline bint ascii_text(bytes data, Py_ssize_t start, Py_ssize_t end, Py_ssize_t mask_at) noexcept:
+cpdef bint ascii_text(bytes data, Py_ssize_t start, Py_ssize_t end, Py_ssize_t mask_at) noexcept:
     cdef const unsigned char* octets = <const unsigned char*>PyBytes_AS_STRING(data)
     cdef unsigned long long word, seen = 0, key = 0
     cdef unsigned int half
@@ -35,3 +36,7 @@ cdef inline bint ascii_text(bytes data, Py_ssize_t start, Py_ssize_t end, Py_ssi
         memcpy(&word, octets + at, end - at)
         seen |= word ^ key
     return (seen & 0x8080808080808080ULL) == 0
+
+
+cpdef bytes head(bytearray buffer, Py_ssize_t count):
+    return PyBytes_FromStringAndSize(PyByteArray_AS_STRING(buffer), count)

@@ -1,0 +1,24 @@
+from sbc.core._octets cimport head
+from sbc.core.relay cimport Relay
+
+
+cdef bytearray _SHARED
+
+
+cdef class Link:
+    cdef public object transport
+    cdef public object owner
+    cdef public int tag
+    cdef public object mask
+    cdef public Relay relay
+    cdef public object mate
+    cdef public object forward
+    cdef public bint heard
+    cdef public bint congested
+    cdef public int pauses
+
+    cpdef data_received(self, bytes data)
+
+
+cdef class BufferedLink(Link):
+    pass

@@ -1,0 +1,207 @@
+"""One WebSocket connection after its handshake, on either leg: the thin shell around a relay.
+
+`data_received` is the per-message path of the whole edge: what the relay lets pass is written to the other leg, and
+only a relay that wants attention costs more. No buffer of ours stands between two sockets: a connection that does not
+take what it is sent pauses the reading of the one that sends (docs/DESIGN.md P5).
+"""
+
+import asyncio
+from collections.abc import Callable
+from enum import IntFlag
+from typing import Protocol
+
+from sbc.core.frames import Opcode, build, close_payload
+from sbc.core.octets import head
+from sbc.core.relay import Relay
+
+HIGH_WATER_BYTES = 64 * 1024
+LOW_WATER_BYTES = 16 * 1024
+"""How much may stand in a connection's write buffer before the other leg is paused, and when it is read again."""
+
+CLOSING = 3.0
+"""How long the other side has to answer a close frame, in seconds."""
+
+
+class Pause(IntFlag):
+    """Why a link is not read at the moment."""
+
+    MATE_SLOW = 1
+    CROWDED = 2
+    FROZEN = 4
+
+
+class LinkOwner(Protocol):
+    """Who is told what happens on a link: the session (runtime/session.py)."""
+
+    def attend(self, link: "Link") -> None:
+        """The link's relay has something to be seen to."""
+
+    def link_lost(self, link: "Link") -> None:
+        """The connection is gone."""
+
+
+def _nowhere(_data: bytes) -> None:
+    """Where a link's messages go while no other leg takes them; closed gates see to it that none come."""
+
+
+class Link:
+    """A WebSocket connection that carries a leg. `mask` makes masks for the frames of an edge that is the client."""
+
+    __slots__ = ("congested", "forward", "heard", "mask", "mate", "owner", "pauses", "relay", "tag", "transport")
+
+    def __init__(self, transport: asyncio.Transport, owner: LinkOwner, tag: int, mask: Callable[[], bytes] | None) -> None:
+        """tag: the number of the node's seat, 0 for the client's link."""
+        self.transport = transport
+        self.owner: LinkOwner | None = owner
+        self.tag = tag
+        self.mask = mask
+        self.relay: Relay | None = None
+        self.mate: Link | None = None
+        self.forward: Callable[[bytes], None] = _nowhere
+        self.heard = True
+        """Whether anything came since the sweep looked last (runtime/sweep.py)."""
+        self.congested = False
+        """Whether this connection does not take what it is sent at the moment."""
+        self.pauses = 0
+        transport.set_write_buffer_limits(HIGH_WATER_BYTES, LOW_WATER_BYTES)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard = True
+        relay = self.relay
+        if relay is None:
+            return
+        out = relay.admit(data)
+        if out:
+            self.forward(out)
+        if relay.attention and self.owner is not None:
+            self.owner.attend(self)
+
+    def eof_received(self) -> bool:
+        return False  # half-closed is closed: there is no WebSocket without both directions
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        owner, self.owner = self.owner, None
+        if self.mate is not None and self.congested:
+            self.mate.resume(Pause.MATE_SLOW)
+        self.leave()
+        if owner is not None:
+            owner.link_lost(self)
+
+    # Pressure.
+
+    def pause_writing(self) -> None:
+        self.congested = True
+        if self.mate is not None:
+            self.mate.pause(Pause.MATE_SLOW)
+
+    def resume_writing(self) -> None:
+        self.congested = False
+        if self.mate is not None:
+            self.mate.resume(Pause.MATE_SLOW)
+
+    def pause(self, reason: int) -> None:
+        """Stop reading this connection."""
+        if self.pauses == 0 and not self.transport.is_closing():
+            self.transport.pause_reading()
+        self.pauses |= reason
+
+    def resume(self, reason: int) -> None:
+        """Read again, if no other reason is left not to."""
+        if self.pauses == 0:
+            return
+        self.pauses &= ~reason
+        if self.pauses == 0 and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    # Wiring: who gets what is read here.
+
+    def join(self, relay: Relay, mate: "Link | None") -> None:
+        """From here on what is read goes through `relay` to `mate`, if there is one."""
+        self.relay = relay
+        self.mate = mate
+        self.forward = mate.transport.write if mate is not None else _nowhere
+        if mate is not None and mate.congested:
+            self.pause(Pause.MATE_SLOW)
+        else:
+            self.resume(Pause.MATE_SLOW)
+
+    def leave(self) -> None:
+        """What is read goes nowhere any more."""
+        self.relay = None
+        self.mate = None
+        self.forward = _nowhere
+
+    # What the edge itself says.
+
+    def write(self, data: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def control(self, opcode: Opcode, payload: bytes) -> None:
+        """Send a control frame of the edge's own."""
+        self.write(build(opcode, payload, self.mask() if self.mask else None))
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye; the connection is closed when the other side has answered, or has had its time."""
+        owner, self.owner = self.owner, None
+        relay = self.relay
+        self.leave()
+        if owner is None or self.transport.is_closing():
+            return
+        self.control(Opcode.CLOSE, close_payload(code, reason))
+        rest = relay.rest() if relay is not None and relay.fault is None else None
+        self.transport.set_protocol(Parting(self.transport, rest))
+
+    def finish(self, code: int, reason: str) -> None:
+        """Answer the other side's close frame: the handshake is complete, the connection is closed at once."""
+        self.owner = None
+        self.leave()
+        self.control(Opcode.CLOSE, close_payload(code, reason))
+        self.transport.close()
+
+    def abort(self) -> None:
+        """Drop the connection without a word."""
+        self.owner = None
+        self.leave()
+        self.transport.abort()
+
+
+_SHARED = bytearray(64 * 1024)
+"""What TLS connections are read into: one for all, since nothing is left in it between two calls."""
+
+
+class BufferedLink(Link):
+    """A link over TLS. uvloop decrypts into our buffer; given a plain protocol it allocates 256 KiB for every read."""
+
+    __slots__ = ()
+
+    def get_buffer(self, _size: int) -> bytearray:
+        return _SHARED
+
+    def buffer_updated(self, count: int) -> None:
+        self.data_received(head(_SHARED, count))
+
+
+class Parting(asyncio.Protocol):
+    """A connection after our close frame: whatever still comes is read and dropped until the other side is done.
+
+    Closing at once would answer unread bytes with a reset, which can overtake the close frame itself.
+    """
+
+    def __init__(self, transport: asyncio.Transport, relay: Relay | None) -> None:
+        """relay: reads on where the link stopped, to find the other side's close frame; None: only the end counts."""
+        self._transport = transport
+        self._relay = relay
+        self._timer = asyncio.get_running_loop().call_later(CLOSING, transport.abort)
+        transport.resume_reading()
+        if relay is None and transport.can_write_eof():
+            transport.write_eof()
+
+    def data_received(self, data: bytes) -> None:
+        if self._relay is not None:
+            self._relay.admit(data)
+            if self._relay.fault is not None:
+                self._transport.close()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._timer.cancel()
