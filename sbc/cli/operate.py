@@ -1,0 +1,115 @@
+"""The verbs that ask the running edge: sessions, nodes, show, migrate, end, drain, undrain, reload."""
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from sbc.cli import show as showing
+from sbc.cli.edge import EdgeError, RunningEdge, find, segment
+from sbc.cli.options import AdminAddress, AsJson, ConfigFile
+
+LOOK = 0.5
+"""Seconds between two looks at a node that is drained."""
+
+Session = Annotated[str, typer.Argument(metavar="SESSION", help="The session's plain id.")]
+NodeName = Annotated[str, typer.Argument(metavar="NODE", help="pool/name, or a name that only one node has.")]
+
+
+def sessions(
+    state: Annotated[str | None, typer.Option(help="early | confirmed | held | parked | hibernated | ended")] = None,
+    agent: Annotated[str | None, typer.Option(help="Of this agent.")] = None,
+    node: Annotated[str | None, typer.Option(help="Owned by this node.")] = None,
+    continuity: Annotated[
+        str | None, typer.Option("--class", metavar="TEXT", help="synchronous | interactive | autonomous")] = None,
+    limit: Annotated[int, typer.Option(help="So many at most, up to 1000.")] = 100,
+    after: Annotated[str | None, typer.Option(metavar="SESSION", help="Those behind this one.")] = None,
+    config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False,
+) -> None:
+    """List sessions."""
+    query = {"state": state, "agent": agent, "node": node, "class": continuity, "limit": limit, "after": after}
+    answer = find(config, admin).ask("GET", "/api/v1/sessions", query=query)
+    if json:
+        showing.as_json(answer)
+        return
+    rows = answer["sessions"]
+    showing.table(rows, "no sessions")
+    if len(rows) == limit:
+        showing.complain(f"there may be more: --after {rows[-1]['session']}")
+
+
+def nodes(config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:
+    """List nodes."""
+    answer = find(config, admin).ask("GET", "/api/v1/nodes")
+    if json:
+        showing.as_json(answer)
+    else:
+        showing.table(answer["nodes"], "no nodes")
+
+
+def show(session: Session, config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:
+    """Show one session."""
+    _print(find(config, admin).ask("GET", f"/api/v1/sessions/{segment(session)}"), json)
+
+
+def migrate(
+    session: Session,
+    to: Annotated[str | None, typer.Option(metavar="NODE", help="Where to; the best other node if not given.")] = None,
+    config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False,
+) -> None:
+    """Move a session to another node, without its client noticing."""
+    path = f"/api/v1/sessions/{segment(session)}/migrate"
+    _print(find(config, admin).ask("POST", path, body={"to": to}), json)
+
+
+def end(session: Session, config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:
+    """End a session."""
+    _print(find(config, admin).ask("DELETE", f"/api/v1/sessions/{segment(session)}"), json)
+
+
+def drain(
+    node: NodeName,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the node has no session left.")] = True,
+    config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False,
+) -> None:
+    """Give a node no more sessions, and move those it has to others."""
+    edge = find(config, admin)
+    answer = edge.ask("POST", f"/api/v1/nodes/{segment(node)}/drain")
+    if wait:
+        answer = _wait_until_drained(edge, answer)
+    _print(answer, json)
+
+
+def undrain(node: NodeName, config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:
+    """Let a node have sessions again."""
+    _print(find(config, admin).ask("POST", f"/api/v1/nodes/{segment(node)}/undrain"), json)
+
+
+def reload(config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:
+    """Have the edge read its configuration again: whole or not at all."""
+    _print(find(config, admin).ask("POST", "/api/v1/reload"), json)
+
+
+def _wait_until_drained(edge: RunningEdge, row: dict[str, Any]) -> dict[str, Any]:
+    """The node's row once it has no sessions, saying on stderr how many are left whenever that changes."""
+    name, told = row["node"], None
+    while True:
+        found = [other for other in edge.ask("GET", "/api/v1/nodes")["nodes"] if other["node"] == name]
+        if not found:  # its trunk closed: a node that joined by itself is gone when it has nothing left to do
+            return {**row, "sessions": 0}
+        row = found[0]
+        if row["sessions"] == 0:
+            return row
+        if row["state"] == "up":
+            raise EdgeError(f"{name} is no longer drained: it is up again, with {row['sessions']} sessions left")
+        if row["sessions"] != told:
+            told = row["sessions"]
+            showing.complain(f"{name}: {told} session{'s' * (told != 1)} left")
+        time.sleep(LOOK)
+
+
+def _print(answer: dict[str, Any], json: bool) -> None:
+    if json:
+        showing.as_json(answer)
+    else:
+        showing.card(answer)
