@@ -47,12 +47,15 @@ class Talker:
         except ConnectionClosed:
             pass
 
-    async def say(self, say: int = 1, every: float = 0.0, pad: int = 0) -> int:
-        """Send the next numbered message, to be answered with `say` messages; gives its number."""
+    async def say(self, say: int = 1, every: float = 0.0, pad: int = 0, ballast: int = 0) -> int:
+        """Send the next numbered message, to be answered with `say` messages; gives its number.
+
+        every: seconds between them; pad: bytes of padding in each; ballast: bytes of padding in the question.
+        """
         assert self.socket is not None
         message = {"n": len(self.said) + 1, "say": say, "every": every, "pad": pad}
         self.said.append(message)
-        await self.socket.send(json.dumps(message))
+        await self.socket.send(json.dumps(message | ({"ballast": "x" * ballast} if ballast else {})))
         return int(message["n"])
 
     @property

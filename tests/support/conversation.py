@@ -1,7 +1,7 @@
 """The agent of the tests: a deterministic conversation, so that what it must say next is known after any handover.
 
 A client message is `{"n": 3, "say": 2, "every": 0.01, "pad": 0}`: number, how many messages to answer with, seconds
-between them, bytes of ballast in each. An answer is `{"m": 7, "n": 3, "i": 0, "sum": 6, ...}`: the number among all of
+between them, bytes of padding in each (`ballast` is padding of its own). An answer is `{"m": 7, "n": 3, "i": 0, "sum": 6, ...}`: the number among all of
 the session's node messages, what it answers, and the sum of all `n` processed so far, which gives away a client message
 that was lost, doubled or swapped by whatever owner.
 """
@@ -22,7 +22,9 @@ class Conversation:
     def hear(self, text: str) -> None:
         """Take a client message."""
         self.received += 1
-        self.queue.append({"say": 1, "every": 0.0, "pad": 0, "i": None, **json.loads(text)})
+        item = {"say": 1, "every": 0.0, "pad": 0, "i": None, **json.loads(text)}
+        item.pop("ballast", None)
+        self.queue.append(item)
 
     def answer(self, **extra: Any) -> tuple[str, float] | None:
         """The next message to the client and the pause after it, or None if there is nothing to say."""
