@@ -90,7 +90,8 @@ class Client(WSListener):
         if frame.msg_type is WSMsgType.TEXT and self.run is not None:
             self.run.answered(self, frame.get_payload_as_memoryview())
         elif frame.msg_type is WSMsgType.CLOSE:
-            transport.disconnect()
+            # Not graceful: over TLS that would wait for the proxy's close_notify, which Envoy delays by a second.
+            transport.disconnect(graceful=False)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if self.run is not None:

@@ -2,6 +2,7 @@
 
 import argparse
 import resource
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -98,6 +99,8 @@ def perform(name: str, options: argparse.Namespace, play: Callable[..., tuple[st
 
     A quick look does not replace the last real figures: it is written beside them.
     """
+    for asked_to_stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked_to_stop, signal.default_int_handler)
     neighbours = Neighbours()
     try:
         text, figures = play(options)
