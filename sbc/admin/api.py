@@ -3,12 +3,14 @@
 A thin skin: everything is asked of Operations, and what it refuses is answered with the refusal's own status.
 """
 
+import logging
 import socket
 from collections.abc import Callable
 from typing import Any
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from sbc.admin.answers import answer, bad_request, fault, honest, plain_head
 from sbc.admin.guard import guard, is_loopback
@@ -53,7 +55,8 @@ class AdminDoor:
         app = web.Application(middlewares=[honest, guard(is_loopback(listening))], client_max_size=BODY_LIMIT)
         app.on_response_prepare.append(plain_head)
         app.add_routes(self._routes())
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSING, keepalive_timeout=30.0)
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=_faults_only(), shutdown_timeout=CLOSING, keepalive_timeout=30.0)
         await self._runner.setup()
         await web.SockSite(self._runner, listening).start()
 
@@ -128,6 +131,17 @@ class AdminDoor:
 
     async def _config(self, request: web.Request) -> web.Response:
         return answer(self._operations.config())
+
+
+def _faults_only() -> logging.Logger:
+    """aiohttp's own log without malformed requests, which it would report as errors with a traceback each."""
+    logger = logging.getLogger("sbc.admin.http")
+    logger.addFilter(_is_fault)
+    return logger
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
 def _query(request: web.Request) -> dict[str, str]:

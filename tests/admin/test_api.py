@@ -152,6 +152,20 @@ async def test_a_fault_of_our_own_is_told_without_its_detail(caller: Caller) -> 
     assert "secret" not in message
 
 
+@pytest.mark.parametrize("raw", [
+    b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"\x16\x03\x01\n\n", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+])
+async def test_garbage_is_an_ordinary_event(caller: Caller, raw: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    url = URL(caller.base)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(raw)
+    assert (await asyncio.wait_for(reader.readline(), PATIENT)).split()[1] == b"400"
+    writer.close()
+    assert not caplog.records
+    assert caller.operations.orders == []
+
+
 async def test_config_nodes_and_health(caller: Caller) -> None:
     assert (await caller.ask("GET", "/api/v1/config"))[1]["trunk"]["secret_file"] == "***"
     assert (await caller.ask("GET", "/api/v1/nodes"))[1]["nodes"][0]["node"] == "tutors/a"
