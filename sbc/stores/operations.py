@@ -1,0 +1,72 @@
+"""What the loop side of the SQLite store asks of its writer thread.
+
+Questions (Create, Rebind, Read) have somebody waiting for `done`; the others are notes that nobody waits for.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sbc.model.binding import Binding, Checkpoint
+from sbc.model.errors import StoreError
+from sbc.model.ids import SessionId
+from sbc.model.interfaces import Journals, Stored
+
+
+@dataclass(slots=True)
+class Create:
+    stored: Stored
+    done: Callable[[Exception | None], None]
+
+
+@dataclass(slots=True)
+class Rebind:
+    binding: Binding
+    expected: int
+    done: Callable[[Exception | None], None]
+
+
+@dataclass(slots=True)
+class Read:
+    session: SessionId
+    done: Callable[[Journals | StoreError], None]
+
+
+@dataclass(slots=True)
+class Keep:
+    """Messages `first`, `first + 1`, ... of one direction."""
+
+    session: SessionId
+    from_client: bool
+    first: int
+    messages: Sequence[bytes]
+    size: int
+
+
+@dataclass(slots=True)
+class Cover:
+    """A checkpoint."""
+
+    session: SessionId
+    checkpoint: Checkpoint
+
+
+@dataclass(slots=True)
+class Forget:
+    """Messages before `first` of one direction are no longer owed."""
+
+    session: SessionId
+    from_client: bool
+    first: int
+
+
+@dataclass(slots=True)
+class Remove:
+    session: SessionId
+
+
+Question = Create | Rebind | Read
+Note = Keep | Cover | Forget | Remove
+Operation = Question | Note
+
+Result = Journals | StoreError | None
+"""What became of one operation of a batch that was committed."""

@@ -1,0 +1,116 @@
+"""The thread of the SQLite store: it owns the connection and the lock, and carries out one batch at a time.
+
+Jobs come over a queue; what became of them goes back to the event loop by `call_soon_threadsafe`.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+from sbc.model.errors import StoreError
+from sbc.model.interfaces import Stored
+from sbc.stores.operations import Operation, Result
+from sbc.stores.tables import Tables
+
+BUSY_TIMEOUT: Final = 0.25
+"""Seconds to wait for an operator's tool that is writing to the file."""
+
+T = TypeVar("T")
+Told = Callable[[T | StoreError], None]
+
+
+class Writer:
+    """Opens the database in a thread and tells `opened`; then tells `written` of each batch, and at last `closed`."""
+
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop, opened: Told[Sequence[Stored]],
+                 written: Told[Sequence[Result]], closed: Callable[[], None]) -> None:
+        self._path = path
+        self._loop = loop
+        self._opened = opened
+        self._written = written
+        self._closed = closed
+        self._faulty = False
+        self._jobs: queue.SimpleQueue[Sequence[Operation] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name="store", daemon=True).start()
+
+    def submit(self, batch: Sequence[Operation]) -> None:
+        """Have a batch written; the next one only after `written` was told. An empty batch tries the disk."""
+        self._jobs.put(batch)
+
+    def stop(self) -> None:
+        """Close the database."""
+        self._jobs.put(None)
+
+    def _run(self) -> None:
+        try:
+            with _locked(self._path):
+                tables = Tables(self._path, BUSY_TIMEOUT)
+                try:
+                    self._tell(self._opened, tables.dialogs())
+                    while (batch := self._jobs.get()) is not None:
+                        self._tell(self._written, self._perform(tables, batch))
+                finally:
+                    tables.close()
+        except StoreError as error:
+            self._tell(self._opened, error)
+        else:
+            self._tell(self._closed)
+
+    def _perform(self, tables: Tables, batch: Sequence[Operation]) -> Sequence[Result] | StoreError:
+        try:
+            tables.begin()
+            if self._faulty or not batch:
+                tables.beat()
+            results = [tables.apply(operation) for operation in batch]
+            tables.commit()
+        except Exception as error:
+            # Broad, for this thread has no supervisor: if it died, everyone who waits for an answer would wait forever.
+            self._faulty = True
+            _roll_back(tables)
+            return StoreError(f"{self._path}: {error}")
+        self._faulty = False
+        return results
+
+    def _tell(self, listener: Callable[..., None], *told: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(listener, *told)
+        except RuntimeError:  # the loop was closed without the store; there is nobody left to tell
+            self.stop()
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keep other edges off the file: they would take our dialogs for their own at their start. Raises StoreError."""
+    lock = path.with_name(path.name + ".lock")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: {error}") from None
+    try:
+        # The kernel lets go of it with the process, however that ends.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    except BlockingIOError:
+        owner = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+        raise StoreError(f"{path}: in use by another edge (process {owner or 'unknown'})") from None
+    except OSError as error:
+        raise StoreError(f"{path}: {error}") from None
+    finally:
+        os.close(descriptor)
+
+
+def _roll_back(tables: Tables) -> None:
+    try:
+        tables.roll_back()
+    except sqlite3.Error:  # the next `begin` fails then, and says why
+        return
