@@ -15,6 +15,8 @@ cdef class Journal:
     cdef public Py_ssize_t limit
     cdef public long long first
     cdef public long long last
+    cdef public long long taken
+    cdef Py_ssize_t _fresh_at
 
     cpdef void append(self, bytes data, Py_ssize_t start, Py_ssize_t end)
     cpdef void insist(self, bytes data, Py_ssize_t start, Py_ssize_t end)

@@ -17,7 +17,9 @@ _SMALLEST = 512
 class Journal:
     """Sequence numbers count messages from 1; `first` to `last` are kept, none if first > last."""
 
-    __slots__ = ("_buffer", "_capacity", "_head", "_tail", "_wrap_at", "first", "last", "limit", "octets")
+    __slots__ = (
+        "_buffer", "_capacity", "_fresh_at", "_head", "_tail", "_wrap_at", "first", "last", "limit", "octets", "taken",
+    )  # fmt: skip
 
     def __init__(self, limit: int) -> None:
         """limit: how many bytes the journal holds at most, 4 for each message included."""
@@ -32,6 +34,10 @@ class Journal:
         self._tail = 0
         self._wrap_at = 0
         """Where the older part ends when the ring has gone round, else 0."""
+        self.taken = 0
+        """The last message that `take` gave out."""
+        self._fresh_at = 0
+        """Where the message after it begins."""
 
     def append(self, data: bytes, start: int, end: int) -> None:
         """Keep data[start:end] as the next message; the oldest give way. One larger than the limit is not kept."""
@@ -82,10 +88,17 @@ class Journal:
         while capacity < self.octets + need:
             capacity *= 2
         kept = self._in_order()
+        self._fresh_at = self._distance(self._fresh_at)
         self._capacity = min(capacity, limit)
         self._buffer = bytearray(self._capacity)
         self._buffer[: len(kept)] = kept
         self._head, self._tail, self._wrap_at = 0, len(kept), 0
+
+    def _distance(self, at: int) -> int:
+        """How many kept bytes lie before the one at `at`."""
+        if self._wrap_at == 0 or at >= self._head:
+            return at - self._head
+        return self._wrap_at - self._head + at
 
     def _in_order(self) -> bytes:
         if self._wrap_at == 0:
@@ -102,6 +115,8 @@ class Journal:
         self.first += 1
         if self._wrap_at and self._head >= self._wrap_at:
             self._head = self._wrap_at = 0
+        if self.taken < self.first:
+            self.taken, self._fresh_at = self.first - 1, self._head
 
     def trim(self, through: int) -> None:
         """Forget the messages up to and with number `through`."""
@@ -114,8 +129,8 @@ class Journal:
     def restart(self, first: int) -> None:
         """Forget everything; the next message is number `first`. A large buffer is given back."""
         self.first = first
-        self.last = first - 1
-        self.octets = self._head = self._tail = self._wrap_at = 0
+        self.last = self.taken = first - 1
+        self.octets = self._head = self._tail = self._wrap_at = self._fresh_at = 0
         if self._capacity > _SMALLEST:
             self._buffer = bytearray()
             self._capacity = 0
@@ -129,4 +144,17 @@ class Journal:
                 messages.append(kept[at + _HEADER : at + _HEADER + length])
             at += _HEADER + length
             number += 1
+        return messages
+
+    def take(self) -> list[bytes]:
+        """The messages that were not given out before, up to `last`: for whoever writes the journal elsewhere."""
+        messages, at = [], self._fresh_at
+        while self.taken < self.last:
+            if self._wrap_at and at >= self._wrap_at:
+                at = 0
+            length = get_length(self._buffer, at)
+            messages.append(bytes(self._buffer[at + _HEADER : at + _HEADER + length]))
+            at += _HEADER + length
+            self.taken += 1
+        self._fresh_at = at
         return messages

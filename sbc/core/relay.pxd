@@ -17,6 +17,7 @@ cdef class Relay:
     cdef public bint attention
     cdef public object notices
     cdef public object fault
+    cdef public object clerk
     cdef bint _masked
     cdef Py_ssize_t _limit
     cdef bint _deflate

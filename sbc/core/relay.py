@@ -10,6 +10,7 @@ half a message of a node that died. Since the mask is part of the frame, a clien
 """
 
 from enum import IntEnum
+from typing import Protocol
 
 from sbc.core.frames import Fault, Frame, Opcode, read_close, read_frame
 from sbc.core.journal import Journal
@@ -40,12 +41,22 @@ class Tally:
         """Messages that came when the sender had no say any more."""
 
 
+class Clerk(Protocol):
+    """Brings a journal's new messages to the store (runtime/clerk.py)."""
+
+    noted: bool
+    """Whether it knows already that there is something to bring."""
+
+    def note(self) -> None:
+        """There are new messages."""
+
+
 class Relay:
     """One direction of a dialog, from the side of the leg that is read."""
 
     __slots__ = (
         "_deflate", "_fast", "_fragments", "_keep", "_limit", "_masked", "_need", "_suppress", "_tail",
-        "attention", "count", "fault", "gate", "journal", "notices", "tally",
+        "attention", "clerk", "count", "fault", "gate", "journal", "notices", "tally",
     )  # fmt: skip
 
     def __init__(self, journal: Journal, tally: Tally, *, masked: bool, limit: int) -> None:
@@ -60,6 +71,8 @@ class Relay:
         self.notices: list[tuple[int, bytes]] = []
         """Control frames that came: opcode and payload. The session empties it."""
         self.fault: Fault | None = None
+        self.clerk: Clerk | None = None
+        """Is told when there are new messages that a durable store has to keep."""
         self._masked = masked
         self._limit = limit
         self._deflate = False
@@ -124,6 +137,8 @@ class Relay:
             if self._keep:
                 self.journal.append(data, at, end)
             at = end
+        if self.clerk is not None and not self.clerk.noted:
+            self.clerk.note()
         return data
 
     def _whole_message(self, data: bytes, at: int, size: int) -> int:
@@ -177,6 +192,8 @@ class Relay:
             self.fault = fault
             self.attention = True
         self._settle()
+        if self.clerk is not None and not self.clerk.noted:
+            self.clerk.note()
         return b"".join(out)
 
     def _take(self, data: bytes, at: int, frame: Frame, out: list[bytes]) -> None:

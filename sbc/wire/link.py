@@ -49,7 +49,9 @@ class Link:
 
     __slots__ = ("congested", "forward", "heard", "mask", "mate", "owner", "pauses", "relay", "tag", "transport")
 
-    def __init__(self, transport: asyncio.Transport, owner: LinkOwner, tag: int, mask: Callable[[], bytes] | None) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, owner: LinkOwner, tag: int, mask: Callable[[], bytes] | None
+    ) -> None:
         """tag: the number of the node's seat, 0 for the client's link."""
         self.transport = transport
         self.owner: LinkOwner | None = owner

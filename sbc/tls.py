@@ -1,0 +1,82 @@
+"""Certificates: TLS contexts that pick a certificate by SNI and take new ones without a restart."""
+
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The certificates of a listener, by the names they are good for."""
+
+    first: ssl.SSLContext
+    by_name: dict[str, ssl.SSLContext]
+    expires: float
+    """When the first of them expires, in wall-clock seconds."""
+
+    def pick(self, name: str | None) -> ssl.SSLContext:
+        """The context for a name that a client asks for: its own, a wildcard's, or the first."""
+        if name is None:
+            return self.first
+        name = name.lower()
+        wildcard = "*." + name.partition(".")[2]
+        return self.by_name.get(name) or self.by_name.get(wildcard) or self.first
+
+
+def stock(certificates: Sequence[tuple[str, str]], min_version: str) -> Shelf:
+    """Load pairs of (certificate file, key file). Raises OSError or ssl.SSLError if one cannot be used."""
+    contexts: list[ssl.SSLContext] = []
+    by_name: dict[str, ssl.SSLContext] = {}
+    expires = float("inf")
+    for cert, key in certificates:
+        context = _context(min_version)
+        context.load_cert_chain(cert, key)
+        contexts.append(context)
+        leaf = x509.load_pem_x509_certificate(Path(cert).read_bytes())
+        expires = min(expires, leaf.not_valid_after_utc.timestamp())
+        for name in _names(leaf):
+            by_name.setdefault(name, context)
+    return Shelf(contexts[0], by_name, expires)
+
+
+def _context(min_version: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3 if min_version == "1.3" else ssl.TLSVersion.TLSv1_2
+    # TLS 1.2 with forward secrecy and authenticated encryption only (RFC 9325 section 4.2).
+    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _names(leaf: x509.Certificate) -> list[str]:
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return [name.lower() for name in names.get_values_for_type(x509.DNSName)]
+    except x509.ExtensionNotFound:
+        return [str(name.value).lower() for name in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+
+
+class Front:
+    """The context a listener is given: it hands every handshake to the shelf of the moment."""
+
+    __slots__ = ("context", "shelf")
+
+    def __init__(self, shelf: Shelf, min_version: str, certificates: Sequence[tuple[str, str]]) -> None:
+        self.shelf = shelf
+        self.context = _context(min_version)
+        self.context.load_cert_chain(*certificates[0])
+        # Called for every handshake, with None from clients that name no server.
+        self.context.sni_callback = self._choose
+
+    def _choose(self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _own: ssl.SSLContext) -> None:
+        connection.context = self.shelf.pick(name)
+
+    def expires_in(self) -> float:
+        """Seconds until the first certificate expires."""
+        return self.shelf.expires - datetime.now(UTC).timestamp()

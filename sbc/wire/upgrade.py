@@ -1,0 +1,100 @@
+"""The WebSocket opening handshake (RFC 6455 section 4) as bytes: what is written and what is asked for."""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+
+from sbc.model.errors import Refusal
+
+Headers = Sequence[tuple[str, str]]
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+DEFLATE = "permessage-deflate"
+
+
+def accept_key(key: str) -> str:
+    """What `Sec-WebSocket-Accept` has to be for this `Sec-WebSocket-Key` (section 4.2.2)."""
+    return base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest()).decode()
+
+
+def values(headers: Headers, name: str) -> list[str]:
+    """All values of a (lower-case) header, comma-separated lists taken apart."""
+    return [part.strip() for key, value in headers if key == name for part in value.split(",") if part.strip()]
+
+
+def check_upgrade(method: str, headers: Headers) -> str:
+    """The key of a request that is a proper WebSocket handshake (section 4.2.1). Raises Refusal."""
+    if method != "GET":
+        raise Refusal(405, "method", "a WebSocket handshake is a GET", headers=[("Allow", "GET")])
+    if "websocket" not in (token.lower() for token in values(headers, "upgrade")):
+        raise Refusal(426, "not_websocket", "this address speaks WebSocket", headers=[("Upgrade", "websocket")])
+    if "upgrade" not in (token.lower() for token in values(headers, "connection")):
+        raise Refusal(400, "bad_handshake", "Connection: Upgrade is missing")
+    if [value.strip() for name, value in headers if name == "sec-websocket-version"] != ["13"]:
+        raise Refusal(426, "websocket_version", "version 13 is spoken here", headers=[("Sec-WebSocket-Version", "13")])
+    keys = [value for name, value in headers if name == "sec-websocket-key"]
+    if len(keys) != 1 or not _is_key(keys[0]):
+        raise Refusal(400, "bad_handshake", "Sec-WebSocket-Key has to be there once, 16 bytes in base64")
+    return keys[0]
+
+
+def _is_key(key: str) -> bool:
+    try:
+        return len(base64.b64decode(key, validate=True)) == 16
+    except (binascii.Error, ValueError):
+        return False
+
+
+def deflate_offer(headers: Headers) -> str | None:
+    """What to offer a node so that a handover cannot break the compression; None if the client offers none.
+
+    Without context takeover each message stands for itself (RFC 7692 section 7.1.1), whoever sends the next one.
+    A client that asks for a smaller window of the server's is asked about nothing else, so it goes without.
+    """
+    for extension in values(headers, "sec-websocket-extensions"):
+        name, _, parameters = extension.partition(";")
+        if name.strip().lower() == DEFLATE and "server_max_window_bits" not in parameters.lower():
+            return f"{DEFLATE}; server_no_context_takeover; client_no_context_takeover"
+    return None
+
+
+def deflate_agreed(answer: str | None, offered: str | None) -> bool | None:
+    """Whether a node agreed to the offer. None: it answered something that was not offered."""
+    if not answer:
+        return False
+    name, *parameters = (part.strip().lower() for part in answer.split(";"))
+    allowed = {"server_no_context_takeover", "client_no_context_takeover"}
+    if offered is None or name != DEFLATE or not set(parameters) <= allowed:
+        return None
+    return True if "server_no_context_takeover" in parameters else None
+
+
+AGREED = f"{DEFLATE}; server_no_context_takeover; client_no_context_takeover"
+"""What the client is answered when its node agreed."""
+
+
+def head(first_line: str, headers: Iterable[tuple[str, str]]) -> bytes:
+    """An HTTP/1.1 head. Values come from parsers that refuse control characters, or from ourselves."""
+    lines = [first_line, *(f"{name}: {value}" for name, value in headers), "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def refusal(refused: Refusal) -> bytes:
+    """A whole HTTP answer for a hello that is refused; the connection is closed after it."""
+    body = f'{{"error": {{"code": "{refused.code}", "message": "{_plain(refused.detail)}"}}}}\n'.encode()
+    headers = [*refused.headers, ("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    if refused.retry_after is not None:
+        headers.append(("Retry-After", str(max(1, round(refused.retry_after)))))
+    headers += [("Session-Outcome", refused.outcome.value), ("Connection", "close")]
+    try:
+        phrase = HTTPStatus(refused.status).phrase
+    except ValueError:
+        phrase = "Refused"
+    return head(f"HTTP/1.1 {refused.status} {phrase}", headers) + body
+
+
+def _plain(text: str) -> str:
+    return "".join(char if char.isprintable() and char not in '"\\' and char < "\x7f" else "?" for char in text)
