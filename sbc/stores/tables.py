@@ -53,6 +53,9 @@ _EMPTY: Final = "DELETE FROM segments WHERE dialog = (SELECT id FROM dialogs WHE
 _REMOVE: Final = "DELETE FROM dialogs WHERE session = ?"
 _FLOORS: Final = "SELECT id, client_first, node_first FROM dialogs WHERE session = ?"
 _SEGMENTS: Final = "SELECT first, count, messages FROM segments WHERE dialog = ? AND from_client = ? ORDER BY first"
+_UNSTORABLE: Final = (TypeError, ValueError, OverflowError, sqlite3.DataError, sqlite3.InterfaceError,
+                     sqlite3.IntegrityError)
+"""The values of one operation are at fault: text that is not Unicode, numbers beyond 64 bits."""
 
 
 class Tables:
@@ -132,8 +135,7 @@ class Tables:
         """Carry out one operation of a batch. A Conflict, or what cannot be stored, is a result and harms no other."""
         try:
             return self._apply(operation)
-        except (ValueError, OverflowError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.IntegrityError) as error:
-            # The values are at fault (text that is not Unicode, numbers beyond 64 bits), and they were not written.
+        except _UNSTORABLE as error:
             return StoreError(f"cannot be stored: {error}")
         except sqlite3.DatabaseError as error:
             # A journal that cannot be read is no reason to write nothing, unless SQLite has given the batch up.

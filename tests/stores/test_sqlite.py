@@ -120,6 +120,9 @@ async def test_what_waits_is_bounded(path: Path) -> None:
     assert await accepted is None
     assert (await store.journals(S)).from_node == (3, [b"x" * 400]), "what was dropped is a gap, and nothing is in it"
     assert await creating(store, dialog("s-0")) is None
+    for number in range(4, 8):
+        store.journal(S, False, number, [b"x" * 900])
+        assert (await store.journals(S)).from_node[0] == 3, "what is on disk does not count any more"
     assert (store.failed, store.dropped) == (0, 6)
     await store.close()
 
@@ -177,6 +180,27 @@ async def test_a_disk_that_refuses_for_a_while(store: SqliteStore, disk: Disk) -
     assert (journals.from_client, journals.from_node) == ((4, []), (1, [b"1", b"2"]))
     assert await answers([creating(store, dialog("t")), creating(store, dialog("gone"))]) == [None, None]
     assert store.dropped == 0
+
+
+async def test_what_is_tried_again_keeps_its_place_and_counts(path: Path) -> None:
+    store = SqliteStore(path, Bounds(operations=1000, journal_bytes=1000, interval=0.003, patience=20.0))
+    await store.open()
+    await creating(store, dialog("s"))
+    disk = Disk(path)
+    disk.refuse()
+    store.journal(S, False, 1, [b"older" * 120])
+    answer = creating(store, dialog("t"))
+    for _ in range(5):  # turns of the loop: the batch is with the writer now, which waits for the disk
+        await asyncio.sleep(0)
+    store.journal(S, False, 1, [b"newer"])
+    assert isinstance(await answer, StoreError)
+    store.journal(S, False, 2, [b"x" * 600])
+    assert store.dropped == 1
+    disk.obey()
+    disk.close()
+    await until(store.healthy)
+    assert (await store.journals(S)).from_node == (1, [b"newer"])
+    await store.close()
 
 
 async def test_health_returns_without_being_asked(store: SqliteStore, disk: Disk) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sbc.model.errors import Conflict, StoreError
-from sbc.stores.operations import Create, Rebind, Result
+from sbc.model.ids import SessionId
+from sbc.stores.operations import Create, Keep, Rebind, Result
 from sbc.stores.tables import APPLICATION, VERSION, Tables
 from tests.stores.asking import binding, dialog
 
@@ -123,12 +124,24 @@ def test_a_truncated_file_is_damaged(tmp_path: Path) -> None:
         Tables(path, 0)
 
 
+def test_a_batch_that_is_rolled_back_was_never_there(tmp_path: Path) -> None:
+    tables = Tables(tmp_path / "sbc.db", 0)
+    for _ in range(2):
+        tables.begin()
+        assert tables.apply(Create(dialog("s"), ignored)) is None
+        tables.roll_back()
+        tables.roll_back()
+    assert tables.dialogs() == []
+    tables.close()
+
+
 def test_values_that_cannot_be_stored_harm_no_other(tmp_path: Path) -> None:
     tables = Tables(tmp_path / "sbc.db", 0)
     tables.begin()
     results = [tables.apply(Create(stored, ignored)) for stored in (
         dialog("s"), dialog("half \ud83d"), dialog("t", 2**70), dialog("u"))]
+    results.append(tables.apply(Keep(SessionId("s"), True, 1, ("text",), 4)))  # type: ignore[arg-type]
     tables.commit()
-    assert [type(result) for result in results] == [type(None), StoreError, StoreError, type(None)]
+    assert [type(result) for result in results] == [type(None), StoreError, StoreError, type(None), StoreError]
     assert [stored.binding.session for stored in tables.dialogs()] == ["s", "u"]
     tables.close()
