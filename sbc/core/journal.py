@@ -45,6 +45,10 @@ class Journal:
         if need > self.limit:
             self.restart(self.last + 2)
             return
+        while self.octets + need > self.limit:
+            self._drop_oldest()
+        if self._capacity > self.limit:  # there was insisting before
+            self._refit(need, self.limit)
         self._make_room(need, self.limit)
         self._put(data, start, end, need)
 
@@ -54,7 +58,7 @@ class Journal:
         For messages that nobody has been sent yet; the caller stops reading when `octets` passes the limit.
         """
         need = end - start + _HEADER
-        self._make_room(need, self.octets + need + self.limit)
+        self._make_room(need, self._capacity + self.octets + need)
         self._put(data, start, end, need)
 
     def _put(self, data: bytes, start: int, end: int, need: int) -> None:
@@ -69,21 +73,22 @@ class Journal:
             if self._wrap_at == 0:
                 if self._capacity - self._tail >= need:
                     return
-                if self._capacity < limit:
-                    self._grow(need, limit)
-                elif self._head > need:
+                if self._head > need:
                     self._wrap_at = self._tail
                     self._tail = 0
+                elif self._capacity < limit:
+                    self._refit(need, limit)
                 else:
                     self._drop_oldest()
             elif self._head - self._tail > need:
                 return
             elif self._capacity < limit:
-                self._grow(need, limit)
+                self._refit(need, limit)
             else:
                 self._drop_oldest()
 
-    def _grow(self, need: int, limit: int) -> None:
+    def _refit(self, need: int, limit: int) -> None:
+        """Another buffer, twice as large as far as `limit` allows."""
         capacity = max(_SMALLEST, self._capacity * 2)
         while capacity < self.octets + need:
             capacity *= 2
