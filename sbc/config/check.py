@@ -138,9 +138,11 @@ def _address(tree: Tree, path: Path) -> Address | None:
 def _session_keys(tree: Tree) -> Found:
     for path, route in _entries(tree, "routes"):
         session = _get(route, "session")
-        if isinstance(session, dict) and len([source for source in session.values() if source is not None]) != 1:
-            here = (*path, "session")
-            yield fault(tree.position(here), here, f"{len(session)} sources of the key" if session else "no source",
+        if not isinstance(session, dict):
+            continue
+        here, count = (*path, "session"), sum(source is not None for source in session.values())
+        if count != 1:
+            yield fault(tree.position(here), here, f"{count} sources of the key",
                         "one of header, cookie, query, path_segment")
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sbc.config.model import Address, Certificate, Config, SealKey, TrunkDoor
 
-HIDDEN: Final = "(hidden)"
+HIDDEN: Final = "***"
 
 # The admin API asks nobody who he is: it does not tell where the keys lie either.
 _SECRETS: Final = {SealKey: "file", Certificate: "key", TrunkDoor: "secret_file"}

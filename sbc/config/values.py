@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from sbc.config.faults import NOT_HERE, Wrong, one_of
+from sbc.config.faults import NOT_HERE, Wrong
 from sbc.config.model import Address
 
 STORES_LATER: Final = ("redis:", "rediss:", "sentinel:", "cluster:")
@@ -65,13 +65,15 @@ def patterned(pattern: str, right: str, example: str) -> Reads:
 
 def choice(*words: str, later: tuple[str, ...] = ()) -> Reads:
     """One of a few words; those of `later` have a meaning, but not in this version."""
+    usable = "write " + " or ".join(words)
 
     def read(value: Any) -> str:
         if isinstance(value, str) and value in words:
             return value
         if isinstance(value, str) and value in later:
-            raise Wrong(NOT_HERE, "use " + " or ".join(words))
-        raise Wrong("not a word that is known here", one_of(text(value), words))
+            raise Wrong(NOT_HERE, usable)
+        text(value)
+        raise Wrong("not a word that is known here", usable)
 
     return Reads(read, {"type": "string", "enum": list(words)})
 
@@ -112,15 +114,16 @@ def store(value: Any) -> str:
     if _STORE.fullmatch(written):
         return written
     if written.startswith(STORES_LATER):
-        raise Wrong(NOT_HERE, "memory: or sqlite:PATH")
-    raise Wrong("not a store", "memory: or sqlite:PATH, such as sqlite:var/sbc.db")
+        raise Wrong(NOT_HERE, '"memory:" in quotes, or sqlite:PATH')
+    raise Wrong("not a store", '"memory:" in quotes, or sqlite:PATH, such as sqlite:var/sbc.db')
 
 
 def node_url(value: Any) -> str:
     """`http://HOST:PORT` of a node, without anything behind it. Raises Wrong."""
     right = "http://HOST:PORT, such as http://127.0.0.1:9001"
+    written = text(value)
     try:
-        parts = urlsplit(text(value))
+        parts = urlsplit(written)
         host, port = parts.hostname, parts.port
     except ValueError:
         raise Wrong("not a URL of a node", right) from None
@@ -128,7 +131,7 @@ def node_url(value: Any) -> str:
         raise Wrong(f"TLS to a node: {NOT_HERE}", right)
     named = host is not None and (_HOST_NAME.fullmatch(host) or _ip(host) is not None)
     rebuilt = f"http://{parts.netloc}"
-    if parts.scheme != "http" or not named or "@" in parts.netloc or port == 0 or value.rstrip("/") != rebuilt:
+    if parts.scheme != "http" or not named or "@" in parts.netloc or port == 0 or written.rstrip("/") != rebuilt:
         raise Wrong("not a URL of a node", right)
     return rebuilt
 

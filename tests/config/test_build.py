@@ -1,0 +1,127 @@
+"""The document -> Config: defaults, and every key at its place."""
+
+from sbc.config import Address, Admin, Edge, Listener, Pool, SealKey, TrunkDoor, parse
+from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placement, Replay, Standby, When
+from sbc.model.node import Node, Probe
+from sbc.model.policy import Limits, Policy
+from sbc.model.route import KeySource, Route, SessionKey
+from tests.config.written import LEAST, with_line, with_section
+
+FULL = """\
+edge:
+  name: e
+  workers: 1
+  store: sqlite:x.db
+  seal_keys: [{id: k1, file: a.key}, {id: k0, file: b.key}]
+  records: r.jsonl
+admin: {listen: 127.0.0.1:1}
+trunk: {listen: "[::1]:2", secret_file: null, tls: null}
+listeners:
+  - {name: l, listen: 0.0.0.0:3, transports: [websocket], tls: null, proxy_protocol: off}
+pools:
+  p:
+    nodes: [{name: n, url: "http://h:9/", zone: eu-1, capacity: 5, labels: {gpu: h100}}, {name: m, url: "http://h:8"}]
+    discover: null
+    probe: {path: /up, every: 100ms, timeout: 50ms, fall: 3, rise: 1}
+  q: {probe: null}
+agents:
+  a:
+    pool: p
+    continuity: synchronous
+    latency_ceiling: 2s
+    state: {footprint: 64MiB, resumable: true}
+    placement: {regions: [eu], labels: {gpu: h100}, spread: none}
+    migration: {allowed: false, when: now, standby: warm, output: regenerate, replay: all, tolerated_loss: 7,
+                deadline: 1s, hold: 0}
+    scaling: {warm_up: 5s, hibernate_after: 15m, max_life: 8h}
+    value: flat
+    verification: {receipts: signed}
+policies:
+  strict:
+    auth: null
+    limits: {sessions_per_principal: 2, messages_per_second: null, message: 64KiB, journal: 128KiB, head: 8KiB,
+             headers: 50, head_timeout: 1s, idle: 1m, ping: 5s}
+    headers: {hide: [Via]}
+routes:
+  - {match: {path: /h, host: A.example}, agent: a, protocol: opaque, policy: strict, session: {header: Chat-Id}}
+  - {match: {path: /c}, agent: a, session: {cookie: Chat}}
+  - {match: {path: /q}, agent: a, session: {query: chat}}
+  - {match: {path: /p}, agent: a, session: {path_segment: 1}}
+"""
+
+
+def test_the_least_configuration_has_safe_defaults() -> None:
+    config = parse(LEAST, "f")
+    assert config.edge == Edge("edge-1", 1, "memory:", (), None)
+    assert (config.admin, config.trunk) == (Admin(Address("127.0.0.1", 9070)), None)
+    assert config.listeners == (Listener("plain", Address("127.0.0.1", 0), ("websocket",), None),)
+    assert config.pools == {"p": Pool("p", (), Probe())}
+    assert config.policies == {"default": Policy("default", Limits())}
+    assert config.routes == (Route("a", "opaque", "default"),)
+    manifest = config.agents["a"]
+    assert manifest == Manifest("a", "p", declared=manifest.declared)
+
+
+def test_every_section_may_be_left_empty_or_written_with_one_key() -> None:
+    """The defaults of the schema are those of the model, key by key."""
+    config = parse(with_line("policies: {x: {}, y: {limits: {}}}"), "f")
+    assert config.policies["x"].limits == config.policies["y"].limits == Limits()
+    config = parse(with_section("agents", "agents: {a: {pool: p, migration: {}, placement: {}, scaling: {}}}"), "f")
+    assert (config.agents["a"].migration, config.agents["a"].placement) == (Migration(), Placement())
+    assert parse(with_section("pools", "pools: {p: {probe: {}}}"), "f").pools["p"].probe == Probe()
+
+
+def test_the_default_policy_can_be_written() -> None:
+    config = parse(with_line("policies: {default: {limits: {headers: 9}}}"), "f")
+    assert [policy.limits.headers for policy in config.policies.values()] == [9]
+
+
+def test_doors_and_pools() -> None:
+    config = parse(FULL, "f")
+    assert config.edge == Edge("e", 1, "sqlite:x.db", (SealKey("k1", "a.key"), SealKey("k0", "b.key")), "r.jsonl")
+    assert config.trunk == TrunkDoor(Address("::1", 2), None, None)
+    node = Node("p/n", "p", "http://h:9", "eu-1", {"gpu": "h100"}, 5)
+    assert config.pools == {
+        "p": Pool("p", (node, Node("p/m", "p", "http://h:8")), Probe("/up", 0.1, 0.05, 3, 1)), "q": Pool("q", (), None)}
+
+
+def test_manifests() -> None:
+    manifest = parse(FULL, "f").agents["a"]
+    assert (manifest.continuity, manifest.latency_ceiling) == (Continuity.SYNCHRONOUS, 2.0)
+    assert manifest.placement == Placement(("eu",), {"gpu": "h100"}, None)
+    assert manifest.migration == Migration(
+        False, When.NOW, Standby.WARM, Output.REGENERATE, Replay.ALL, tolerated_loss=7, deadline=1.0, hold=0.0)
+    assert manifest.declared == {
+        "pool": "p", "continuity": "synchronous", "latency_ceiling": 2.0,
+        "state": {"footprint": 64 * 2**20, "resumable": True},
+        "placement": {"regions": ["eu"], "labels": {"gpu": "h100"}, "spread": "none"},
+        "migration": {"allowed": False, "when": "now", "standby": "warm", "output": "regenerate", "replay": "all",
+                      "tolerated_loss": 7, "deadline": 1.0, "hold": 0.0},
+        "scaling": {"warm_up": 5.0, "hibernate_after": 900.0, "max_life": 28800.0},
+        "value": "flat", "verification": {"receipts": "signed"},
+    }
+
+
+def test_what_nodes_are_shown_has_the_defaults_in_it() -> None:
+    declared = parse(LEAST, "f").agents["a"].declared
+    assert declared["migration"] == {
+        "allowed": True, "when": "turn", "standby": "cold", "output": "continue", "replay": "auto",
+        "tolerated_loss": "none", "deadline": 5.0, "hold": 30.0}
+
+
+def test_tolerated_loss() -> None:
+    for written, number in (("none", 0), ("any", None), ("0", 0), ("3", 3)):
+        line = f"agents: {{a: {{pool: p, migration: {{tolerated_loss: {written}}}}}}}"
+        assert parse(with_section("agents", line), "f").agents["a"].migration.tolerated_loss == number
+
+
+def test_policies_and_routes() -> None:
+    config = parse(FULL, "f")
+    limits = Limits(2, 64 * 1024, 128 * 1024, 8 * 1024, 50, 1.0, 60.0, 5.0)
+    assert config.policies["strict"] == Policy("strict", limits, ("via",))
+    assert config.routes == (
+        Route("a", "opaque", "strict", "a.example", "/h", SessionKey(KeySource.HEADER, "chat-id")),
+        Route("a", "opaque", "default", None, "/c", SessionKey(KeySource.COOKIE, "Chat")),
+        Route("a", "opaque", "default", None, "/q", SessionKey(KeySource.QUERY, "chat")),
+        Route("a", "opaque", "default", None, "/p", SessionKey(KeySource.PATH, "1")),
+    )

@@ -1,0 +1,98 @@
+"""Faults between the sections."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.config.written import faults, with_line, with_section
+
+LISTENER = '{name: %s, listen: "%s"}'
+
+
+@pytest.mark.parametrize(("section", "line", "fault"), [
+    ("agents", "agents: {a: {pool: pp}}", 'f:3:20: agents.a.pool: no such pool (got "pp"); did you mean "p"?'),
+    ("routes", "routes: [{agent: zzz}]", 'f:4:18: routes.0.agent: no such agent (got "zzz"); one of a'),
+    ("routes", "routes: [{agent: a, policy: defalt}]",
+     'f:4:29: routes.0.policy: no such policy (got "defalt"); did you mean "default"?'),
+    ("pools", "pools: {p: {nodes: [{name: n, url: 'http://h:1'}, {name: n, url: 'http://h:2'}]}}",
+     'f:2:58: pools.p.nodes.1.name: the same name as pools.p.nodes.0 (got "n"); another name'),
+    ("listeners", f"listeners: [{LISTENER % ('x', '127.0.0.1:0')}, {LISTENER % ('x', '127.0.0.1:0')}]",
+     'f:1:54: listeners.1.name: the same name as listeners.0 (got "x"); another name'),
+    ("listeners", f"listeners: [{LISTENER % ('x', '127.0.0.1:80')}, {LISTENER % ('y', '0.0.0.0:80')}]",
+     'f:1:66: listeners.1.listen: the address of listeners.0.listen (got "0.0.0.0:80"); another port'),
+    ("listeners", f"listeners: [{LISTENER % ('x', '0.0.0.0:9070')}]",
+     'f:1:31: listeners.0.listen: the address of admin.listen (got "0.0.0.0:9070"); another port'),
+    ("listeners", 'listeners: [{name: x, listen: "127.0.0.1:0", transports: [websocket, websocket]}]',
+     'f:1:70: listeners.0.transports.1: the same transport twice (got "websocket"); each once'),
+    ("routes", "routes: [{agent: a, match: {path: /x/, host: A.b}}, {agent: a, match: {path: /x, host: a.B}}]",
+     "f:4:71: routes.1.match: the same as of routes.0; another path or host, for this route would never be taken"),
+    ("routes", "routes: [{agent: a}, {agent: a}]",
+     "f:4:22: routes.1.match: the same as of routes.0; another path or host, for this route would never be taken"),
+    ("routes", "routes: [{agent: a, session: {header: A, cookie: B}}]",
+     "f:4:30: routes.0.session: 2 sources of the key; one of header, cookie, query, path_segment"),
+    ("routes", "routes: [{agent: a, session: {}}]",
+     "f:4:30: routes.0.session: 0 sources of the key; one of header, cookie, query, path_segment"),
+    ("routes", "routes: [{agent: a, session: {header: null}}]",
+     "f:4:30: routes.0.session: 0 sources of the key; one of header, cookie, query, path_segment"),
+])
+def test_a_fault_between_sections(section: str, line: str, fault: str) -> None:
+    assert faults(with_section(section, line)) == [fault]
+
+
+def test_the_trunk_and_the_admin_door_must_not_share_an_address() -> None:
+    assert faults(with_line('trunk: {listen: "127.0.0.1:9070"}')) == [
+        'f:5:17: trunk.listen: the address of admin.listen (got "127.0.0.1:9070"); another port']
+
+
+def test_seal_keys_have_ids_of_their_own() -> None:
+    assert faults(with_line("edge: {seal_keys: [{id: k, file: a}, {id: k, file: b}]}")) == [
+        'f:5:43: edge.seal_keys.1.id: the same id as edge.seal_keys.0 (got "k"); another id']
+
+
+def test_the_file_of_the_trunks_secret_is_there_and_holds_something(tmp_path: Path) -> None:
+    line = 'trunk: {listen: "127.0.0.1:0", secret_file: "%s"}'
+    path = tmp_path / "secret"
+    assert faults(with_line(line % path)) == [
+        "f:5:45: trunk.secret_file: cannot be read: No such file or directory "
+        f'(got "{_short(path)}); a file that this process may read']
+    path.write_text(" \n")
+    assert faults(with_line(line % path)) == [
+        f'f:5:45: trunk.secret_file: an empty file (got "{_short(path)}); a file that holds the secret']
+
+
+def _short(path: Path) -> str:
+    """A path in quotes as a fault shows it, without the opening quote."""
+    quoted = f'"{path}"'
+    return (quoted if len(quoted) <= 60 else quoted[:60] + "...")[1:]
+
+
+def test_faults_in_and_between_the_sections_are_told_together_in_their_order() -> None:
+    text = """\
+edge: {nam: x}
+listeners:
+  - {name: a, listen: "127.0.0.1:0", transports: [http1]}
+  - {name: a, listen: "nowhere", tls: {certificates: [{cert: /nonexistent, key: 5}]}}
+pools: {p: {probe: {every: 1}}}
+pools: {}
+agents:
+  a: {pool: q, migration: {hold: 1x, hodl: 1s}}
+routes:
+  - {agent: b, policy: x}
+"""
+    told = [": ".join(line.split(": ")[:3]) for line in faults(text)]
+    assert told == [
+        'f:1:8: edge.nam: unknown key; did you mean "name"?',
+        "f:3:51: listeners.0.transports.0: known, but not available in this version (got \"http1\"); write websocket",
+        'f:4:12: listeners.1.name: the same name as listeners.0 (got "a"); another name',
+        'f:4:23: listeners.1.listen: not an address (got "nowhere"); an IP address and a port, '
+        'such as 127.0.0.1:8080 or "[::1]:8080"',
+        "f:4:62: listeners.1.tls.certificates.0.cert: cannot be read",
+        "f:4:81: listeners.1.tls.certificates.0.key: not a text (got 5); put it in quotes",
+        "f:5:28: pools.p.probe.every: no unit (got 1); write 1s, or a duration such as 250ms, 30s, 15m or 8h",
+        "f:6:1: pools: duplicate key; each key once; it stands on line 5 already",
+        'f:8:13: agents.a.pool: no such pool (got "q"); one of p',
+        'f:8:34: agents.a.migration.hold: not a duration (got "1x"); a duration such as 250ms, 30s, 15m or 8h',
+        'f:8:38: agents.a.migration.hodl: unknown key; did you mean "hold"?',
+        'f:10:13: routes.0.agent: no such agent (got "b"); one of a',
+        'f:10:24: routes.0.policy: no such policy (got "x"); one of default',
+    ]

@@ -1,0 +1,64 @@
+"""What a reload changes."""
+
+import pytest
+
+from sbc.config import Changes, Delta, diff, parse
+from tests.config.test_build import FULL
+
+
+def changes(*replacements: tuple[str, str]) -> Changes:
+    text = FULL
+    for old, new in replacements:
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    return diff(parse(FULL, "old"), parse(text, "new"))
+
+
+def test_nothing() -> None:
+    assert not changes()
+    assert not changes(("idle: 1m", "idle: 60s"))
+
+
+def test_listeners() -> None:
+    assert changes(("name: l,", "name: m,")).listeners == Delta(("m",), ("l",))
+    assert changes(("0.0.0.0:3", "0.0.0.0:4")).listeners == Delta(changed=("l",))
+
+
+def test_pools_and_nodes() -> None:
+    got = changes(("name: m, url", "name: o, url"), ("capacity: 5", "capacity: 6"))
+    assert got.pools == Delta(changed=("p",))
+    assert got.nodes == {"p": Delta(("p/o",), ("p/m",), ("p/n",))}
+    got = changes(("  q: {probe: null}", "  r: {nodes: [{name: x, url: 'http://h:7'}]}"))
+    assert (got.pools, got.nodes) == (Delta(("r",), ("q",)), {"r": Delta(("r/x",))})
+    got = changes(("every: 100ms", "every: 200ms"))
+    assert (got.pools, got.nodes) == (Delta(changed=("p",)), {})
+
+
+def test_agents_policies_and_routes() -> None:
+    assert changes(("hold: 0", "hold: 1s")).agents == Delta(changed=("a",))
+    assert changes(("value: flat", "value: rising")).agents == Delta(changed=("a",))
+    assert changes(("idle: 1m", "idle: 2m")).policies == Delta(changed=("strict",))
+    got = changes(("query: chat", "query: c"))
+    assert got.routes
+    assert not (got.agents or got.policies or got.listeners or got.pools or got.restart_needed)
+
+
+def test_seal_keys_and_the_trunks_terms_are_reloadable() -> None:
+    got = changes(("{id: k1, file: a.key}, ", ""))
+    assert (got.seal_keys, got.restart_needed, bool(got)) == (True, (), True)
+
+
+@pytest.mark.parametrize(("old", "new", "key"), [
+    ("name: e\n", "name: f\n", "edge.name"), ("sqlite:x.db", '"memory:"', "edge.store"),
+    ("records: r.jsonl", "records: null", "edge.records"), ("127.0.0.1:1}", "127.0.0.1:9}", "admin.listen"),
+    ('"[::1]:2"', '"[::1]:4"', "trunk.listen"),
+])
+def test_what_waits_for_the_next_start(old: str, new: str, key: str) -> None:
+    got = changes((old, new))
+    assert got.restart_needed == (key,)
+    assert got
+
+
+def test_a_trunk_that_comes_or_goes_waits_for_the_next_start() -> None:
+    got = changes(('trunk: {listen: "[::1]:2", secret_file: null, tls: null}', "trunk: null"))
+    assert (got.trunk, got.restart_needed) == (True, ("trunk.listen",))

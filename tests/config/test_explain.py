@@ -1,0 +1,141 @@
+"""What validation finds, line by line, as operators read it."""
+
+import pytest
+
+from tests.config.written import faults, with_line, with_section
+
+NOT_HERE = "known, but not available in this version"
+KEYS = "edge, admin, trunk, listeners, pools, agents, policies, routes"
+
+
+@pytest.mark.parametrize(("line", "fault"), [
+    ("edge: {nam: x}", 'f:5:8: edge.nam: unknown key; did you mean "name"?'),
+    ("edge: {zzz: x}", "f:5:8: edge.zzz: unknown key; one of name, workers, store, seal_keys, records"),
+    ("polices: {}", 'f:5:1: polices: unknown key; did you mean "policies"?'),
+    ("<<: {}", f'f:5:1: "<<": unknown key; one of {KEYS}'),
+    ("edge: {name: 7}", 'f:5:14: edge.name: not a text (got 7); put it in quotes: "7"'),
+    ("edge: {name: true}", 'f:5:14: edge.name: not a text (got true); put it in quotes: "true"'),
+    ("edge: {name: a b}", 'f:5:14: edge.name: not usable here (got "a b"); '
+                          "up to 63 letters, digits, dots, dashes or underscores"),
+    ("edge: {name: [a]}", "f:5:14: edge.name: not a text (got a list); one word or line"),
+    ("edge:", "f:5:6: edge: not a mapping (got null); "
+              "keys with values: name, workers, store, seal_keys, records; {} for none"),
+    ("edge: {seal_keys: k}", 'f:5:19: edge.seal_keys: not a list (got "k"); '
+                             'entries in [ ], or on lines of their own that begin with "- "'),
+    ("edge: {seal_keys: [{id: a}]}", 'f:5:20: edge.seal_keys.0.file: missing; write "file: /etc/sbc/FILE"'),
+    ("edge: {workers: 4}", f"f:5:17: edge.workers: more than one process: {NOT_HERE} (got 4); 1"),
+    ("edge: {store: redis://h/0}",
+     f'f:5:15: edge.store: {NOT_HERE} (got "redis://h/0"); "memory:" in quotes, or sqlite:PATH'),
+    ("edge: {store: disk}",
+     'f:5:15: edge.store: not a store (got "disk"); "memory:" in quotes, or sqlite:PATH, such as sqlite:var/sbc.db'),
+    ("edge: {records: 5}", 'f:5:17: edge.records: not a text (got 5); put it in quotes: "5"'),
+    ("admin: {listen: 9070}", "f:5:17: admin.listen: a port without an address (got 9070); "
+                              "127.0.0.1:9070, or 0.0.0.0:9070 to be reached from outside"),
+    ("trunk: {}", 'f:5:8: trunk.listen: missing; write "listen: 127.0.0.1:8080"'),
+    ("trunk: {listen: '127.0.0.1:0', tls: {certificates: []}}",
+     "f:5:52: trunk.tls.certificates: too few entries; at least 1"),
+    ("trunk: {listen: '127.0.0.1:0', tls: {certificates: [], client_ca: x}}",
+     f'f:5:67: trunk.tls.client_ca: {NOT_HERE} (got "x"); leave it out'),
+    ("trunk: {listen: '127.0.0.1:0', tls: {certificates: [], min_version: 1.2}}",
+     'f:5:69: trunk.tls.min_version: not a text (got 1.2); put it in quotes: "1.2"'),
+    ("trunk: {listen: '127.0.0.1:0', tls: {certificates: [], min_version: '1.1'}}",
+     'f:5:69: trunk.tls.min_version: not a word that is known here (got "1.1"); write 1.2 or 1.3'),
+    ("policies: {x: {auth: {jwt: {jwks: x}}}}", f"f:5:22: policies.x.auth: {NOT_HERE} (got a mapping); leave it out"),
+    ("policies: {x: {limits: {messages_per_second: 5}}}",
+     f"f:5:46: policies.x.limits.messages_per_second: {NOT_HERE} (got 5); leave it out"),
+    ("policies: {x: {limits: {idle: 300}}}", "f:5:31: policies.x.limits.idle: no unit (got 300); "
+                                             "write 300s, or a duration such as 250ms, 30s, 15m or 8h"),
+    ("policies: {x: {limits: {message: 64k}}}",
+     'f:5:34: policies.x.limits.message: not a size (got "64k"); write 64KB or 64KiB'),
+    ("policies: {x: {limits: {message: 0}}}",
+     "f:5:34: policies.x.limits.message: too small (got 0); at least 1B"),
+    ("policies: {x: {limits: {journal: 1GiB}}}",
+     'f:5:34: policies.x.limits.journal: too large (got "1GiB"); at most 64MiB'),
+    ("policies: {x: {limits: {headers: '9'}}}", 'f:5:34: policies.x.limits.headers: not a whole number (got "9"); '
+                                                "a number from 8 to 1000, without quotes or unit"),
+    ("policies: {x: {headers: {hide: ['a b']}}}",
+     'f:5:33: policies.x.headers.hide.0: not usable here (got "a b"); a name as RFC 9110 allows it'),
+    ("policies: {'a/b': {}}", 'f:5:12: policies."a/b": not usable here (got "a/b"); '
+                              "up to 63 letters, digits, dots, dashes or underscores"),
+    ("policies: []", "f:5:11: policies: not a mapping (got an empty list); keys with values; {} for none"),
+])
+def test_a_fault_in_one_section(line: str, fault: str) -> None:
+    assert fault in faults(with_line(line))
+
+
+@pytest.mark.parametrize(("section", "line", "fault"), [
+    ("listeners", "listeners: []", "f:1:12: listeners: too few entries; at least 1"),
+    ("listeners", 'listeners: [{name: a, listen: "127.0.0.1:0", transports: [websocket, http2]}]',
+     f'f:1:70: listeners.0.transports.1: {NOT_HERE} (got "http2"); write websocket'),
+    ("listeners", 'listeners: [{name: a, listen: "127.0.0.1:0", transports: [http1]}]',
+     f'f:1:59: listeners.0.transports.0: {NOT_HERE} (got "http1"); write websocket'),
+    ("listeners", 'listeners: [{name: a, listen: "127.0.0.1:0", transports: [quic]}]',
+     f'f:1:59: listeners.0.transports.0: {NOT_HERE} (got "quic"); write websocket'),
+    ("listeners", 'listeners: [{name: a, listen: "127.0.0.1:0", transports: [websockt]}]',
+     'f:1:59: listeners.0.transports.0: not a word that is known here (got "websockt"); write websocket'),
+    ("listeners", 'listeners: [{name: a, listen: "127.0.0.1:0", transports: []}]',
+     "f:1:58: listeners.0.transports: too few entries; at least 1"),
+    ("listeners", 'listeners: [{name: a, listen: "127.0.0.1:0", proxy_protocol: on}]',
+     f'f:1:62: listeners.0.proxy_protocol: {NOT_HERE} (got "on"); write off'),
+    ("pools", "pools: {p: }", "f:2:12: pools.p: not a mapping (got null); "
+                              "keys with values: nodes, discover, probe; {} for none"),
+    ("pools", "pools: {p: {discover: {dns: x}}}",
+     f"f:2:23: pools.p.discover: {NOT_HERE} (got a mapping); leave it out"),
+    ("pools", "pools: {p: {probe: {every: 49ms}}}",
+     'f:2:28: pools.p.probe.every: too small (got "49ms"); at least 50ms'),
+    ("pools", "pools: {p: {probe: {fall: 0}}}", "f:2:27: pools.p.probe.fall: too small (got 0); at least 1"),
+    ("pools", "pools: {p: {nodes: [{name: n, url: 'https://h:1'}]}}",
+     f'f:2:36: pools.p.nodes.0.url: TLS to a node: {NOT_HERE} (got "https://h:1"); '
+     "http://HOST:PORT, such as http://127.0.0.1:9001"),
+    ("pools", "pools: {p: {nodes: [{name: n, url: 'http://h:1', labels: {gpu: 1}}]}}",
+     'f:2:64: pools.p.nodes.0.labels.gpu: not a text (got 1); put it in quotes: "1"'),
+    ("agents", "agents: {a: {pool: p, continuity: interactiv}}",
+     'f:3:35: agents.a.continuity: not a word that is known here (got "interactiv"); '
+     "write synchronous or interactive or autonomous"),
+    ("agents", "agents: {a: {pool: p, migration: {standby: hot}}}",
+     f'f:3:44: agents.a.migration.standby: {NOT_HERE} (got "hot"); write cold or warm'),
+    ("agents", "agents: {a: {pool: p, migration: {allowed: yes}}}",
+     'f:3:44: agents.a.migration.allowed: neither true nor false (got "yes"); true or false, without quotes'),
+    ("agents", "agents: {a: {pool: p, migration: {tolerated_loss: some}}}",
+     'f:3:51: agents.a.migration.tolerated_loss: not a number of messages (got "some"); '
+     "none, any, or a whole number up to 1000000"),
+    ("agents", "agents: {a: {}}", 'f:3:13: agents.a.pool: missing; write "pool: a"'),
+    ("agents", "agents: {1a: {pool: p}}", 'f:3:10: agents.1a: not usable here (got "1a"); '
+                                          "a letter, then up to 62 letters, digits, dots, dashes or underscores"),
+    ("routes", "routes: [{agent: a, protocol: mcp}]",
+     f'f:4:31: routes.0.protocol: {NOT_HERE} (got "mcp"); write opaque'),
+    ("routes", "routes: [{agent: a, match: {path: chat}}]",
+     'f:4:35: routes.0.match.path: not a path (got "chat"); '
+     "a path that begins with / and has no query, such as /chat"),
+    ("routes", "routes: [{agent: a, match: {host: 'a:80'}}]",
+     'f:4:35: routes.0.match.host: not a host name (got "a:80"); '
+     "a name without scheme, port or wildcard, such as mcp.example.com"),
+    ("routes", "routes: [{agent: a, session: {jwt_claim: sub}}]",
+     f'f:4:42: routes.0.session.jwt_claim: {NOT_HERE} (got "sub"); leave it out'),
+    ("routes", "routes: [{agent: a, session: {json_field: id}}]",
+     f'f:4:43: routes.0.session.json_field: {NOT_HERE} (got "id"); leave it out'),
+    ("routes", "routes: [{agent: a, session: {path_segment: 64}}]",
+     "f:4:45: routes.0.session.path_segment: too large (got 64); at most 63"),
+])
+def test_a_fault_in_a_section_that_must_be_there(section: str, line: str, fault: str) -> None:
+    assert fault in faults(with_section(section, line))
+
+
+def test_sections_that_must_be_there() -> None:
+    assert faults("edge: {}") == [
+        'f:1:1: agents: missing; write "agents:" and what it holds',
+        'f:1:1: listeners: missing; write "listeners:" and its entries',
+        'f:1:1: pools: missing; write "pools:" and what it holds',
+        'f:1:1: routes: missing; write "routes:" and its entries',
+    ]
+
+
+def test_what_is_no_mapping_at_all() -> None:
+    assert faults("just words") == [f'f:1:1: not a mapping (got "just words"); keys with values: {KEYS}']
+    assert faults("- a") == [f"f:1:1: not a mapping (got a list); keys with values: {KEYS}"]
+
+
+def test_what_is_shown_of_a_value_is_short_and_one_line() -> None:
+    (fault,) = faults(with_line('edge: {name: "a\\n\\e[31m' + "x" * 500 + '"}'))
+    assert '(got "a\\n\\u001b[31mxxx' in fault
+    assert len(fault) < 250

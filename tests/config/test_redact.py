@@ -1,0 +1,31 @@
+"""The configuration in force, as the admin API shows it."""
+
+import json
+from pathlib import Path
+
+from sbc.config import parse, redacted
+from tests.config.test_build import FULL
+from tests.config.test_load import SAMPLE
+
+
+def test_all_is_plain_json_with_defaults_and_units_resolved() -> None:
+    shown = redacted(parse(FULL, "f"))
+    assert json.loads(json.dumps(shown)) == shown
+    assert shown["admin"] == {"listen": "127.0.0.1:1"}
+    assert shown["policies"]["default"]["limits"]["message"] == 1024 * 1024
+    assert shown["agents"]["a"]["migration"]["when"] == "now"
+    assert shown["routes"][0]["session"] == {"source": "header", "name": "chat-id"}
+
+
+def test_nothing_leads_to_a_secret(tmp_path: Path) -> None:
+    secret = tmp_path / "trunk.secret"
+    secret.write_text("hunter2")
+    text = SAMPLE.read_text().replace("listen: 127.0.0.1:9071", f"listen: 127.0.0.1:9071\n  secret_file: {secret}")
+    shown = redacted(parse(text, "f"))
+    assert shown["trunk"]["secret_file"] == "***"
+    assert shown["edge"]["seal_keys"] == [{"id": "k1", "file": "***"}]
+    assert "hunter2" not in json.dumps(shown)
+
+
+def test_what_is_not_set_is_not_hidden() -> None:
+    assert redacted(parse(FULL, "f"))["trunk"]["secret_file"] is None

@@ -1,0 +1,113 @@
+"""The JSON Schema for editors, and the page that explains every key."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from sbc.config import json_schema
+from tests.config.test_build import FULL
+from tests.config.test_load import SAMPLE
+from tests.config.written import LEAST
+
+PAGE = Path(__file__).parents[2] / "docs" / "CONFIGURATION.md"
+SCHEMA = json_schema()
+Schema = dict[str, Any]
+
+
+def valid(text: str) -> bool:
+    # PyYAML reads YAML 1.1; editors read 1.2, where `off` is text.
+    tree = yaml.safe_load(text.replace(": off", ': "off"').replace("127.0.0.1:1}", '"127.0.0.1:1"}'))
+    return bool(Draft202012Validator(SCHEMA).is_valid(tree))
+
+
+def test_it_is_a_schema() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("text", [SAMPLE.read_text(), FULL, LEAST])
+def test_it_takes_what_the_edge_takes(text: str) -> None:
+    assert valid(text)
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("hold: 0", "hodl: 0"), ("hold: 0", "hold: 5"), ("idle: 1m", "idle: 1"), ("message: 64KiB", "message: 64k"),
+    ("standby: warm", "standby: hot"), ("protocol: opaque", "protocol: mcp"), ("auth: null", "auth: {}"),
+    ("transports: [websocket]", "transports: [http1]"), ("workers: 1", "workers: 2"), ("capacity: 5", "capacity: 0"),
+    ("sqlite:x.db", "redis://h"), ("    pool: p\n", ""), ("name: e\n", "name: a b\n"),
+])
+def test_it_refuses_what_the_edge_refuses(old: str, new: str) -> None:
+    assert FULL.count(old) == 1
+    assert not valid(FULL.replace(old, new))
+
+
+def _flat(schema: Schema) -> Schema:
+    """Without references, and without the null beside what may be null."""
+    options = [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]
+    if len(options) == 1:
+        schema = {**options[0], **{key: value for key, value in schema.items() if key != "anyOf"}}
+    if "$ref" in schema:
+        found = SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]]
+        schema = {**found, **{key: value for key, value in schema.items() if key != "$ref"}}
+    return schema
+
+
+def _keys(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema, bool]]:
+    """Every key with its schema and whether it must be written."""
+    for key, value in schema.get("properties", {}).items():
+        here, inner = (f"{path}.{key}" if path else key), _flat(value)
+        yield here, inner, key in schema.get("required", ())
+        for below in inner.get("patternProperties", {}).values():
+            yield from _keys(_flat(below), here + ".<name>")
+        if "items" in inner:
+            yield from _keys(_flat(inner["items"]), here + "[]")
+        yield from _keys(inner, here)
+
+
+def _default(schema: Schema, required: bool) -> str:
+    match schema:
+        case _ if required:
+            return "required"
+        case {"default": str(word)}:
+            return f"`{word}`"
+        case {"default": [*words]}:
+            return f"`[{', '.join(words)}]`"
+        case {"default": None}:
+            return "`null`"
+        case {"default": bool(truth)}:
+            return f"`{str(truth).lower()}`"
+        case {"default": other}:
+            return f"`{other}`"
+        case _:
+            return "its defaults"
+
+
+def _rows() -> dict[str, list[str]]:
+    cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    return {cell[0].strip().strip("`"): [part.strip() for part in cell[1:]] for cell in cells}
+
+
+def test_every_key_says_what_it_means() -> None:
+    assert [path for path, schema, _ in _keys(SCHEMA) if not schema.get("description")] == []
+
+
+def test_the_page_has_a_row_for_every_key_and_no_other() -> None:
+    assert sorted(_rows()) == sorted(path for path, _, _ in _keys(SCHEMA))
+
+
+def test_the_page_tells_the_defaults_ranges_and_words_in_force() -> None:
+    rows = _rows()
+    for path, schema, required in _keys(SCHEMA):
+        kind, default, meaning = rows[path]
+        assert default == _default(schema, required), path
+        assert meaning, path
+        if "$comment" in schema:
+            assert kind.endswith(schema["$comment"]), path
+        if "minimum" in schema:
+            assert f"{schema['minimum']} to {schema['maximum']}" in kind, path
+        for word in schema.get("enum", ()):
+            assert f"`{word}`" in kind, path

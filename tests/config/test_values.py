@@ -1,0 +1,69 @@
+"""The kinds of text."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sbc.config.faults import Wrong
+from sbc.config.model import Address
+from sbc.config.values import address, loss, node_url, one_worker, route_host, route_path, store, whole
+
+
+@pytest.mark.parametrize(("written", "value"), [
+    ("127.0.0.1:8080", Address("127.0.0.1", 8080)), ("0.0.0.0:0", Address("0.0.0.0", 0)),
+    ("[::1]:8080", Address("::1", 8080)), ("[0:0::1]:65535", Address("::1", 65535)), ("[::]:1", Address("::", 1)),
+])
+def test_addresses(written: str, value: Address) -> None:
+    assert address(written) == value
+
+
+@pytest.mark.parametrize(("read", "written", "what"), [
+    (address, 8080, "a port without an address"), (address, "localhost:80", "not an address"),
+    (address, "127.0.0.1", "not an address"), (address, "127.0.0.1:65536", "not an address"),
+    (address, "::1:80", "not an address"), (address, "[127.0.0.1]:80", "not an address"),
+    (address, "256.0.0.1:80", "not an address"), (address, "[::g]:80", "not an address"),
+    (address, "", "not an address"), (address, True, "not an address"), (address, None, "not an address"),
+    (store, "redis://h:6379/0", "known, but not available in this version"), (store, "sqlite:", "not a store"),
+    (store, "postgres://h", "not a store"), (store, "memory", "not a store"), (store, 1, "not a text"),
+    (store, "sqlite:a\0b", "not a store"),
+    (node_url, "https://h:1", "TLS to a node: known, but not available in this version"),
+    (node_url, "h:1", "not a URL of a node"), (node_url, "ws://h:1", "not a URL of a node"),
+    (node_url, "http://h:1/path", "not a URL of a node"), (node_url, "http://u:p@h:1", "not a URL of a node"),
+    (node_url, "http://h:99999", "not a URL of a node"), (node_url, "http://h:0", "not a URL of a node"),
+    (node_url, "http://[::1", "not a URL of a node"), (node_url, "http://h:1?q", "not a URL of a node"),
+    (node_url, "http://h\n:1", "not a URL of a node"), (node_url, None, "not a text"),
+    (route_host, "*.example.com", "not a host name"), (route_host, "a:80", "not a host name"),
+    (route_host, "http://a", "not a host name"), (route_host, "", "not a host name"),
+    (route_path, "chat", "not a path"), (route_path, "/a?b", "not a path"), (route_path, "/a b", "not a path"),
+    (route_path, "/é", "not a path"), (route_path, "", "not a path"),
+    (loss, -1, "not a number of messages"), (loss, "some", "not a number of messages"),
+    (loss, True, "not a number of messages"), (loss, [], "not a number of messages"),
+    (one_worker, 2, "more than one process: known, but not available in this version"),
+    (one_worker, 0, "not a number of processes"), (one_worker, "1", "not a number of processes"),
+    (whole(1, 5).read, 6, "too large"), (whole(1, 5).read, 0, "too small"),
+    (whole(1, 5).read, True, "not a whole number"),
+    (whole(1, 5).read, 2.0, "not a whole number"), (whole(1, 5).read, "2", "not a whole number"),
+])
+def test_what_is_refused(read: Callable[[Any], Any], written: object, what: str) -> None:
+    with pytest.raises(Wrong) as caught:
+        read(written)
+    assert caught.value.what == what
+    assert caught.value.right
+
+
+def test_a_bare_port_is_answered_with_the_address_that_was_probably_meant() -> None:
+    with pytest.raises(Wrong, match=r"127\.0\.0\.1:8080, or 0\.0\.0\.0:8080 to be reached from outside"):
+        address(8080)
+
+
+@pytest.mark.parametrize(("read", "written", "value"), [
+    (store, "memory:", "memory:"), (store, "sqlite:var/a b.db", "sqlite:var/a b.db"),
+    (node_url, "http://127.0.0.1:9001", "http://127.0.0.1:9001"), (node_url, "http://node.internal/", "http://node.internal"),
+    (node_url, "http://[::1]:9001", "http://[::1]:9001"),
+    (route_host, "MCP.Example.com", "mcp.example.com"),
+    (route_path, "/", "/"), (route_path, "/a/b/", "/a/b"), (route_path, "/%7Ea;x=1", "/%7Ea;x=1"),
+    (loss, "none", "none"), (loss, "any", "any"), (loss, 0, 0), (loss, 12, 12), (one_worker, 1, 1),
+])
+def test_what_is_taken(read: Callable[[Any], Any], written: object, value: object) -> None:
+    assert read(written) == value

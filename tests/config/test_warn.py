@@ -1,0 +1,71 @@
+"""What is allowed but probably not meant."""
+
+from pathlib import Path
+
+import pytest
+
+from sbc.config import load, parse, warnings
+from tests.config.test_load import SAMPLE
+from tests.config.written import LEAST, with_section
+
+TRUNK = 'trunk: {listen: "%s"}\n'
+NODE = "{name: n, url: 'http://h:1', zone: eu-1, labels: {gpu: a100}}"
+FAST = "{every: 100ms, timeout: 100ms}"
+
+
+def told(text: str) -> list[str]:
+    return [line.split(": ")[0] for line in warnings(parse(text, "f"))]
+
+
+def test_the_sample_gives_no_reason_to_warn() -> None:
+    assert warnings(load(str(SAMPLE))) == []
+
+
+def test_a_pool_that_can_have_no_nodes() -> None:
+    assert told(LEAST) == ["pools.p"]
+    assert told(LEAST + TRUNK % "127.0.0.1:0") == []
+
+
+def test_doors_off_loopback() -> None:
+    base = TRUNK % "127.0.0.1:0"
+    outside = with_section("listeners", 'listeners: [{name: a, listen: "0.0.0.0:0"}]')
+    (line,) = warnings(parse(outside + "\n" + base, "f"))
+    assert line.startswith("listeners.0: 0.0.0.0:0 is not loopback and no auth is asked for (policies: default)")
+    assert told(LEAST + base + 'admin: {listen: "[::]:9070"}') == ["admin.listen"]
+
+
+def test_a_trunk_off_loopback(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    assert told(LEAST + TRUNK % "0.0.0.0:0") == ["trunk", "trunk"]
+    (line,) = warnings(parse(LEAST + f'trunk: {{listen: "0.0.0.0:0", secret_file: "{tmp_path}/secret"}}', "f"))
+    assert "no TLS" in line
+
+
+def test_a_durable_store_with_tokens_that_are_not() -> None:
+    base = LEAST + TRUNK % "127.0.0.1:0"
+    assert told(base + "edge: {store: 'sqlite:x'}") == ["edge.seal_keys"]
+    assert told(base + "edge: {store: 'sqlite:x', seal_keys: [{id: a, file: b}]}") == []
+
+
+@pytest.mark.parametrize(("agents", "paths"), [
+    ("{a: {pool: p}}", []),
+    ("{a: {pool: p, placement: {regions: [eu], labels: {gpu: a100}}}}", []),
+    ("{a: {pool: p, placement: {regions: [us]}}}", ["agents.a.placement"]),
+    ("{a: {pool: p, placement: {labels: {gpu: h100}}}}", ["agents.a.placement"]),
+    ("{a: {pool: p, continuity: synchronous}}", ["agents.a"]),
+    ("{a: {pool: p}, b: {pool: p}}", ["agents.b"]),
+])
+def test_agents(agents: str, paths: list[str]) -> None:
+    text = with_section("pools", f"pools: {{p: {{nodes: [{NODE}]}}}}")
+    assert told(text.replace("{a: {pool: p}}", agents)) == paths
+
+
+def test_a_probe_fast_enough_for_the_synchronous_class() -> None:
+    text = with_section("agents", "agents: {a: {pool: p, continuity: synchronous}}")
+    assert told(text.replace("{p: {}}", f"{{p: {{nodes: [{NODE}], probe: {FAST}}}}}")) == []
+    (line,) = warnings(parse(text.replace("{p: {}}", f"{{p: {{nodes: [{NODE}]}}}}"), "f"))
+    assert "noticed after 2.5s only" in line
+
+
+def test_nodes_that_nobody_watches() -> None:
+    assert told(with_section("pools", f"pools: {{p: {{nodes: [{NODE}], probe: null}}}}")) == ["pools.p"]
