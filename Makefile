@@ -5,7 +5,7 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 STAMPS := .make
 TYPES  := $(shell find sbc -name '*.pxd' 2>/dev/null)
-TWINS  := $(wildcard $(TYPES:.pxd=.py)) $(TYPES)
+TWINS  := $(wildcard $(TYPES:.pxd=.py) $(TYPES:.pxd=.pyx)) $(TYPES)
 CONFIG ?= config/sbc.yaml
 ARGS   ?=
 

@@ -18,7 +18,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     for built in SBC.rglob("*.so"):
         source = built.with_name(built.name.partition(".")[0])
-        for part in (source.with_suffix(".py"), source.with_suffix(".pxd")):
+        for part in (source.with_suffix(suffix) for suffix in (".py", ".pyx", ".pxd")):
             if part.exists() and part.stat().st_mtime > built.stat().st_mtime:
                 pytest.exit(f"{built.name} is older than {part.name}: run `make build` (or SBC_PURE=1)", returncode=3)
 

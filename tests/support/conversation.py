@@ -1,9 +1,9 @@
 """The agent of the tests: a deterministic conversation, so that what it must say next is known after any handover.
 
 A client message is `{"n": 3, "say": 2, "every": 0.01, "pad": 0}`: number, how many messages to answer with, seconds
-between them, bytes of padding in each (`ballast` is padding of its own). An answer is `{"m": 7, "n": 3, "i": 0, "sum": 6, ...}`: the number among all of
-the session's node messages, what it answers, and the sum of all `n` processed so far, which gives away a client message
-that was lost, doubled or swapped by whatever owner.
+between them, bytes of padding in each (`ballast` is padding of its own). An answer is `{"m": 7, "n": 3, "i": 0, "sum":
+6, ...}`: the number among all of the session's node messages, what it answers, and the sum of all `n` processed so far,
+which gives away a client message that was lost, doubled or swapped by whatever owner.
 """
 
 import json
