@@ -4,6 +4,7 @@
     echo     {set, size, tokens, count, within}    `tokens` messages in flight on every connection
     spread   {set, size, tokens, count, within}    `tokens` messages in flight in all; each answer sends the next
                                                    message on the next connection
+    pace     {set, size, rate, count, within}      `rate` messages a second in all, on one connection after another
     sessions {url, ca, size, parallel, count, within}   open, one echo, close
     close    {set}
 
@@ -26,16 +27,22 @@ from bench.common.processes import raise_file_limit
 
 CHUNK = 32
 """Connections opened at a time."""
+TICK = 0.001
+"""How often paced messages are sent, in seconds."""
 
 
 class Run:
     """One run of messages over a set of connections: counts them, and ends at the count or the time."""
 
-    def __init__(self, clients: list["Client"], size: int, tokens: int, count: int, spread: bool) -> None:
+    def __init__(self, clients: list["Client"], size: int, count: int, tokens: int = 0, spread: bool = False,
+                 rate: int = 0) -> None:
         self.clients = clients
         self.message = (b"0123456789abcdef" * (size // 16 + 1))[:size]
         self.tokens = tokens
         self.spread = spread
+        self.rate = rate
+        self.began = time.perf_counter()
+        self.count = count
         self.unsent = count
         self.owed = 0
         self.echoed = 0
@@ -46,13 +53,23 @@ class Run:
         """Put the tokens in play."""
         for client in self.clients:
             client.run = self
-        if self.spread:
+        if self.rate:
+            self.tick()
+        elif self.spread:
             for _ in range(self.tokens):
                 self.send(next(self.turn))
         else:
             for client in self.clients:
                 for _ in range(self.tokens):
                     self.send(client)
+
+    def tick(self) -> None:
+        """What is due by now, at an even rate."""
+        due = min(self.count, int((time.perf_counter() - self.began) * self.rate) + 1)
+        while self.unsent > self.count - due:
+            self.send(next(self.turn))
+        if self.unsent > 0:
+            asyncio.get_running_loop().call_later(TICK, self.tick)
 
     def send(self, client: "Client") -> None:
         """One message more, unless enough were sent."""
@@ -67,8 +84,9 @@ class Run:
             self.fail("an answer that is not what was sent")
         self.owed -= 1
         self.echoed += 1
-        self.send(next(self.turn) if self.spread else client)
-        if not self.owed and not self.over.done():
+        if not self.rate:
+            self.send(next(self.turn) if self.spread else client)
+        if not self.owed and not self.unsent and not self.over.done():
             self.over.set_result(None)
 
     def fail(self, why: str) -> None:
@@ -112,8 +130,8 @@ class Load:
                 return await self.open(**question)
             case "close":
                 return await self.close(**question)
-            case "echo":
-                return await self.messages(spread=False, **question)
+            case "echo" | "pace":
+                return await self.messages(**question)
             case "spread":
                 return await self.messages(spread=True, **question)
             case "sessions":
@@ -149,14 +167,14 @@ class Load:
         async with asyncio.timeout(10):
             await client.transport.wait_disconnected()
 
-    async def messages(self, set: str, size: int, tokens: int, count: int, within: float,
-                       spread: bool) -> dict[str, Any]:
-        run = Run(self.sets[set], size, tokens, count, spread)
-        return await self.carry_out(run, within)
+    async def messages(self, set: str, within: float, **wanted: Any) -> dict[str, Any]:
+        return await self.carry_out(Run(self.sets[set], **wanted), within)
 
     async def carry_out(self, run: Run, within: float) -> dict[str, Any]:
         def enough() -> None:
             run.unsent = 0
+            if not run.owed and not run.over.done():
+                run.over.set_result(None)
 
         timer = asyncio.get_running_loop().call_later(within, enough)
         began = time.perf_counter()
@@ -178,7 +196,7 @@ class Load:
             nonlocal done
             while next(left) > 0 and time.perf_counter() - began < within:
                 client = await self.connect(url, ca)
-                await self.carry_out(Run([client], size, 1, 1, False), 10)
+                await self.carry_out(Run([client], size, 1, tokens=1), 10)
                 await self.leave(client)
                 done += 1
 
