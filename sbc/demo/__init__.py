@@ -1,0 +1,1 @@
+"""What `sbc demo` shows: agents to talk to while their nodes are killed."""
