@@ -113,7 +113,7 @@ class Node(Section):
     name: Name
     """Its name within the pool; a node that registers under it is this one."""
     url: NodeUrl
-    """Where it takes sessions."""
+    """Where it takes sessions; a path in it is put before that of every request."""
     zone: Name | None = None
     """What fails together with it; replicas go to another zone."""
     capacity: Annotated[int, whole(1, 1_000_000)] = 1000

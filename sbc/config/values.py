@@ -19,6 +19,7 @@ from sbc.config.model import Address
 
 STORES_LATER: Final = ("redis:", "rediss:", "sentinel:", "cluster:")
 PORT_MOST: Final = 65535
+NODE_SCHEMES: Final = ("http", "https", "ws", "wss")
 
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9][A-Za-z0-9-]{0,62}){0,20})"
 _HOST_NAME = re.compile(_HOST)
@@ -119,19 +120,20 @@ def store(value: Any) -> str:
 
 
 def node_url(value: Any) -> str:
-    """`http://HOST:PORT` of a node, without anything behind it. Raises Wrong."""
-    right = "http://HOST:PORT, such as http://127.0.0.1:9001"
+    """Where a node takes sessions: scheme, host, port, and a path that is put before every client's. Raises Wrong."""
+    right = "http://HOST:PORT or https://HOST:PORT, such as http://127.0.0.1:9001"
     written = text(value)
     try:
         parts = urlsplit(written)
         host, port = parts.hostname, parts.port
     except ValueError:
         raise Wrong("not a URL of a node", right) from None
-    if parts.scheme == "https":
-        raise Wrong(f"TLS to a node: {NOT_HERE}", right)
-    named = host is not None and (_HOST_NAME.fullmatch(host) or _ip(host) is not None)
-    rebuilt = f"http://{parts.netloc}"
-    if parts.scheme != "http" or not named or "@" in parts.netloc or port == 0 or written.rstrip("/") != rebuilt:
+    prefix = parts.path.rstrip("/")
+    usable = host is not None and port != 0 and parts.scheme in NODE_SCHEMES and "@" not in parts.netloc
+    named = usable and (_HOST_NAME.fullmatch(host or "") or _ip(host or "") is not None)
+    rebuilt = f"{parts.scheme}://{parts.netloc}{prefix}"
+    # What urlsplit left out on its way, a query or a line break, shows when it is put together again.
+    if not named or (prefix and not _ROUTE_PATH.fullmatch(prefix)) or written.rstrip("/") != rebuilt:
         raise Wrong("not a URL of a node", right)
     return rebuilt
 
@@ -183,11 +185,11 @@ def whole(least: int, most: int) -> Reads:
     return Reads(partial(_whole, least, most), {"type": "integer", "minimum": least, "maximum": most})
 
 
-Name = Annotated[str, patterned("[A-Za-z0-9][A-Za-z0-9._-]{0,62}",
-                                "up to 63 letters, digits, dots, dashes or underscores", "a")]
+Name = Annotated[str, patterned("[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+                                "up to 64 letters, digits, dots, dashes or underscores", "a")]
 # RFC 8941 section 3.3.4: the name travels as a token, which begins with a letter.
-AgentKey = Annotated[str, patterned("[A-Za-z][A-Za-z0-9._-]{0,62}",
-                                    "a letter, then up to 62 letters, digits, dots, dashes or underscores", "chat")]
+AgentKey = Annotated[str, patterned("[A-Za-z][A-Za-z0-9._-]{0,63}",
+                                    "a letter, then up to 63 letters, digits, dots, dashes or underscores", "chat")]
 Label = Annotated[str, patterned("[!-~]{1,128}", "up to 128 visible ASCII characters", "h100")]
 File = Annotated[str, patterned(r"[^\x00-\x1f\x7f]{1,1024}", "the path of a file", "/etc/sbc/FILE")]
 # RFC 9110 section 5.6.2
@@ -196,7 +198,7 @@ ListenAddress = Annotated[Address, Reads(address, {"type": "string", "pattern": 
                                                    "examples": ["127.0.0.1:8080", "[::1]:8080"]})]
 Store = Annotated[str, Reads(store, {"type": "string", "pattern": f"^(?:{_STORE.pattern})$",
                                      "examples": ["memory:", "sqlite:var/sbc.db"]})]
-NodeUrl = Annotated[str, Reads(node_url, {"type": "string", "pattern": "^http://[^/?#@]+/?$",
+NodeUrl = Annotated[str, Reads(node_url, {"type": "string", "pattern": "^(?:https?|wss?)://[^/?#@]+(?:/[^?#]*)?$",
                                           "examples": ["http://127.0.0.1:9001"]})]
 RouteHost = Annotated[str, Reads(route_host, {"type": "string", "pattern": f"^{_HOST}$",
                                               "examples": ["mcp.example.com"]})]

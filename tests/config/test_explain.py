@@ -16,7 +16,7 @@ KEYS = "edge, admin, trunk, listeners, pools, agents, policies, routes"
     ("edge: {name: 7}", 'f:5:14: edge.name: not a text (got 7); put it in quotes: "7"'),
     ("edge: {name: true}", 'f:5:14: edge.name: not a text (got true); put it in quotes: "true"'),
     ("edge: {name: a b}", 'f:5:14: edge.name: not usable here (got "a b"); '
-                          "up to 63 letters, digits, dots, dashes or underscores"),
+                          "up to 64 letters, digits, dots, dashes or underscores"),
     ("edge: {name: [a]}", "f:5:14: edge.name: not a text (got a list); one word or line"),
     ("edge:", "f:5:6: edge: not a mapping (got null); "
               "keys with values: name, workers, store, seal_keys, records; {} for none"),
@@ -56,7 +56,7 @@ KEYS = "edge, admin, trunk, listeners, pools, agents, policies, routes"
     ("policies: {x: {headers: {hide: ['a b']}}}",
      'f:5:33: policies.x.headers.hide.0: not usable here (got "a b"); a name as RFC 9110 allows it'),
     ("policies: {'a/b': {}}", 'f:5:12: policies."a/b": not usable here (got "a/b"); '
-                              "up to 63 letters, digits, dots, dashes or underscores"),
+                              "up to 64 letters, digits, dots, dashes or underscores"),
     ("policies: []", "f:5:11: policies: not a mapping (got an empty list); keys with values; {} for none"),
 ])
 def test_a_fault_in_one_section(line: str, fault: str) -> None:
@@ -84,9 +84,9 @@ def test_a_fault_in_one_section(line: str, fault: str) -> None:
     ("pools", "pools: {p: {probe: {every: 49ms}}}",
      'f:2:28: pools.p.probe.every: too small (got "49ms"); at least 50ms'),
     ("pools", "pools: {p: {probe: {fall: 0}}}", "f:2:27: pools.p.probe.fall: too small (got 0); at least 1"),
-    ("pools", "pools: {p: {nodes: [{name: n, url: 'https://h:1'}]}}",
-     f'f:2:36: pools.p.nodes.0.url: TLS to a node: {NOT_HERE} (got "https://h:1"); '
-     "http://HOST:PORT, such as http://127.0.0.1:9001"),
+    ("pools", "pools: {p: {nodes: [{name: n, url: 'h:1'}]}}",
+     'f:2:36: pools.p.nodes.0.url: not a URL of a node (got "h:1"); '
+     "http://HOST:PORT or https://HOST:PORT, such as http://127.0.0.1:9001"),
     ("pools", "pools: {p: {nodes: [{name: n, url: 'http://h:1', labels: {gpu: 1}}]}}",
      'f:2:64: pools.p.nodes.0.labels.gpu: not a text (got 1); put it in quotes: "1"'),
     ("agents", "agents: {a: {pool: p, continuity: interactiv}}",
@@ -101,7 +101,7 @@ def test_a_fault_in_one_section(line: str, fault: str) -> None:
      "none, any, or a whole number up to 1000000"),
     ("agents", "agents: {a: {}}", 'f:3:13: agents.a.pool: missing; write "pool: a"'),
     ("agents", "agents: {1a: {pool: p}}", 'f:3:10: agents.1a: not usable here (got "1a"); '
-                                          "a letter, then up to 62 letters, digits, dots, dashes or underscores"),
+                                          "a letter, then up to 63 letters, digits, dots, dashes or underscores"),
     ("routes", "routes: [{agent: a, protocol: mcp}]",
      f'f:4:31: routes.0.protocol: {NOT_HERE} (got "mcp"); write opaque'),
     ("routes", "routes: [{agent: a, match: {path: chat}}]",
