@@ -7,10 +7,12 @@ import argparse
 import asyncio
 import http
 import json
+from collections.abc import Sequence
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
 
 from tests.support.conversation import Conversation
 from tests.support.history import History
@@ -67,6 +69,11 @@ def health(socket: ServerConnection, request: Request) -> Response | None:
     return socket.respond(http.HTTPStatus.OK, "well\n") if request.path == "/healthz" else None
 
 
+def choose(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """`chat`, if the client speaks it; it need not."""
+    return Subprotocol("chat") if "chat" in offered else None
+
+
 async def main() -> None:
     """Serve until killed."""
     parser = argparse.ArgumentParser()
@@ -75,11 +82,12 @@ async def main() -> None:
     parser.add_argument("--history", required=True)
     parser.add_argument("--close-after", type=int, default=0)
     parser.add_argument("--close-code", type=int, default=1000)
+    parser.add_argument("--compression", choices=["deflate"], default=None)
     options = parser.parse_args()
     history = History(options.history)
     async with serve(lambda socket: session(socket, options, history), "127.0.0.1", options.port, max_size=None,
-                     process_request=health, compression=None, ping_interval=None, subprotocols=["chat"],  # type: ignore[list-item]
-                     select_subprotocol=lambda _, offered: "chat" if "chat" in offered else None) as server:  # type: ignore
+                     process_request=health, compression=options.compression, ping_interval=None,
+                     subprotocols=[Subprotocol("chat")], select_subprotocol=choose) as server:
         history.write("serving")
         await server.serve_forever()
 
