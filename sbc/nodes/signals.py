@@ -20,6 +20,11 @@ STATE_LIMIT = 64 * 1024
 _LARGEST = 2**53 - 1
 _LONGEST_WAIT = 7 * 24 * 3600.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NODE_URL = re.compile(
+    r"(?:https?|wss?)://"
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9][A-Za-z0-9_-]{0,62})*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+    r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*)?"
+)
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 
 Check = Callable[[Any], bool]
@@ -106,12 +111,12 @@ def _is_labels(value: Any) -> bool:
 
 
 def _is_url(value: Any) -> bool:
-    if not isinstance(value, str) or len(value) > 2048 or not value.isascii() or not value.isprintable():
+    if not isinstance(value, str) or len(value) > 2048 or _NODE_URL.fullmatch(value) is None:
         return False
     try:
         url = urlsplit(value)
-        return url.scheme in ("http", "https", "ws", "wss") and bool(url.hostname) and url.port != 0
-    except ValueError:
+        return bool(url.hostname) and url.port != 0
+    except ValueError:  # a port beyond 65535, an address in brackets that is none
         return False
 
 
@@ -122,7 +127,7 @@ _NODE = Field(_is_name, "a name of up to 64 letters, digits, `.`, `_` and `-`")
 _SESSION = Field(_is_session, "a session id: 1 to 512 printable characters")
 _TEXT = Field(_is_text, "a string of up to 1024 characters")
 _STATE = Field(_is_state, f"null or a string of up to {STATE_LIMIT} bytes in UTF-8")
-_URL = Field(_is_url, "a http, https, ws or wss URL")
+_URL = Field(_is_url, "http, https, ws or wss, a host, and maybe a port and a path")
 _LABELS = Field(_is_labels, "an object of up to 64 strings")
 _FLAG = Field(lambda value: isinstance(value, bool), "true or false")
 

@@ -69,7 +69,8 @@ class AsgiApp:
 def _drain_first(node: Host, group: asyncio.TaskGroup) -> None:
     """Let SIGTERM reach the server only when the node is drained: servers close the legs before they end the lifespan.
 
-    For servers that take signals with `signal.signal`, as uvicorn does.
+    For servers that take signals with `signal.signal`, as uvicorn does. Others, hypercorn among them, close the legs
+    at once: the edge then takes the sessions elsewhere from their last checkpoints.
     """
     before = signal.getsignal(signal.SIGTERM)
     if threading.current_thread() is not threading.main_thread() or not callable(before):

@@ -59,6 +59,7 @@ class Session:
         self._link: Link | None = None
         self._open = True
         self._task: asyncio.Task[None] | None = None
+        self._last_word: tuple[CloseCode, str] = CloseCode.GOING_AWAY, "released"
 
     # For the agent.
 
@@ -133,13 +134,15 @@ class Session:
     async def carry(self, link: Link, agent: Callable[["Session"], Awaitable[None]]) -> None:
         """Run the agent over an open leg until either is done. What the agent raises, but SessionClosed, is raised."""
         self._link = link
-        if not self._open:
-            await link.close(CloseCode.GOING_AWAY, "released")
-            return
-        async with asyncio.TaskGroup() as group:
-            self._task = group.create_task(self._act(link, agent), name=f"session {self.id}")
-            listening = group.create_task(self._listen(link), name=f"leg of {self.id}")
-            self._task.add_done_callback(lambda _: listening.cancel())
+        try:
+            if self._open:
+                async with asyncio.TaskGroup() as group:
+                    self._task = group.create_task(self._act(agent), name=f"session {self.id}")
+                    listening = group.create_task(self._listen(link), name=f"leg of {self.id}")
+                    self._task.add_done_callback(lambda _: listening.cancel())
+        finally:
+            self._open = False
+            await link.close(*self._last_word)
 
     def release(self) -> None:
         """The session is no longer this node's."""
@@ -154,29 +157,24 @@ class Session:
         if self._task is not None:
             self._task.cancel()
 
-    async def _act(self, link: Link, agent: Callable[["Session"], Awaitable[None]]) -> None:
-        code, reason = CloseCode.GOING_AWAY, "released"
+    async def _act(self, agent: Callable[["Session"], Awaitable[None]]) -> None:
         try:
             await self._owned.wait()
             await agent(self)
             if self._open:
                 self._tell({"type": "bye", "session": self.id, "epoch": self.epoch, "result": "done"})
-            code, reason = CloseCode.NORMAL, ""
+            self._last_word = CloseCode.NORMAL, ""
         except SessionClosed:
             pass
         except Exception:
-            code, reason = CloseCode.INTERNAL, "the agent failed"
+            self._last_word = CloseCode.INTERNAL, "the agent failed"
             raise
-        finally:
-            self._open = False
-            await link.close(code, reason)
 
     async def _listen(self, link: Link) -> None:
         while (message := await link.receive()) is not None:
             await self._inbox.put(message)
-        if not self._open or self._task is None:
-            return  # closed from this side
         self._open = False
+        assert self._task is not None
         if link.close_code == CloseCode.NORMAL:
             # The client said goodbye: what it said before is still worth hearing.
             self._inbox.end()

@@ -8,6 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sbc.model.ids import PoolName, node_id
+from sbc.model.node import Node, Probe
+from sbc.nodes.probe import probe_url
 from sbc.nodes.signals import FORMS, STATE_LIMIT, Malformed, parse
 
 GOOD: list[dict[str, Any]] = [
@@ -55,6 +58,13 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({**REGISTER, "url": "http://x:99999"}, "url"),
     ({**REGISTER, "url": "http://[::1"}, "url"),
     ({**REGISTER, "url": "http://x/\r\nHost: y"}, "url"),
+    ({**REGISTER, "url": "http://x:0/"}, "url"),
+    ({**REGISTER, "url": "http://a b/"}, "url"),
+    ({**REGISTER, "url": "http://[:::]:1/"}, "url"),
+    ({**REGISTER, "url": "http://user@x/"}, "url"),
+    ({**REGISTER, "url": "http://x/?q"}, "url"),
+    ({**REGISTER, "url": "http://x/#f"}, "url"),
+    ({**REGISTER, "url": "http://" + "x" * 64 + "/"}, "url"),
     ({**REGISTER, "labels": {"gpu": 1}}, "labels"),
     ({**REGISTER, "labels": {f"l{n}": "" for n in range(65)}}, "labels"),
     ({**REGISTER, "checkpoints": 1}, "checkpoints"),
@@ -85,6 +95,14 @@ def test_what_is_no_message_at_all(text: str) -> None:
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3))
+
+
+@given(st.from_regex(r"(?:http|wss)://(?:[a-z0-9_.-]{1,70}|\[[0-9a-f:.]{1,20}\])(?::[0-9]{1,6})?(?:/[a%20./:@-]{0,9})?",
+                     fullmatch=True))
+def test_a_url_that_is_let_in_can_be_probed(url: str) -> None:
+    with suppress(Malformed):
+        parse(orjson.dumps({**REGISTER, "url": url}))
+        assert probe_url(Node(node_id("p", "a"), PoolName("p"), url), Probe()).host
 
 
 @given(st.sampled_from(list(FORMS)), st.data())

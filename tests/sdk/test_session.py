@@ -245,6 +245,34 @@ async def test_a_released_session_stops_even_if_its_leg_stays_open(edge: Edge, n
             assert await closed(leg) == 1001
 
 
+async def test_an_agent_that_is_stopped_before_it_began_leaves_the_session_to_others(edge: Edge, node: Node) -> None:
+    class Waiting:
+        """A link whose edge says nothing."""
+
+        close_code = 1006
+        closed_with = 0
+
+        async def receive(self) -> str | bytes | None:
+            await asyncio.Event().wait()
+            return None
+
+        async def send(self, message: str | bytes) -> None:
+            raise AssertionError
+
+        async def close(self, code: int, reason: str) -> None:
+            self.closed_with = code
+
+    link = Waiting()
+
+    async def accept() -> Waiting:
+        asyncio.get_running_loop().call_soon(node.end_sessions)  # runs before the agent's first step
+        return link
+
+    node.agent(numbered)
+    await asyncio.wait_for(node.serve({"Session-Id": "s", "Session-Epoch": "1"}, accept), 15)
+    assert link.closed_with == 1001
+
+
 async def test_an_agent_that_does_not_take_stops_the_reading(edge: Edge, node: Node) -> None:
     gate = asyncio.Event()
     taken = 0
