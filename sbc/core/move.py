@@ -10,7 +10,7 @@ exactly what the client has; what the old one still says after its last checkpoi
 
 from sbc.core.dialog import Dialog, Move, MoveStep, NodeSide, Step
 from sbc.core.ending import leave
-from sbc.core.resumption import account_for, durable, resumption
+from sbc.core.resumption import account_for, bearable, durable, resumption
 from sbc.core.seating import ATTEMPT, lose_owner, pass_messages
 from sbc.model.binding import Binding, Resume
 from sbc.model.commands import Bind, CheckpointNow, Command, FreezeNode, Invite, OpenLeg, Promote, Report
@@ -81,6 +81,11 @@ def covered(dialog: Dialog) -> bool:
     return made is not None and made.received == dialog.passed and made.sent == dialog.outbound.count
 
 
+def past_recall(dialog: Dialog) -> bool:
+    """Whether a new owner was told already from where it goes on: what the old one makes durable now is too late."""
+    return dialog.move is not None and dialog.move.step in (MoveStep.SEAT, MoveStep.BIND)
+
+
 def checkpointed(dialog: Dialog, now: float) -> list[Command]:
     """A checkpoint was accepted: it may be the one that was waited for."""
     if dialog.move is not None and dialog.move.step is MoveStep.CHECKPOINT and covered(dialog):
@@ -91,6 +96,8 @@ def checkpointed(dialog: Dialog, now: float) -> list[Command]:
 def _seat(dialog: Dialog, now: float) -> list[Command]:
     move, owner = dialog.move, dialog.owner
     assert move is not None and owner is not None
+    if not bearable(dialog, resumption(dialog, durable(dialog)).lost):
+        return call_off(dialog, now)
     move.step, move.look_at = MoveStep.SEAT, now + ATTEMPT
     freeze: list[Command] = [FreezeNode()] if owner.checkpoints else []
     standby = dialog.standby
@@ -158,6 +165,7 @@ def switch(dialog: Dialog, binding: Binding, now: float) -> list[Command]:
     base, seat = durable(dialog), move.target
     point = resumption(dialog, base)  # the turn has ended: what the owner was sent it has acted on
     commands = leave(dialog, old, "moved")
+    dialog.pending = ()
     if seat.step is Step.LOST:  # it broke in the same moment
         dialog.binding, dialog.owner, dialog.move = binding, seat, None
         return commands + lose_owner(dialog, Cause.FAILOVER, now)
@@ -184,7 +192,7 @@ def call_off(dialog: Dialog, now: float) -> list[Command]:
     if owner.step is Step.LOST:
         return [*commands, report, *lose_owner(dialog, Cause.FAILOVER, now)]
     served = dialog.served
-    serving = pass_messages(dialog, owner, dialog.passed, 0)
+    serving = pass_messages(dialog, owner, dialog.passed, None)
     dialog.served = served  # its time has not begun anew
     return [*commands, *serving, report]
 

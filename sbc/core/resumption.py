@@ -57,6 +57,12 @@ def resumption(dialog: Dialog, base: Checkpoint | None) -> Resumption:
     return Resumption(received, sent, delivered, delivered - sent if regenerate else 0, max(0, owed - received))
 
 
+def bearable(dialog: Dialog, lost: int) -> bool:
+    """Whether the manifest lets a session go on that has lost so many messages."""
+    tolerated = dialog.manifest.migration.tolerated_loss
+    return tolerated is None or lost <= tolerated
+
+
 def unknowable(dialog: Dialog, base: Checkpoint | None) -> int:
     """How many client messages the present owner was sent without anybody being able to know if it acted on them.
 

@@ -11,8 +11,8 @@ Every try has an epoch of its own: whatever a node that was tried and left still
 from sbc.core.dialog import ClientSide, Dialog, NodeSide, Outage, Seat, Step
 from sbc.core.ending import end, leave, turn_away
 from sbc.core.relay import Gate
-from sbc.core.resumption import account_for, durable, resumption, settle_checkpoints, unknowable
-from sbc.model.binding import Binding, Resume
+from sbc.core.resumption import account_for, bearable, durable, resumption, settle_checkpoints, unknowable
+from sbc.model.binding import BIRTH, Binding, Resume
 from sbc.model.commands import (
     Answer,
     Bind,
@@ -60,8 +60,7 @@ def lose_owner(dialog: Dialog, cause: Cause, now: float) -> list[Command]:
     if lost is not None and not dialog.manifest.migration.allowed:
         return commands + end(dialog, CloseCode.BAD_GATEWAY, "node lost", "node_lost")
     missing = resumption(dialog, base).lost
-    tolerated = dialog.manifest.migration.tolerated_loss
-    if tolerated is not None and missing > tolerated:
+    if not bearable(dialog, missing):
         dialog.account.lost += missing
         return commands + end(dialog, CloseCode.BAD_GATEWAY, f"gap={missing}", "gap")
     if dialog.standby is not None and dialog.standby.step is Step.OPEN:
@@ -85,6 +84,8 @@ def seek(dialog: Dialog, now: float) -> list[Command]:
             return turn_away(dialog, Refusal(503, "no_node", "no node can take the session now", retry_after=1))
         return _wait(dialog, now)
     outage.retry_at = None
+    if outage.cause is Cause.RECOVERY and outage.base is None and chosen.checkpoints:
+        outage.base = BIRTH  # it reports checkpoints, and the store has none: nothing of it is durable
     seat = dialog.next_seat(chosen.node.id, Role.OWNER, epoch=0, trunk=chosen.trunk, checkpoints=chosen.checkpoints)
     return _bind(dialog, seat)
 
@@ -182,14 +183,15 @@ def serve(dialog: Dialog, now: float) -> list[Command]:
     return [*serving, report]
 
 
-def pass_messages(dialog: Dialog, seat: Seat, after: int, suppress: int) -> list[Serve]:
-    """Open the gates between the client and the leg of this seat."""
+def pass_messages(dialog: Dialog, seat: Seat, after: int, suppress: int | None) -> list[Serve]:
+    """Open the gates between the client and the leg of this seat. suppress: None leaves what is suppressed already."""
     keep = seat.checkpoints or dialog.manifest.migration.replay is Replay.ALL
     replay = dialog.inbound.journal.since(after)
     dialog.inbound.keep(keep)
     if not keep:
         dialog.inbound.journal.restart(dialog.inbound.count + 1)
     dialog.inbound.set_gate(Gate.OPEN)
-    dialog.outbound.suppress(suppress)
+    if suppress is not None:
+        dialog.outbound.suppress(suppress)
     dialog.served = (dialog.inbound.count, dialog.outbound.count)
     return [Serve(seat.number, replay)]

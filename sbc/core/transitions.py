@@ -170,7 +170,12 @@ def _not_taken(dialog: Dialog, number: int, now: float, reason: str) -> list[Com
         return []
     if seat is dialog.owner:
         return seating.try_next(dialog, now, reason)
-    return standby.lose_standby(dialog, now) if seat is dialog.standby else move.target_failed(dialog, now)
+    if seat is dialog.standby:
+        return standby.lose_standby(dialog, now)
+    if dialog.move is not None and dialog.move.step is MoveStep.BIND:
+        seat.step = Step.LOST  # the answer to the compare-and-set decides what comes next
+        return []
+    return move.target_failed(dialog, now)
 
 
 def _leg_opened(dialog: Dialog, number: int, now: float) -> list[Command]:
@@ -195,9 +200,6 @@ def _leg_closed(dialog: Dialog, event: LegClosed, now: float) -> list[Command]:
     if seat is None:
         return []
     if seat is not dialog.owner:
-        if dialog.move is not None and seat is dialog.move.target and dialog.move.step is MoveStep.BIND:
-            seat.step = Step.LOST  # the answer to the compare-and-set decides what comes next
-            return []
         return _not_taken(dialog, event.seat, now, "lost")
     if dialog.node is NodeSide.SERVING and event.code not in LEAVING:
         return end(dialog, event.code, event.reason, "node_closed")
@@ -231,7 +233,7 @@ def _checkpointed(dialog: Dialog, event: Checkpointed, now: float) -> list[Comma
     if not _owner_is(dialog, event.node, event.epoch) or not _credible(dialog, event.checkpoint):
         return []
     dialog.pending = (*dialog.pending, event.checkpoint)[-PENDING_CHECKPOINTS:]
-    if not settle_checkpoints(dialog):
+    if move.past_recall(dialog) or not settle_checkpoints(dialog):
         return []
     assert dialog.checkpoint is not None
     return [Trim(dialog.checkpoint), *move.checkpointed(dialog, now)]
