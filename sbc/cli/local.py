@@ -10,16 +10,16 @@ from sbc.cli.show import as_json, complain
 
 def run(config: ConfigFile = None) -> None:
     """Run the edge in the foreground."""
-    from sbc import app  # noqa: PLC0415  (the whole edge, which the other verbs do without)
+    from sbc.app import run as run_edge  # noqa: PLC0415  (the whole edge, which the other verbs do without)
 
-    raise typer.Exit(app.run(str(config_file(config))))
+    raise typer.Exit(run_edge(str(config_file(config))))
 
 
 def demo(config: ConfigFile = None) -> None:
     """Run the edge with two demo agent nodes, ready to talk to."""
-    from sbc import app  # noqa: PLC0415  (the whole edge, which the other verbs do without)
+    from sbc.app import demo as run_demo  # noqa: PLC0415  (the whole edge, which the other verbs do without)
 
-    raise typer.Exit(app.demo(str(config_file(config))))
+    raise typer.Exit(run_demo(str(config_file(config))))
 
 
 def check(config: ConfigFile = None) -> None:

@@ -220,7 +220,7 @@ class Relay:
             read_close(payload)
             # RFC 6455 section 1.4: whatever arrives after a close frame is discarded.
             self.fault = Fault(CloseCode.NORMAL, "closed")
-        elif self.notices and self.notices[-1][0] == frame.opcode:
+        elif self.notices and self.notices[len(self.notices) - 1][0] == frame.opcode:
             self.notices.pop()  # section 5.5.3: of several pings at once only the latest has to be answered
         self.notices.append((frame.opcode, payload))
 

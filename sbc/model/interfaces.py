@@ -149,3 +149,22 @@ class Operations(Protocol):
 
     def listen(self, listener: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
         """Have `listener` told of every event of `GET /api/v1/events`; the answer takes it off again."""
+
+
+class Reception(Protocol):
+    """What a listener tells the hall."""
+
+    def arrived(self) -> bool:
+        """A client stands on the doorstep; False: there are too many connections, it is to be turned away."""
+
+    def departed(self) -> None:
+        """A client has left the doorstep: admitted, refused or gone."""
+
+    def limits(self) -> tuple[int, int, float]:
+        """What holds before a route is known: bytes of a request head, header fields, seconds for a head."""
+
+    def greet(self, doorstep: Any, hello: Any, octets: int) -> None:
+        """A client's hello, with the size of its head in bytes. Raises Refusal."""
+
+    def refused(self, refusal: Any, hello: Any) -> None:
+        """A client was turned away: to be counted, and logged."""

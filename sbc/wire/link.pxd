@@ -16,6 +16,7 @@ cdef class Link:
     cdef public bint heard
     cdef public bint congested
     cdef public int pauses
+    cdef public double quiet
 
     cpdef data_received(self, bytes data)
 

@@ -47,7 +47,8 @@ def _nowhere(_data: bytes) -> None:
 class Link:
     """A WebSocket connection that carries a leg. `mask` makes masks for the frames of an edge that is the client."""
 
-    __slots__ = ("congested", "forward", "heard", "mask", "mate", "owner", "pauses", "relay", "tag", "transport")
+    __slots__ = ("congested", "forward", "heard", "mask", "mate", "owner", "pauses", "quiet", "relay", "tag",
+                 "transport")
 
     def __init__(
         self, transport: asyncio.Transport, owner: LinkOwner, tag: int, mask: Callable[[], bytes] | None
@@ -62,6 +63,8 @@ class Link:
         self.forward: Callable[[bytes], None] = _nowhere
         self.heard = True
         """Whether anything came since the sweep looked last (runtime/sweep.py)."""
+        self.quiet = 0.0
+        """For how many seconds nothing came, as far as the sweep has seen."""
         self.congested = False
         """Whether this connection does not take what it is sent at the moment."""
         self.pauses = 0
@@ -190,11 +193,15 @@ class Parting(asyncio.Protocol):
     Closing at once would answer unread bytes with a reset, which can overtake the close frame itself.
     """
 
+    alive = 0
+    """How many there are: an edge that stops waits for them a little."""
+
     def __init__(self, transport: asyncio.Transport, relay: Relay | None) -> None:
         """relay: reads on where the link stopped, to find the other side's close frame; None: only the end counts."""
         self._transport = transport
         self._relay = relay
         self._timer = asyncio.get_running_loop().call_later(CLOSING, transport.abort)
+        Parting.alive += 1
         transport.resume_reading()
         if relay is None and transport.can_write_eof():
             transport.write_eof()
@@ -206,4 +213,5 @@ class Parting(asyncio.Protocol):
                 self._transport.close()
 
     def connection_lost(self, _error: Exception | None) -> None:
+        Parting.alive -= 1
         self._timer.cancel()

@@ -66,6 +66,8 @@ def deflate_agreed(answer: str | None, offered: str | None) -> bool | None:
     if not answer:
         return False
     name, *parameters = (part.strip().lower() for part in answer.split(";"))
+    # A smaller window of the server's (section 7.1.2.1) binds nobody else: whoever can inflate, can inflate that.
+    parameters = [parameter for parameter in parameters if not parameter.startswith("server_max_window_bits=")]
     allowed = {"server_no_context_takeover", "client_no_context_takeover"}
     if offered is None or name != DEFLATE or not set(parameters) <= allowed:
         return None
@@ -76,10 +78,14 @@ AGREED = f"{DEFLATE}; server_no_context_takeover; client_no_context_takeover"
 """What the client is answered when its node agreed."""
 
 
-def head(first_line: str, headers: Iterable[tuple[str, str]]) -> bytes:
-    """An HTTP/1.1 head. Values come from parsers that refuse control characters, or from ourselves."""
-    lines = [first_line, *(f"{name}: {value}" for name, value in headers), "", ""]
-    return "\r\n".join(lines).encode("latin-1")
+def header_lines(headers: Iterable[tuple[str, str]]) -> bytes:
+    """Header fields as they stand in a head. Values come from parsers that refuse control characters, or from us."""
+    return "".join(f"{name}: {value}\r\n" for name, value in headers).encode("latin-1")
+
+
+def head(first_line: str, headers: Iterable[tuple[str, str]], lines: bytes = b"") -> bytes:
+    """An HTTP/1.1 head; `lines` are further fields that were put in form before."""
+    return first_line.encode("latin-1") + b"\r\n" + lines + header_lines(headers) + b"\r\n"
 
 
 def refusal(refused: Refusal) -> bytes:

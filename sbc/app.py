@@ -1,0 +1,124 @@
+"""The roof: builds the edge from a configuration file and runs it; or runs it with two demo nodes beside it."""
+
+import resource
+import ssl
+import subprocess
+import sys
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import uvloop
+
+from sbc.admin.api import AdminDoor
+from sbc.config import Config, load, warnings
+from sbc.model.errors import ConfigError, SbcError
+from sbc.runtime.operations import EdgeOperations
+from sbc.runtime.server import Server
+from sbc.runtime.tasks import Tasks
+from sbc.stores.factory import open_store
+from sbc.telemetry import logs
+from sbc.telemetry.collector import make_registry, render
+from sbc.telemetry.systemd import listen_fds
+
+log = logs.get("sbc")
+
+
+def run(path: str) -> int:
+    """Run the edge of a configuration file until it is told to stop; the exit status."""
+    try:
+        config = load(path)
+    except ConfigError as error:
+        print(*error.faults, sep="\n", file=sys.stderr)
+        return 1
+    writer = logs.setup("info", sys.stderr, short=sys.stderr.isatty())
+    _raise_descriptor_limit()
+    for warning in warnings(config):
+        log.warning("config_warning", what=warning)
+    try:
+        uvloop.run(_serve(config, path))
+    except (OSError, ssl.SSLError, SbcError) as error:
+        log.error("edge_failed", why=str(error))
+        return 1
+    finally:
+        writer.close()
+    return 0
+
+
+async def _serve(config: Config, path: str) -> None:
+    inherited = listen_fds()
+    async with Tasks() as tasks:
+        server = Server(config, path, tasks, open_store(config.edge.store), inherited)
+        operations = EdgeOperations(server.hall, server.events, lambda: server.config, server.reload, server.unready)
+        registry = make_registry(server.metrics, server.gauges)
+        admin = AdminDoor(operations, partial(render, registry))
+        sockets = inherited.get("admin")
+        if sockets:
+            await admin.start_on(sockets[0])
+        else:
+            where = config.admin.listen
+            server.ports["admin"] = (await admin.start(where.host, where.port))[1]
+        try:
+            await server.start()
+            await server.serve()
+        finally:
+            await admin.close()
+
+
+def _raise_descriptor_limit() -> None:
+    """Every session takes two descriptors or more; what the administrator allows is made use of."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # a sandbox may forbid it, and sets the limit itself
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+# The demo.
+
+NODES = (("a", 9001), ("b", 9002))
+
+
+def demo(path: str) -> int:
+    """Run the edge of `path` with two demo agents beside it, and say how to talk to it; the exit status."""
+    try:
+        config = load(path)
+    except ConfigError as error:
+        print(*error.faults, sep="\n", file=sys.stderr)
+        return 1
+    if config.trunk is None:
+        print(f"{path}: the demo's nodes need a trunk to register on", file=sys.stderr)
+        return 1
+    nodes = {name: _start_node(name, port, str(config.trunk.listen)) for name, port in NODES}
+    try:
+        print(_what_to_try(config, path, nodes), flush=True)
+        return run(path)
+    finally:
+        for process in nodes.values():
+            process.terminate()
+        for process in nodes.values():
+            process.wait()
+
+
+def _start_node(name: str, port: int, trunk: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "sbc.demo.agent", "--name", name, "--port", str(port),
+               "--edge", f"ws://{trunk}/trunk"]  # fmt: skip
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+
+def _what_to_try(config: Config, path: str, nodes: "dict[str, subprocess.Popen[bytes]]") -> str:
+    where = config.listeners[0].listen
+    pids = ", ".join(f"{name} is process {process.pid}" for name, process in nodes.items())
+    prefix = Path(sys.executable).parent
+    here = Path.cwd()
+    tools = prefix.relative_to(here) if prefix.is_relative_to(here) else prefix
+    return f"""
+The edge listens on ws://{where}/chat, and two demo agents serve behind it ({pids}).
+
+  talk to it          {tools}/python -m websockets ws://{where}/chat
+  who owns what       {tools}/sbc sessions -c {path}
+  kill an owner       kill -9 {nodes["a"].pid}      while it answers: the answer goes on, word for word, from {"b"}
+  move a session      {tools}/sbc migrate SESSION -c {path}
+  drain a node        {tools}/sbc drain b -c {path}
+  metrics             curl http://{config.admin.listen}/metrics
+
+Ctrl-C stops all of it.
+"""

@@ -1,0 +1,187 @@
+"""The node leg as a WebSocket client: dial, shake hands, and hand over a Link, or say why there is none."""
+
+import asyncio
+import base64
+import os
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
+from urllib.parse import urlsplit
+
+import httptools
+
+from sbc.wire.link import BufferedLink, Link, LinkOwner
+from sbc.wire.upgrade import Headers, accept_key, deflate_agreed, head
+
+LONGEST_HEAD = 32 * 1024
+DIAL_TIMEOUT = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+    secure: bool
+    prefix: str
+    """The path of the node's URL, put before that of each request."""
+
+
+@lru_cache(maxsize=4096)
+def address_of(url: str) -> Address:
+    """Where a node's URL (http, https, ws, wss) leads."""
+    parts = urlsplit(url)
+    secure = parts.scheme in ("https", "wss")
+    return Address(parts.hostname or "", parts.port or (443 if secure else 80), secure, parts.path.rstrip("/"))
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """What is needed to open a leg."""
+
+    url: str
+    target: str
+    headers: Headers
+    lines: bytes
+    """The client's headers, in form."""
+    protocols: tuple[str, ...]
+    deflate: str | None
+    """The compression to offer (wire/upgrade.py)."""
+
+
+@dataclass(slots=True)
+class Opened:
+    """A leg that is open: its link is not read until it is wired. `rest` came along with the 101."""
+
+    link: Link
+    rest: bytes
+    protocol: str | None
+    deflate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No leg: the HTTP status the node answered with, or 0, and why."""
+
+    status: int
+    reason: str
+    reached: bool
+    """Whether anybody answered at all."""
+
+
+Outcome = Callable[[Opened | Failed], None]
+
+
+class Approach(asyncio.Protocol):
+    """One connection to a node until its handshake is done. The outcome is told exactly once, unless dropped."""
+
+    def __init__(self, dial: Dial, owner: LinkOwner, tag: int, outcome: Outcome) -> None:
+        self._dial = dial
+        self._owner = owner
+        self._tag = tag
+        self._outcome: Outcome | None = outcome
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: list[tuple[str, str]] = []
+        self._octets = 0
+        self._key = base64.b64encode(os.urandom(16)).decode()
+
+    async def run(self) -> None:
+        """Dial. The rest is told by `outcome`."""
+        if self._outcome is None:
+            return
+        where = address_of(self._dial.url)
+        context = _client_context() if where.secure else None
+        try:
+            async with asyncio.timeout(DIAL_TIMEOUT):
+                await asyncio.get_running_loop().create_connection(
+                    lambda: self, where.host, where.port, ssl=context,
+                    server_hostname=where.host if where.secure else None,
+                )  # fmt: skip
+        except (OSError, ssl.SSLError, TimeoutError) as error:
+            self._fail(0, f"cannot connect: {error or 'timed out'}", reached=False)
+
+    def drop(self) -> None:
+        """Nobody waits for this leg any more."""
+        self._outcome = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods only
+        if self._outcome is None:
+            self._transport.abort()
+            return
+        dial = self._dial
+        headers = [
+            *dial.headers, ("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", self._key),
+        ]  # fmt: skip
+        if dial.protocols:
+            headers.append(("Sec-WebSocket-Protocol", ", ".join(dial.protocols)))
+        if dial.deflate:
+            headers.append(("Sec-WebSocket-Extensions", dial.deflate))
+        self._transport.write(head(f"GET {address_of(dial.url).prefix}{dial.target} HTTP/1.1", headers, dial.lines))
+
+    def data_received(self, data: bytes) -> None:
+        self._octets += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._shake_hands(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self._fail(0, "garbage instead of an HTTP answer", reached=True)
+        else:
+            if self._octets > LONGEST_HEAD:
+                self._fail(0, "endless answer head", reached=True)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1").strip()))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status >= 200:
+            self._fail(status, "the node refused the session", reached=True)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._fail(0, "the node closed the connection", reached=True)
+
+    def _shake_hands(self, rest: bytes) -> None:
+        if self._outcome is None or self._transport is None:
+            return
+        answer = dict(self._headers)
+        protocol, extensions = answer.get("sec-websocket-protocol"), answer.get("sec-websocket-extensions")
+        deflate = deflate_agreed(extensions, self._dial.deflate)
+        # RFC 6455 section 4.1, the six checks of a client.
+        if self._parser.get_status_code() != 101 or answer.get("sec-websocket-accept") != accept_key(self._key):
+            self._fail(0, "not a proper WebSocket answer", reached=True)
+        elif protocol is not None and protocol not in self._dial.protocols:
+            self._fail(0, "a subprotocol that was not offered", reached=True)
+        elif deflate is None:
+            self._fail(0, "an extension that was not offered, or one that a handover would break", reached=True)
+        else:
+            outcome, self._outcome = self._outcome, None
+            secure = address_of(self._dial.url).secure
+            link = (BufferedLink if secure else Link)(self._transport, self._owner, self._tag, _new_mask)
+            self._transport.set_protocol(link)  # type: ignore[arg-type]  # a protocol by its methods
+            outcome(Opened(link, rest, protocol, deflate))
+
+    def _fail(self, status: int, reason: str, *, reached: bool) -> None:
+        outcome, self._outcome = self._outcome, None
+        if self._transport is not None:
+            self._transport.abort()
+        if outcome is not None:
+            outcome(Failed(status, reason, reached))
+
+
+def _new_mask() -> bytes:
+    # RFC 6455 section 10.3: masks must not be predictable.
+    return os.urandom(4)
+
+
+@lru_cache(maxsize=1)
+def _client_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

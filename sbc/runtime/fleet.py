@@ -1,0 +1,217 @@
+"""The nodes of all pools: their trunks, their probes, their health, and what they signal about sessions."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from sbc.config import Config
+from sbc.core.health import HEARTBEAT, SILENCE_BORNE, Health, Sign
+from sbc.core.roster import Roster, Standing
+from sbc.model.errors import Refusal
+from sbc.model.ids import NodeId, PoolName, node_id
+from sbc.model.interfaces import Spawn, Trunk
+from sbc.model.manifest import Continuity
+from sbc.model.node import Node, Probe
+from sbc.nodes.probe import Prober
+from sbc.telemetry.metrics import Metrics
+
+BRISK = Probe(every=0.25, timeout=0.25)
+"""How nodes without a trunk that serve synchronous sessions are probed at least: silence is known within a second."""
+
+Announce = Callable[[str, Mapping[str, Any]], None]
+
+
+class Concerned(Protocol):
+    """Who is told what becomes of nodes, and what they say: the hall."""
+
+    def node_silent(self, node: NodeId, continuity: Continuity | None) -> None:
+        """Sessions of this class (None: of all) on the node have to move."""
+
+    def node_ready(self) -> None:
+        """Some node may take sessions again."""
+
+    def node_says(self, node: NodeId, message: Mapping[str, Any]) -> None:
+        """A trunk message about a session."""
+
+    def node_leaves(self, node: NodeId, deadline: float | None) -> None:
+        """A node asks to be drained; deadline: seconds."""
+
+
+class Fleet:
+    """Implements TrunkListener for the trunk door, and Signals for the sessions."""
+
+    def __init__(
+        self, roster: Roster, metrics: Metrics, spawn: Spawn, announce: Announce, now: Callable[[], float]
+    ) -> None:
+        self._roster = roster
+        self._metrics = metrics
+        self._announce = announce
+        self._now = now
+        self._prober = Prober(self._probed, spawn)
+        self._trunks: dict[NodeId, Trunk] = {}
+        self._silence: dict[NodeId, float] = {}
+        self._probes: dict[PoolName, Probe | None] = {}
+        self.hall: Concerned
+
+    # The configuration.
+
+    def apply(self, config: Config) -> None:
+        """Have the nodes that are written down: new ones are probed, those that are gone take no more sessions."""
+        brisk = {manifest.pool for manifest in config.agents.values() if manifest.continuity is Continuity.SYNCHRONOUS}
+        self._probes = {
+            name: _at_least_brisk(pool.probe) if pool.probe is not None and name in brisk else pool.probe
+            for name, pool in config.pools.items()
+        }
+        wanted = {node.id: node for pool in config.pools.values() for node in pool.nodes}
+        for standing in list(self._roster):
+            if (standing.configured and standing.node.id not in wanted) or standing.node.pool not in self._probes:
+                self._forget(standing.node.id)
+        for node in wanted.values():
+            self._place(node, configured=True)
+        self.hall.node_ready()
+
+    def _place(self, node: Node, *, configured: bool) -> Standing:
+        probe = self._probes[node.pool]
+        standing = self._roster.get(node.id)
+        if standing is None:
+            standing = Standing(node, Health(probe or Probe(), self._now()), configured)
+        else:
+            standing.node, standing.configured, standing.health.probe = node, configured, probe or Probe()
+        self._roster.put(standing)
+        self._watch(standing)
+        return standing
+
+    def _watch(self, standing: Standing) -> None:
+        """Probe a node that has no trunk, unless its pool is not probed."""
+        probe = self._probes[standing.node.pool]
+        if probe is not None and not standing.trunk:
+            self._prober.watch(standing.node, probe)
+        else:
+            self._prober.unwatch(standing.node.id)
+
+    def _forget(self, node: NodeId) -> None:
+        self._prober.unwatch(node)
+        self._silence.pop(node, None)
+        self._roster.remove(node)
+
+    async def close(self) -> None:
+        await self._prober.close()
+
+    # Trunks (TrunkListener).
+
+    def registered(self, trunk: Trunk, message: Mapping[str, Any]) -> float:
+        """A node introduced itself. Raises Refusal."""
+        pool = PoolName(message["pool"])
+        if pool not in self._probes:
+            raise Refusal(403, "unknown_pool", f"there is no pool {pool!r}")
+        known = node_id(pool, message["node"])
+        standing = self._roster.get(known)
+        if standing is None or not standing.configured:
+            labels = message.get("labels", {})
+            node = Node(known, pool, message["url"], message.get("zone", ""), labels, message.get("capacity", 1000))
+            standing = self._place(node, configured=False)
+        former, self._trunks[known] = self._trunks.get(known), trunk
+        trunk.node = known
+        if former is not None and former is not trunk:
+            former.close("another trunk of the same node")
+        standing.trunk = standing.health.trunk = True
+        self._watch(standing)
+        standing.checkpoints = bool(message.get("checkpoints", False))
+        standing.health.draining = False
+        self._judge(standing, standing.health.heartbeat(self._now()))
+        self._announce("node_registered", {"node": known, "checkpoints": standing.checkpoints})
+        self.hall.node_ready()
+        return HEARTBEAT
+
+    def heard(self, trunk: Trunk, message: Mapping[str, Any]) -> None:
+        """A registered node says something."""
+        standing = self._roster.get(trunk.node)
+        if standing is None or self._trunks.get(trunk.node) is not trunk:
+            return
+        self._judge(standing, standing.health.heartbeat(self._now()))
+        match message["type"]:
+            case "heartbeat":
+                standing.reported_load = float(message.get("load", 0.0))
+            case "drain":
+                self.hall.node_leaves(trunk.node, message.get("deadline"))
+            case _:
+                self.hall.node_says(trunk.node, message)
+
+    def lost(self, trunk: Trunk) -> None:
+        """A trunk broke. That does not end its sessions: the legs and the probes decide."""
+        node = trunk.node
+        if self._trunks.get(node) is not trunk:
+            return
+        del self._trunks[node]
+        self._silence.pop(node, None)
+        standing = self._roster.get(node)
+        if standing is None:
+            return
+        self._announce("trunk_lost", {"node": node})
+        standing.trunk = standing.health.trunk = standing.checkpoints = False
+        if standing.configured:
+            self._watch(standing)
+        else:
+            self._forget(node)
+
+    # Signals.
+
+    def send(self, node: NodeId, message: Mapping[str, Any]) -> bool:
+        trunk = self._trunks.get(node)
+        if trunk is None:
+            return False
+        trunk.send(message)
+        return True
+
+    def worked(self, node: NodeId) -> None:
+        standing = self._roster.get(node)
+        if standing is not None:
+            standing.health.worked()
+
+    def refused(self, node: NodeId) -> None:
+        standing = self._roster.get(node)
+        if standing is not None:
+            self._judge(standing, standing.health.refused())
+
+    # Health.
+
+    def _probed(self, node: NodeId, alive: bool, reason: str, rtt: float) -> None:
+        standing = self._roster.get(node)
+        if standing is None or standing.trunk:
+            return
+        if alive:
+            self._metrics.node_rtt.observe(rtt)
+        sign = standing.health.probed(alive, self._now())
+        self._judge(standing, sign, reason)
+        if sign is Sign.FELL:
+            self.hall.node_silent(node, None)
+
+    def _judge(self, standing: Standing, sign: Sign, reason: str = "") -> None:
+        if sign is Sign.FELL:
+            self._announce("node_down", {"node": standing.node.id, "reason": reason})
+        elif sign is Sign.ROSE:
+            self._announce("node_up", {"node": standing.node.id})
+            self.hall.node_ready()
+
+    def tick(self, late: float) -> None:
+        """Some 50 ms have passed. late: for how long the edge itself stood still beyond that, in seconds."""
+        now = self._now()
+        for standing in list(self._roster):
+            if not standing.trunk:
+                continue
+            health = standing.health
+            if late > HEARTBEAT / 2:
+                health.excuse(late)
+            self._judge(standing, health.silent(now), "silent")
+            self._move_by_class(standing.node.id, health.silence(now))
+
+    def _move_by_class(self, node: NodeId, silence: float) -> None:
+        before = self._silence.get(node, 0.0)
+        self._silence[node] = silence
+        for continuity, borne in SILENCE_BORNE.items():
+            if before < borne <= silence:
+                self.hall.node_silent(node, continuity)
+
+
+def _at_least_brisk(probe: Probe) -> Probe:
+    return Probe(probe.path, min(probe.every, BRISK.every), min(probe.timeout, BRISK.timeout),
+                 min(probe.fall, BRISK.fall), probe.rise)  # fmt: skip

@@ -1,0 +1,44 @@
+"""What a session needs of the hall around it: one frozen set of collaborators, made once."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sbc.core.roster import Roster
+from sbc.core.seal import Seal
+from sbc.model.ids import NodeId, SessionId
+from sbc.model.interfaces import Spawn, Store
+from sbc.runtime.clerk import Office
+from sbc.runtime.pace import Pace
+from sbc.telemetry.metrics import Metrics
+
+
+class Signals(Protocol):
+    """The fleet, as a session sees it."""
+
+    def send(self, node: NodeId, message: Mapping[str, Any]) -> bool:
+        """Send a message over the node's trunk; False if it has none."""
+
+    def worked(self, node: NodeId) -> None:
+        """A leg to the node was opened."""
+
+    def refused(self, node: NodeId) -> None:
+        """The node could not be reached, or broke before a leg was open."""
+
+
+@dataclass(slots=True)
+class House:
+    loop: asyncio.AbstractEventLoop
+    spawn: Spawn
+    store: Store
+    office: Office
+    roster: Roster
+    signals: Signals
+    seal: Seal
+    pace: Pace
+    metrics: Metrics
+    closed: Callable[[SessionId], None]
+    """A dialog has ended: the session is to be forgotten."""
+    announce: Callable[[str, Mapping[str, Any]], None]
+    """Tells operators of an event: log and `GET /api/v1/events`."""

@@ -1,0 +1,75 @@
+"""Drains: moves the sessions of a node elsewhere, some at a time, those first whose silence hurts soonest.
+
+A session that cannot move now (nobody can take it) stays where it is and is asked again, until the node is let go.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from sbc.core.dialog import NodeSide
+from sbc.core.roster import Roster
+from sbc.model.events import MoveOrdered, NodeSilent
+from sbc.model.ids import NodeId, SessionId
+from sbc.model.interfaces import Spawn
+from sbc.model.leg import Cause
+from sbc.runtime.session import Session
+
+AT_ONCE = 32
+"""Planned moves under way off one node."""
+LOOK = 0.05
+AGAIN = 1.0
+"""How soon a session that could not move is asked again, in seconds."""
+
+
+class Movers:
+    """One task for each node that is drained."""
+
+    def __init__(
+        self, roster: Roster, spawn: Spawn, sessions_on: Callable[[NodeId], Iterable[Session]], now: Callable[[], float]
+    ) -> None:
+        self._roster = roster
+        self._spawn = spawn
+        self._sessions_on = sessions_on
+        self._now = now
+        self._draining: set[NodeId] = set()
+
+    def drain(self, node: NodeId, deadline: float | None) -> None:
+        """Begin to move everything off a node. deadline: how long a turn is waited for at most, in seconds."""
+        if node not in self._draining:
+            self._draining.add(node)
+            self._spawn(f"drain {node}", self._empty(node, deadline))
+
+    async def _empty(self, node: NodeId, deadline: float | None) -> None:
+        asked: dict[SessionId, float] = {}
+        try:
+            while self._wanted(node):
+                here = list(self._sessions_on(node))
+                if not here:
+                    return
+                self._order(node, here, asked, deadline)
+                await asyncio.sleep(LOOK)
+        finally:
+            self._draining.discard(node)
+
+    def _wanted(self, node: NodeId) -> bool:
+        standing = self._roster.get(node)
+        return standing is not None and standing.health.draining
+
+    def _order(
+        self, node: NodeId, here: Iterable[Session], asked: dict[SessionId, float], deadline: float | None
+    ) -> None:
+        now, moving = self._now(), 0
+        for session in here:
+            dialog = session.dialog
+            if dialog.owner is None or dialog.owner.node != node:
+                session.tell(NodeSilent(node))  # it only stands by here: another standby will do
+            elif dialog.move is not None:
+                moving += 1
+            elif (
+                moving < AT_ONCE and dialog.node is NodeSide.SERVING
+                and now - asked.get(dialog.session, -AGAIN) >= AGAIN
+            ):  # fmt: skip
+                asked[dialog.session] = now
+                moving += 1
+                own = dialog.manifest.migration.deadline
+                session.tell(MoveOrdered(None, Cause.MIGRATION, own if deadline is None else min(own, deadline)))

@@ -1,0 +1,65 @@
+"""How the links of a session are opened: what a node is sent with each leg, and what the client is answered."""
+
+from dataclasses import dataclass
+
+from sbc.core.screening import node_headers, node_target
+from sbc.model.binding import Resume
+from sbc.model.commands import Answer, OpenLeg
+from sbc.model.manifest import Manifest
+from sbc.model.node import Node
+from sbc.model.route import Hello
+from sbc.nodes.link import Dial
+from sbc.wire.upgrade import AGREED, deflate_offer, header_lines, values
+
+
+@dataclass(slots=True)
+class Opening:
+    """What is kept of a client's hello for the legs to come. Bytes, since every live session has one."""
+
+    target: str
+    lines: bytes
+    host: str
+    protocols: tuple[str, ...]
+    """The subprotocols to offer: the client's, and once one was chosen, that one alone."""
+    deflate: str | None
+    """The compression to offer."""
+
+
+def opening(hello: Hello) -> Opening:
+    """What nodes are to see of a hello."""
+    return Opening(
+        node_target(hello), header_lines(node_headers(hello)), hello.host,
+        tuple(values(hello.headers, "sec-websocket-protocol")), deflate_offer(hello.headers),
+    )  # fmt: skip
+
+
+def dial(order: OpenLeg, node: Node, opened: Opening, session: str, manifest: Manifest) -> Dial:
+    """Everything that is needed to open one leg (docs/DESIGN.md section 5.3)."""
+    headers = [
+        ("Session-Id", session), ("Session-Epoch", str(order.epoch)), ("Session-Class", manifest.continuity.value),
+        ("Session-Agent", manifest.agent), ("Session-Role", order.role.value),
+    ]  # fmt: skip
+    if order.resume is not None:
+        headers.append(("Session-Resume", resume_header(order.resume)))
+    return Dial(node.url, opened.target, headers, opened.lines, opened.protocols, opened.deflate)
+
+
+def resume_header(resume: Resume) -> str:
+    return (
+        f"received={resume.received}, sent={resume.sent}, delivered={resume.delivered}, cause={resume.cause}"
+    )
+
+
+def answer_headers(
+    order: Answer, token: str, protocol: str | None, deflate: bool, received: int
+) -> list[tuple[str, str]]:
+    """What the 101 tells the client. received: how many of its messages the edge has."""
+    headers = [("Session-Id", token)]
+    if order.resumed is not None:
+        headers.append(("Session-Gap", str(order.gap)) if order.gap else ("Session-Resumed", str(order.resumed)))
+        headers.append(("Session-Received", str(received)))
+    if protocol is not None:
+        headers.append(("Sec-WebSocket-Protocol", protocol))
+    if deflate:
+        headers.append(("Sec-WebSocket-Extensions", AGREED))
+    return headers

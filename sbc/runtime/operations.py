@@ -1,0 +1,183 @@
+"""What operators may ask of the running edge: implements Operations of model/interfaces.py for the admin API."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from sbc.config import Config, redacted
+from sbc.core.dialog import NodeSide
+from sbc.core.roster import Standing
+from sbc.model.errors import CloseCode, Refusal
+from sbc.model.events import EndOrdered
+from sbc.model.ids import NodeId, SessionId
+from sbc.model.interfaces import Stored
+from sbc.model.leg import Cause, State
+from sbc.runtime import record
+from sbc.runtime.hall import Hall
+from sbc.runtime.session import Session
+
+Listener = Callable[[dict[str, Any]], None]
+
+
+class Events:
+    """Who listens to `GET /api/v1/events`."""
+
+    def __init__(self) -> None:
+        self._listeners: set[Listener] = set()
+
+    def tell(self, event: str, fields: Mapping[str, Any]) -> None:
+        if self._listeners:
+            told = {"event": event, "time": round(time.time(), 3), **fields}
+            for listener in tuple(self._listeners):
+                listener(told)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+
+class EdgeOperations:
+    """Looks things up and gives orders; all that takes time is done by others."""
+
+    def __init__(
+        self, hall: Hall, events: Events, config: Callable[[], Config],
+        reload: Callable[[], Awaitable[dict[str, Any]]], unready: Callable[[], str | None],
+    ) -> None:  # fmt: skip
+        self._hall = hall
+        self._config = config
+        self._reload = reload
+        self._unready = unready
+        self.listen = events.listen
+
+    # Sessions.
+
+    def sessions(
+        self, *, state: str | None, agent: str | None, node: str | None, continuity: str | None, limit: int,
+        after: str | None,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        rows = [row(session) for session in self._hall.sessions.values()]
+        rows += [dormant_row(entry) for entry in self._hall.dormant.entries.values()]
+        wanted = {"state": state, "agent": agent, "class": continuity}
+        rows = [
+            found for found in rows
+            if all(value is None or found[key] == value for key, value in wanted.items())
+            and (node is None or found["owner"] == node or found["owner"].partition("/")[2] == node)
+            and (after is None or found["session"] > after)
+        ]  # fmt: skip
+        return sorted(rows, key=lambda found: str(found["session"]))[:limit]
+
+    def session(self, session: str) -> dict[str, Any]:
+        dormant = self._hall.dormant.entries.get(SessionId(session))
+        if dormant is not None:
+            return dormant_row(dormant)
+        found = self._found(session)
+        dialog = found.dialog
+        checkpoint = dialog.checkpoint
+        return row(found) | {
+            "principal": found.record.principal, "replica": dialog.binding.replica if dialog.binding else None,
+            "checkpoint": {"received": checkpoint.received, "sent": checkpoint.sent} if checkpoint else None,
+            "standby": dialog.standby.node if dialog.standby else None,
+            "move": dialog.move.step.value if dialog.move else None,
+            "journal_bytes": {"client": dialog.inbound.journal.octets, "node": dialog.outbound.journal.octets},
+            "record": record.fields(found), "manifest": dialog.manifest.declared,
+        }  # fmt: skip
+
+    def _found(self, session: str) -> Session:
+        found = self._hall.sessions.get(SessionId(session))
+        if found is None:
+            raise Refusal(404, "no_session", f"there is no session {session!r}")
+        return found
+
+    def migrate(self, session: str, to: str | None) -> dict[str, Any]:
+        found = self._found(session)
+        dialog = found.dialog
+        if not dialog.manifest.migration.allowed:
+            raise Refusal(409, "not_allowed", "the session's manifest does not allow it to move")
+        if dialog.node is not NodeSide.SERVING or dialog.move is not None:
+            raise Refusal(409, "busy", "the session is moving, or has no owner at the moment")
+        target = self._target(found, to) if to is not None else None
+        self._hall.move(found, target, Cause.MIGRATION)
+        return row(found)
+
+    def _target(self, session: Session, to: str) -> NodeId:
+        standings = self._hall.house.roster.find(to, session.dialog.manifest.pool)
+        if not standings:
+            raise Refusal(404, "no_node", f"there is no node {to!r} in the pool of this session")
+        target = standings[0].node.id
+        owner = session.dialog.owner
+        if owner is not None and owner.node == target:
+            raise Refusal(409, "owner", f"{to} owns the session already")
+        if standings[0].health.state.value != "up":
+            raise Refusal(503, "node_not_up", f"{to} is {standings[0].health.state.value}", retry_after=1)
+        return target
+
+    def end(self, session: str) -> dict[str, Any]:
+        found = self._found(session)
+        found.tell(EndOrdered(CloseCode.NORMAL, "ended by the operator"))
+        return row(found)
+
+    # Nodes.
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [self._node_row(standing) for standing in sorted(self._hall.house.roster, key=lambda one: one.node.id)]
+
+    def _node_row(self, standing: Standing) -> dict[str, Any]:
+        node, ledger = standing.node, self._hall.house.roster.ledger
+        return {
+            "node": node.id, "name": node.name, "pool": node.pool, "state": standing.health.state.value,
+            "sessions": ledger.seats(node.id), "capacity": node.capacity, "load": round(ledger.load(node), 4),
+            "reported_load": standing.reported_load, "zone": node.zone, "url": node.url, "trunk": standing.trunk,
+            "checkpoints": standing.checkpoints, "labels": dict(node.labels),
+        }  # fmt: skip
+
+    def _one_node(self, name: str) -> Standing:
+        standings = self._hall.house.roster.find(name)
+        if not standings:
+            raise Refusal(404, "no_node", f"there is no node {name!r}")
+        if len(standings) > 1:
+            names = ", ".join(standing.node.id for standing in standings)
+            raise Refusal(409, "ambiguous", f"{name!r} may be {names}: say which")
+        return standings[0]
+
+    def drain(self, node: str) -> dict[str, Any]:
+        standing = self._one_node(node)
+        self._hall.node_leaves(standing.node.id, None)
+        return self._node_row(standing)
+
+    def undrain(self, node: str) -> dict[str, Any]:
+        standing = self._one_node(node)
+        standing.health.draining = False
+        self._hall.node_ready()
+        return self._node_row(standing)
+
+    # The edge.
+
+    async def reload(self) -> dict[str, Any]:
+        return await self._reload()
+
+    def config(self) -> dict[str, Any]:
+        return redacted(self._config())
+
+    def unready(self) -> str | None:
+        return self._unready()
+
+
+def row(session: Session) -> dict[str, Any]:
+    """One session in a list."""
+    dialog = session.dialog
+    return {
+        "session": dialog.session, "state": dialog.state.value, "agent": dialog.manifest.agent,
+        "class": dialog.manifest.continuity.value, "owner": dialog.binding.owner if dialog.binding else "",
+        "epoch": dialog.binding.epoch if dialog.binding else 0, "received": dialog.inbound.count,
+        "sent": dialog.outbound.count, "handovers": dialog.account.handovers,
+        "age": round(time.time() - session.record.created, 1),
+    }  # fmt: skip
+
+
+def dormant_row(entry: Stored) -> dict[str, Any]:
+    """A session that was read back from the store and waits for its client."""
+    return {
+        "session": entry.binding.session, "state": State.PARKED.value, "agent": entry.agent, "class": "",
+        "owner": entry.binding.owner, "epoch": entry.binding.epoch, "received": None, "sent": None, "handovers": None,
+        "age": round(time.time() - entry.created, 1),
+    }  # fmt: skip

@@ -1,0 +1,45 @@
+"""The record in which every session ends (docs/DESIGN.md P7): what it used, what it went through, how it ended."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from sbc.runtime.session import Session
+from sbc.telemetry.records import RecordWriter
+
+
+def fields(session: Session) -> dict[str, Any]:
+    """The session detail record of a session, ended or not."""
+    dialog, account, entry = session.dialog, session.dialog.account, session.record
+    closed = session.closed
+    lasted = time.time() - entry.created
+    idle = account.held_seconds + account.parked_seconds
+    return {
+        "session": dialog.session, "agent": dialog.manifest.agent, "class": dialog.manifest.continuity.value,
+        "principal": entry.principal, "created": _stamp(entry.created), "ended": _stamp(time.time()),
+        "result": closed.result if closed else "", "code": int(closed.code) if closed else 0,
+        "reason": closed.reason if closed else "",
+        "owner": dialog.binding.owner if dialog.binding else None,
+        "epoch": dialog.binding.epoch if dialog.binding else 0,
+        "messages": {"client": dialog.inbound.count, "node": dialog.outbound.count},
+        "handovers": account.handovers, "replayed": account.replayed, "lost": account.lost,
+        "unknown": account.unknown,
+        "seconds": {
+            "confirmed": round(max(0.0, lasted - idle), 3), "held": round(account.held_seconds, 3),
+            "parked": round(account.parked_seconds, 3),
+        },
+    }  # fmt: skip
+
+
+def write(session: Session, records: RecordWriter | None) -> None:
+    """Count and announce the end of a session, and put it on record."""
+    ended = fields(session)
+    for state, seconds in ended["seconds"].items():
+        session.house.metrics.session_seconds[state] += seconds
+    session.house.announce("session_ended", ended)
+    if records is not None:
+        records.write(ended)
+
+
+def _stamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,39 @@
+"""What a configuration says about sessions, in the form the hall asks it. Replaced whole by a reload."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sbc.config import Config
+from sbc.core.routing import Routes
+from sbc.core.seal import Seal
+from sbc.model.ids import AgentName
+from sbc.model.manifest import Manifest
+from sbc.model.policy import Policy
+from sbc.model.route import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    routes: Routes
+    agents: Mapping[AgentName, Manifest]
+    policies: Mapping[str, Policy]
+    seal: Seal
+    head: tuple[int, int, float]
+    """What holds for a hello before its route is known: bytes, fields, seconds; the widest of all policies."""
+
+    def policy_of(self, route: Route) -> Policy:
+        return self.policies[route.policy]
+
+
+def rules(config: Config, seal: Seal) -> Rules:
+    limits = [policy.limits for policy in config.policies.values()]
+    head = (
+        max(limit.head for limit in limits), max(limit.headers for limit in limits),
+        max(limit.head_timeout for limit in limits),
+    )  # fmt: skip
+    return Rules(Routes(config.routes), config.agents, config.policies, seal, head)
+
+
+def route_name(route: Route) -> str:
+    """How a store remembers which route opened a session."""
+    return f"{route.host or '*'}{route.path} {route.agent} {route.policy}"

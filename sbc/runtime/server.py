@@ -1,0 +1,210 @@
+"""One edge from its start to its end: builds every part, serves, reloads, stops."""
+
+import asyncio
+import gc
+import signal
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+from sbc.config import Config, Tls, diff
+from sbc.core.roster import Roster
+from sbc.model.errors import ConfigError
+from sbc.model.ids import SessionId
+from sbc.model.interfaces import Store
+from sbc.nodes.trunk import TrunkDoor
+from sbc.runtime.clerk import Office
+from sbc.runtime.fleet import Fleet
+from sbc.runtime.hall import Hall
+from sbc.runtime.house import House
+from sbc.runtime.operations import Events
+from sbc.runtime.pace import Pace
+from sbc.runtime.reload import open_doors, prepare, security_of
+from sbc.runtime.rules import rules
+from sbc.runtime.seals import load_seal
+from sbc.runtime.sweep import pulse
+from sbc.runtime.tasks import Tasks
+from sbc.telemetry import logs
+from sbc.telemetry.collector import Gauges
+from sbc.telemetry.metrics import Metrics
+from sbc.telemetry.records import RecordWriter
+from sbc.telemetry.systemd import Notifier
+from sbc.tls import stock
+from sbc.transports.listener import Listener
+from sbc.wire.link import CLOSING, Parting
+
+log = logs.get("sbc")
+
+QUIET_EVENTS = frozenset({"client_refused"})
+"""What is told to whoever listens, but logged only in detail: hostile clients must not fill the disk."""
+
+
+class Server:
+    """Everything that lives as long as the edge does."""
+
+    def __init__(
+        self, config: Config, path: str, tasks: Tasks, store: Store, inherited: dict[str, list[socket]]
+    ) -> None:
+        """inherited: sockets that the service manager opened, by name. Raises OSError, ssl.SSLError, SbcError."""
+        self.config = config
+        self.metrics = Metrics()
+        self.events = Events()
+        self._path = path
+        self._tasks = tasks
+        self._store = store
+        self._inherited = inherited
+        self._notifier = Notifier()
+        self._state = "starting"
+        loop = asyncio.get_running_loop()
+        roster = Roster()
+        self.fleet = Fleet(roster, self.metrics, tasks.spawn, self.announce, loop.time)
+        seal = load_seal(config.edge.seal_keys)
+        house = House(
+            loop=loop, spawn=tasks.spawn, store=store, office=Office(store), roster=roster, signals=self.fleet,
+            seal=seal, pace=Pace(), metrics=self.metrics, announce=self.announce,
+            closed=self._closed,
+        )  # fmt: skip
+        records = config.edge.records
+        self._records = RecordWriter(Path(records), Path(records).with_suffix(".key")) if records else None
+        self.hall = Hall(house, rules(config, seal), self._records)
+        self.fleet.hall = self.hall
+        self._trunk = _trunk_door(config, self.fleet)
+        self._listeners: dict[str, Listener] = {}
+        self.ports: dict[str, int] = {}
+        """Where the listeners, the admin API and the trunk are, by name."""
+
+    def _closed(self, session: SessionId) -> None:
+        self.hall.closed(session)
+
+    def announce(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Tell operators of an event: one JSON log line, and whoever listens."""
+        (log.debug if event in QUIET_EVENTS else log.info)(event, **fields)
+        self.events.tell(event, fields)
+
+    # Start.
+
+    async def start(self) -> None:
+        """Open the store, then every door. Raises OSError, ssl.SSLError, SbcError."""
+        self.hall.dormant.lay_down(await self._store.open())
+        self.fleet.apply(self.config)
+        if self._trunk is not None and self.config.trunk is not None:
+            where = self.config.trunk.listen
+            self.ports["trunk"] = where.port
+            sock = self._handed_over("trunk")
+            if sock is not None:
+                await self._trunk.start_on(sock)
+            else:
+                self.ports["trunk"] = await self._trunk.start(where.host, where.port)
+        for listener in self.config.listeners:
+            door = Listener(listener.name, self.hall, security_of(listener))
+            sock = self._handed_over(listener.name)
+            self.ports[listener.name] = await door.start(listener.listen.host, listener.listen.port, sock)
+            self._listeners[listener.name] = door
+        self._tasks.spawn("pulse", pulse(self.hall, self.fleet))
+        self._tasks.spawn("watchdog", self._notifier.watch())
+        # What lives as long as the process is not looked at by every collection.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 100)
+        self._state = "ready"
+        self._notifier.ready(f"serving {len(self._listeners)} listeners")
+        log.info("edge_ready", edge=self.config.edge.name, ports=self.ports)
+
+    def _handed_over(self, name: str) -> socket | None:
+        sockets = self._inherited.get(name)
+        return sockets.pop(0) if sockets else None
+
+    def unready(self) -> str | None:
+        """Why the edge is not ready for clients; None if it is."""
+        if self._state != "ready":
+            return self._state
+        return None if self._store.healthy() else "the store does not answer"
+
+    # Life.
+
+    async def serve(self) -> None:
+        """Serve until SIGTERM or SIGINT; SIGHUP reloads."""
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.spawn("reload", self._reload_quietly()))
+        await stop.wait()
+        await self._stop()
+
+    async def _reload_quietly(self) -> None:
+        with suppress(ConfigError):  # told in the log and in a metric
+            await self.reload()
+
+    async def reload(self) -> dict[str, Any]:
+        """Take the configuration from its file again. Raises ConfigError, and nothing has changed then."""
+        self._notifier.reloading()
+        try:
+            prepared = prepare(self.config, self._path)
+        except ConfigError as error:
+            self.metrics.reloaded(False)
+            self.announce("reload_rejected", {"faults": list(error.faults)})
+            raise
+        finally:
+            self._notifier.ready("serving")
+        changes = diff(self.config, prepared.config)
+        self.config = prepared.config
+        self.hall.rules = prepared.rules
+        self.hall.house.seal = prepared.rules.seal
+        self.fleet.apply(prepared.config)
+        doors = await open_doors(prepared, self._listeners, self.hall)
+        self.metrics.reloaded(True)
+        applied = {"changed": bool(changes), **doors}
+        self.announce("reloaded", applied)
+        return applied
+
+    # The end.
+
+    async def _stop(self) -> None:
+        self._state = "stopping"
+        self._notifier.stopping("telling clients to come back")
+        for listener in self._listeners.values():
+            listener.close()
+        await self.hall.stop()
+        give_up = asyncio.get_running_loop().time() + CLOSING
+        while Parting.alive and asyncio.get_running_loop().time() < give_up:  # noqa: ASYNC110  it is a count
+            await asyncio.sleep(0.02)
+        if self._trunk is not None:
+            await self._trunk.close()
+        await self.fleet.close()
+        await self._store.close()
+        if self._records is not None:
+            self._records.close()
+        log.info("edge_stopped", edge=self.config.edge.name)
+
+    def gauges(self) -> Gauges:
+        """What is true at the moment of a scrape."""
+        dialogs: dict[tuple[str, str, str], int] = {}
+        journal_bytes = 0
+        for session in self.hall.sessions.values():
+            dialog = session.dialog
+            key = (dialog.state.value, dialog.manifest.continuity.value, dialog.manifest.agent)
+            dialogs[key] = dialogs.get(key, 0) + 1
+            journal_bytes += dialog.inbound.journal.octets + dialog.outbound.journal.octets
+        nodes: dict[str, int] = {}
+        for standing in self.hall.house.roster:
+            state = standing.health.state.value
+            nodes[state] = nodes.get(state, 0) + 1
+        expiry = {name: door.front.expires_in() for name, door in self._listeners.items() if door.front is not None}
+        return Gauges(dialogs, nodes, journal_bytes, expiry)
+
+
+def _trunk_door(config: Config, fleet: Fleet) -> TrunkDoor | None:
+    trunk = config.trunk
+    if trunk is None:
+        return None
+    secret = Path(trunk.secret_file).read_text().strip() if trunk.secret_file else None
+    return TrunkDoor(fleet, edge=config.edge.name, secret=secret, ssl=_trunk_tls(trunk.tls))
+
+
+def _trunk_tls(tls: Tls | None) -> ssl.SSLContext | None:
+    if tls is None:
+        return None
+    return stock([(certificate.cert, certificate.key) for certificate in tls.certificates], tls.min_version).first

@@ -1,0 +1,62 @@
+"""The edge's own pulse: pings on silent links, idle limits, signs of a stalled loop, node silence.
+
+One sweep looks at all links; a session needs no timer for it.
+"""
+
+import asyncio
+
+from sbc.core.frames import Opcode
+from sbc.model.errors import CloseCode
+from sbc.runtime.fleet import Fleet
+from sbc.runtime.hall import Hall
+from sbc.wire.link import Link
+
+TICK = 0.05
+"""How often node silence and loop lag are looked at, in seconds."""
+SWEEP = 1.0
+"""How often every link is looked at."""
+
+
+async def pulse(hall: Hall, fleet: Fleet) -> None:
+    """Run until cancelled."""
+    loop = hall.house.loop
+    due, swept = loop.time() + TICK, loop.time()
+    while True:
+        await asyncio.sleep(max(0.0, due - loop.time()))
+        now = loop.time()
+        late = max(0.0, now - due)
+        hall.house.metrics.lagged(late)
+        fleet.tick(late)
+        if now - swept >= SWEEP:
+            sweep(hall, now - swept)
+            swept = now
+        due = now + TICK
+
+
+def sweep(hall: Hall, elapsed: float) -> None:
+    """Look at every link. elapsed: seconds since the last time."""
+    for session in list(hall.sessions.values()):
+        limits = session.policy.limits
+        client = session.client
+        if client is not None and not _lives(client, limits.ping, elapsed):
+            session.lose_client()
+        elif client is not None and client.quiet >= limits.idle:
+            hall.house.metrics.abuse["idle"] += 1
+            session.expel(CloseCode.POLICY, "idle")
+        for link in session.legs.links:
+            if not _lives(link, limits.ping, elapsed):
+                link.abort()
+                session.legs.gone(link, CloseCode.ABNORMAL, "silent")
+    hall.dormant.expire()
+
+
+def _lives(link: Link, ping: float, elapsed: float) -> bool:
+    """Whether a link gives signs of life; one that is silent is asked for one."""
+    if link.heard or link.pauses:
+        link.heard = False
+        link.quiet = 0.0
+        return True
+    before, link.quiet = link.quiet, link.quiet + elapsed
+    if before < ping <= link.quiet:
+        link.control(Opcode.PING, b"")
+    return link.quiet < 2 * ping
