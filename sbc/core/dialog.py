@@ -87,6 +87,8 @@ class Move:
     quiet_since: float = 0.0
     held_since: float | None = None
     target: Seat | None = None
+    base: Checkpoint | None = None
+    """What the new owner is built upon: fixed before it is invited."""
     avoid: set[NodeId] = field(default_factory=set)
 
 
@@ -121,8 +123,8 @@ class Dialog:
 
     __slots__ = (
         "account", "binding", "checkpoint", "client", "entered", "fruitless", "inbound", "last_epoch", "last_seat",
-        "manifest", "move", "node", "outage", "outbound", "owner", "park_until", "passed", "pending", "recovered",
-        "roster", "served", "session", "standby", "standby_at",
+        "manifest", "move", "node", "on_record", "outage", "outbound", "owner", "park_until", "passed", "pending",
+        "recovered", "roster", "served", "session", "standby", "standby_at",
     )  # fmt: skip
 
     def __init__(
@@ -137,6 +139,8 @@ class Dialog:
         self.client = ClientSide.JOINING
         self.node = NodeSide.WAITING
         self.binding: Binding | None = None
+        self.on_record: int | None = None
+        """The epoch that the store has, where it was out of order when the binding changed; None: the binding's."""
         self.last_epoch = 0
         """The highest epoch that any node was ever told: the next one is above it, bound or not."""
         self.last_seat = 0
@@ -186,6 +190,13 @@ class Dialog:
         if self.move is not None:
             times.append(self.move.look_at)
         return min((time for time in times if time is not None), default=None)
+
+    @property
+    def recorded_epoch(self) -> int | None:
+        """The epoch that a compare-and-set has to expect; None: the store does not know the session."""
+        if self.on_record is not None:
+            return self.on_record
+        return self.binding.epoch if self.binding is not None else None
 
     @property
     def sent(self) -> int:

@@ -99,6 +99,7 @@ def _seat(dialog: Dialog, now: float) -> list[Command]:
     if not bearable(dialog, resumption(dialog, durable(dialog)).lost):
         return call_off(dialog, now)
     move.step, move.look_at = MoveStep.SEAT, now + ATTEMPT
+    move.base = durable(dialog)
     freeze: list[Command] = [FreezeNode()] if owner.checkpoints else []
     standby = dialog.standby
     if standby is not None and standby.step is Step.OPEN and move.to in (None, standby.node):
@@ -130,18 +131,18 @@ def open_target(dialog: Dialog) -> list[Command]:
 
 
 def _resume(dialog: Dialog, move: Move) -> Resume:
-    point = resumption(dialog, durable(dialog))
+    point = resumption(dialog, move.base)
     return Resume(point.received, point.sent, point.delivered, move.cause.value)
 
 
 def target_opened(dialog: Dialog) -> list[Command]:
     """The new owner's leg is open: claim the session for it."""
-    move, binding = dialog.move, dialog.binding
-    assert move is not None and move.target is not None and binding is not None
+    move = dialog.move
+    assert move is not None and move.target is not None
     move.step = MoveStep.BIND
     move.target.step = Step.OPEN
     replica = dialog.roster.replica_for(dialog.session, dialog.manifest, move.target.node)
-    return [Bind(Binding(dialog.session, move.target.node, replica, move.target.epoch), binding.epoch)]
+    return [Bind(Binding(dialog.session, move.target.node, replica, move.target.epoch), dialog.recorded_epoch)]
 
 
 def target_failed(dialog: Dialog, now: float) -> list[Command]:
@@ -162,8 +163,8 @@ def switch(dialog: Dialog, binding: Binding, now: float) -> list[Command]:
     """The compare-and-set succeeded: the new owner serves, the old one is released."""
     move, old = dialog.move, dialog.owner
     assert move is not None and move.target is not None and old is not None
-    base, seat = durable(dialog), move.target
-    point = resumption(dialog, base)  # the turn has ended: what the owner was sent it has acted on
+    seat = move.target
+    point = resumption(dialog, move.base)  # the turn has ended: what the owner was sent it has acted on
     commands = leave(dialog, old, "moved")
     dialog.pending = ()
     if seat.step is Step.LOST:  # it broke in the same moment

@@ -21,6 +21,7 @@ from sbc.model.commands import (
     OpenLeg,
     Promote,
     Serve,
+    Trim,
 )
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.ids import NodeId
@@ -44,8 +45,10 @@ def start(dialog: Dialog, now: float) -> list[Command]:
 
 def lose_owner(dialog: Dialog, cause: Cause, now: float) -> list[Command]:
     """The owner is gone, or was never there since the edge was started: hold the client and find another one."""
-    settle_checkpoints(dialog)
     commands: list[Command] = []
+    if settle_checkpoints(dialog) and dialog.checkpoint is not None:
+        commands.append(Trim(dialog.checkpoint))
+    dialog.pending = ()  # the messages that these speak of will not come
     base = durable(dialog)
     avoid: set[NodeId] = set()
     dialog.hold()
@@ -63,8 +66,11 @@ def lose_owner(dialog: Dialog, cause: Cause, now: float) -> list[Command]:
     if not bearable(dialog, missing):
         dialog.account.lost += missing
         return commands + end(dialog, CloseCode.BAD_GATEWAY, f"gap={missing}", "gap")
-    if dialog.standby is not None and dialog.standby.step is Step.OPEN:
-        return commands + _bind(dialog, dialog.standby)
+    if dialog.standby is not None:
+        if dialog.standby.step is Step.OPEN:
+            return commands + _bind(dialog, dialog.standby)
+        commands += leave(dialog, dialog.standby, "too late")  # its node may be asked to own the session instead
+        dialog.standby = None
     if dialog.fruitless >= FRUITLESS_BORNE:
         return commands + _wait(dialog, now)
     return commands + seek(dialog, now)
@@ -98,8 +104,7 @@ def _bind(dialog: Dialog, seat: Seat) -> list[Command]:
     seat.role = Role.OWNER
     dialog.node = NodeSide.BINDING
     replica = dialog.roster.replica_for(dialog.session, dialog.manifest, seat.node)
-    expected = dialog.binding.epoch if dialog.binding else None
-    return [Bind(Binding(dialog.session, seat.node, replica, seat.epoch), expected)]
+    return [Bind(Binding(dialog.session, seat.node, replica, seat.epoch), dialog.recorded_epoch)]
 
 
 def bound(dialog: Dialog, binding: Binding, now: float) -> list[Command]:

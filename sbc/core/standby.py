@@ -19,7 +19,8 @@ def seat_standby(dialog: Dialog, now: float) -> list[Command]:
     if dialog.node is not NodeSide.SERVING or dialog.owner is None or dialog.binding is None:
         return []
     owner = dialog.owner
-    chosen = dialog.roster.seat_standby(dialog.session, dialog.manifest, owner.node, {owner.node})
+    taken = {seat.node for seat in dialog.seats}  # a move may be bringing another node in
+    chosen = dialog.roster.seat_standby(dialog.session, dialog.manifest, owner.node, taken)
     if chosen is None:
         dialog.standby_at = now + AGAIN
         return []

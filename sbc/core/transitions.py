@@ -126,6 +126,7 @@ def _owner_is(dialog: Dialog, node: NodeId, epoch: int) -> bool:
 
 
 def _bound(dialog: Dialog, binding: Binding, now: float) -> list[Command]:
+    dialog.on_record = None
     if dialog.node is NodeSide.BINDING:
         return seating.bound(dialog, binding, now)
     if dialog.move is not None and dialog.move.step is MoveStep.BIND:
@@ -146,7 +147,7 @@ def _bind_failed(dialog: Dialog, now: float) -> list[Command]:
             return turn_away(dialog, Refusal(503, "store", "the session cannot be recorded now", retry_after=1))
         # Live sessions outlast a store that is out of order: this edge is the only one that knows of the session.
         assert dialog.owner is not None and dialog.binding is not None
-        owner = dialog.owner
+        owner, dialog.on_record = dialog.owner, dialog.recorded_epoch
         return seating.bound(dialog, Binding(dialog.session, owner.node, dialog.binding.replica, owner.epoch), now)
     if dialog.move is not None and dialog.move.step is MoveStep.BIND:
         return move.call_off(dialog, now)
@@ -232,6 +233,8 @@ def _node_silent(dialog: Dialog, node: NodeId, now: float) -> list[Command]:
 def _checkpointed(dialog: Dialog, event: Checkpointed, now: float) -> list[Command]:
     if not _owner_is(dialog, event.node, event.epoch) or not _credible(dialog, event.checkpoint):
         return []
+    if dialog.node is not NodeSide.SERVING:
+        return []  # it was sent nothing yet: what it says can only be what it was told
     dialog.pending = (*dialog.pending, event.checkpoint)[-PENDING_CHECKPOINTS:]
     if move.past_recall(dialog) or not settle_checkpoints(dialog):
         return []

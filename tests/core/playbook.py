@@ -5,6 +5,9 @@
 
 from collections.abc import Sequence
 from difflib import ndiff
+from typing import Any
+
+import pytest
 
 from sbc.core.dialog import Dialog, Seat
 from sbc.core.frames import Opcode, build
@@ -32,6 +35,11 @@ def play(dialog: Dialog, *steps: Step) -> None:
         if expected is not None and commands != list(expected):
             lines = ndiff([str(command) for command in expected], [str(command) for command in commands])
             raise AssertionError(f"step {number}, at {now}: {event}\n" + "\n".join(lines))
+
+
+def about(seconds: float) -> Any:
+    """A duration in an expected order, free of rounding."""
+    return pytest.approx(seconds)
 
 
 def new_dialog(

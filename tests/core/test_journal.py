@@ -1,5 +1,7 @@
 """The journal against a plain list: whatever is done to it, numbers, order and bounds stay right."""
 
+from typing import Any
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -105,7 +107,7 @@ def capacity(journal: object) -> int:
 
 @pytest.mark.parametrize("twin", TWINS, ids=repr)
 def test_against_a_list(twin: Twin) -> None:
-    machine = type("Machine", (JournalMachine,), {"twin": twin})
+    machine: Any = type("Machine", (JournalMachine,), {"twin": twin})
     machine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
     machine.TestCase("runTest").runTest()
 

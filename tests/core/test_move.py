@@ -9,6 +9,7 @@ from sbc.model.binding import BIRTH, Checkpoint, Resume
 from sbc.model.commands import (
     CheckpointNow,
     CloseLeg,
+    Command,
     FreezeNode,
     Invite,
     OpenLeg,
@@ -34,6 +35,7 @@ from sbc.model.events import (
 from sbc.model.leg import Cause, Role, State
 from sbc.model.manifest import Migration, Output, Standby, When
 from tests.core.playbook import (
+    about,
     asked,
     binding,
     checkpointed,
@@ -90,7 +92,7 @@ def test_the_whole_of_a_move() -> None:
     )  # fmt: skip
     play(dialog, (1.4, Bound(claim(dialog, new, 1).binding), [
         CloseLeg(old.number, old.node, 1001, "moved"), Release(old.node, 1, "moved"),
-        Serve(new.number, [asked("held")]), Report(Cause.MIGRATION, "moved", pytest.approx(0.4), 1, 0, 0),
+        Serve(new.number, [asked("held")]), Report(Cause.MIGRATION, "moved", about(0.4), 1, 0, 0),
     ]))  # fmt: skip
     assert owner(dialog) is new
     assert dialog.move is None
@@ -103,7 +105,7 @@ def test_the_new_owner_is_invited_with_the_checkpoint_it_is_resumed_from() -> No
     node, (other,) = owner(dialog).node, others(dialog)
     play(dialog, (1.0, ORDER, None))
     made = Checkpoint(1, 1, "x")
-    commands = [Trim(made), FreezeNode(), Invite(2, other, 2, Role.OWNER, made)]
+    commands: list[Command] = [Trim(made), FreezeNode(), Invite(2, other, 2, Role.OWNER, made)]
     play(dialog, (1.1, Checkpointed(node, 1, made), commands))
 
 
@@ -136,7 +138,7 @@ def test_a_node_that_declines_is_followed_by_another_and_then_by_the_old_one() -
     dialog.inbound.admit(held)
     play(dialog, (2.1, Declined(second.number, "busy"), [
         Release(second.node, second.epoch, "moved elsewhere"), FreezeNode(), Serve(owner(dialog).number, [held]),
-        Report(Cause.MIGRATION, "aborted", pytest.approx(1.1), 0, 0, 0),
+        Report(Cause.MIGRATION, "aborted", about(1.1), 0, 0, 0),
     ]))  # fmt: skip
     assert dialog.inbound.admit(held) == held
 
@@ -165,7 +167,7 @@ def test_a_checkpoint_that_comes_too_late_does_not_take_messages_from_the_new_ow
     old = owner(dialog)
     play(dialog, (2.2, Bound(claim(dialog, seat, 1).binding), [
         CloseLeg(old.number, old.node, 1001, "moved"), Release(old.node, 1, "moved"),
-        Serve(seat.number, [asked("q1"), asked("q2")]), Report(Cause.MIGRATION, "moved", pytest.approx(1.2), 2, 0, 0),
+        Serve(seat.number, [asked("q1"), asked("q2")]), Report(Cause.MIGRATION, "moved", about(1.2), 2, 0, 0),
     ]))  # fmt: skip
     assert dialog.checkpoint is None
 
@@ -214,7 +216,7 @@ def test_a_new_owner_that_breaks_while_the_store_fails() -> None:
     play(dialog, (2.1, LegClosed(seat.number, 1006, ""), []))
     play(dialog, (2.2, BindFailed(), [
         CloseLeg(seat.number, seat.node, 1001, "called off"), Release(seat.node, seat.epoch, "called off"),
-        Serve(1, []), Report(Cause.MIGRATION, "aborted", pytest.approx(1.2), 0, 0, 0),
+        Serve(1, []), Report(Cause.MIGRATION, "aborted", about(1.2), 0, 0, 0),
     ]))  # fmt: skip
 
 
@@ -254,7 +256,7 @@ def test_a_warm_standby_is_promoted_without_another_invitation() -> None:
     play(dialog, (1.2, Bound(claim(dialog, warm, 1).binding), [
         CloseLeg(old.number, old.node, 1001, "moved"), Release(old.node, 1, "moved"),
         Promote(warm.node, 2, Resume(1, 1, 1, "migration"), made), Serve(warm.number, []),
-        Report(Cause.MIGRATION, "moved", pytest.approx(0.2), 0, 0, 0),
+        Report(Cause.MIGRATION, "moved", about(0.2), 0, 0, 0),
     ]))  # fmt: skip
 
 
