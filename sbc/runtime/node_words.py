@@ -51,10 +51,15 @@ def _checkpoint(session: Session, node: NodeId, message: Mapping[str, Any]) -> N
     session.tell(Checkpointed(node, message["epoch"], checkpoint))
 
 
+ANSWER_BYTES = 512 * 1024
+"""How much of a journal one answer holds, well below what a trunk may queue."""
+
+
 def _journal(session: Session, after: int) -> dict[str, Any]:
     """The node messages above `after` that the client has been given, as far as they are still kept."""
     journal = session.dialog.outbound.journal
     messages: list[dict[str, Any]] = []
+    size = 0
     for number, message in enumerate(journal.since(after), max(after + 1, journal.first)):
         try:
             is_text, payload = payload_of(message, session.policy.limits.message)
@@ -62,4 +67,7 @@ def _journal(session: Session, after: int) -> dict[str, Any]:
             continue  # compressed, and not well: nobody can read it, the client neither
         said = {"text": payload.decode()} if is_text else {"base64": base64.b64encode(payload).decode()}
         messages.append({"seq": number, **said})
+        size += len(payload)
+        if size > ANSWER_BYTES:
+            break
     return {"type": "journal", "session": session.dialog.session, "messages": messages}

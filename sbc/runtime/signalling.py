@@ -6,7 +6,8 @@ from typing import Any, Protocol, assert_never
 from sbc.core.dialog import Dialog
 from sbc.model.binding import Binding, Checkpoint
 from sbc.model.commands import CheckpointNow, Invite, Promote, Release, Report
-from sbc.model.events import Declined, Event
+from sbc.model.errors import CloseCode
+from sbc.model.events import Declined, Event, LegClosed
 from sbc.model.interfaces import Stored
 from sbc.runtime.house import House
 from sbc.runtime.legs import Legs
@@ -24,11 +25,16 @@ class Speaker(Protocol):
 
 
 def carry_out(session: Speaker, order: Invite | Release | Promote | CheckpointNow) -> None:
-    """Send a trunk message (docs/DESIGN.md section 5.4). An invitation that cannot be sent is declined at once."""
+    """Send a trunk message (docs/DESIGN.md section 5.4).
+
+    An invitation that cannot be sent is declined at once; a standby that cannot be told of its promotion is lost.
+    """
     message = _message(session.dialog, order) | {"session": session.dialog.session, "epoch": order.epoch}
     sent = session.house.signals.send(order.node, message)
     if not sent and isinstance(order, Invite):
         session.tell(Declined(order.seat, "no trunk"))
+    elif not sent and isinstance(order, Promote) and session.dialog.owner is not None:
+        session.tell(LegClosed(session.dialog.owner.number, CloseCode.ABNORMAL, "no trunk"))
 
 
 def _message(dialog: Dialog, order: Invite | Release | Promote | CheckpointNow) -> dict[str, Any]:

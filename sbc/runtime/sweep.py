@@ -44,7 +44,8 @@ def sweep(hall: Hall, elapsed: float) -> None:
             hall.house.metrics.abuse["idle"] += 1
             session.expel(CloseCode.POLICY, "idle")
         for link in session.legs.links:
-            if not _lives(link, limits.ping, elapsed):
+            # A node that takes no more for now cannot be asked either; its trunk or its probes tell how it is.
+            if not link.congested and not _lives(link, limits.ping, elapsed):
                 link.abort()
                 session.legs.gone(link, CloseCode.ABNORMAL, "silent")
     hall.dormant.expire()

@@ -47,7 +47,7 @@ async def test_a_listener_that_cannot_be_opened_is_a_fault_like_any_other(scene:
     taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     tree = yaml.safe_load(scene.edge.file.read_text())
     port = taken.sockets[0].getsockname()[1]
-    tree["listeners"].append({"name": "second", "listen": f"127.0.0.1:{port}", "transports": ["http1", "websocket"]})
+    tree["listeners"].append({"name": "second", "listen": f"127.0.0.1:{port}", "transports": ["websocket"]})
     tree["policies"]["default"]["limits"]["message"] = "1KiB"
     scene.edge.write(yaml.safe_dump(tree))
     status, answer = await scene.edge.post("/api/v1/reload")
@@ -100,7 +100,7 @@ async def test_listeners_come_and_go_and_nodes_that_are_removed_are_emptied(scen
     await heir.serving()
     tree = yaml.safe_load(scene.edge.file.read_text())
     second = free_port()
-    tree["listeners"].append({"name": "second", "listen": f"127.0.0.1:{second}", "transports": ["http1", "websocket"]})
+    tree["listeners"].append({"name": "second", "listen": f"127.0.0.1:{second}", "transports": ["websocket"]})
     tree["pools"]["tutors"]["nodes"] = [{"name": "b", "url": f"http://127.0.0.1:{heir.port}", "zone": "z1"}]
     scene.edge.write(yaml.safe_dump(tree))
     status, answer = await scene.edge.post("/api/v1/reload")

@@ -61,7 +61,7 @@ class Edge:
                      "seal_keys": [{"id": "k1", "file": str(self.directory / "seal.key")}]},
             "admin": {"listen": f"127.0.0.1:{self.admin}"},
             "trunk": {"listen": f"127.0.0.1:{self.trunk}"},
-            "listeners": [{"name": "plain", "listen": f"127.0.0.1:{self.port}", "transports": ["http1", "websocket"]}],
+            "listeners": [{"name": "plain", "listen": f"127.0.0.1:{self.port}", "transports": ["websocket"]}],
             "pools": {"tutors": {"nodes": listed, "probe": {"path": "/healthz", "every": "200ms", "timeout": "200ms",
                                                             "fall": 2, "rise": 1}}},
             "agents": {"tutor": {"pool": "tutors", "continuity": "interactive", "migration": {"hold": "10s"}}},
