@@ -6,7 +6,7 @@ alone (Mitzenmacher 2001, the power of two choices). The replica stands in anoth
 """
 
 from collections.abc import Callable, Collection, Iterable
-from zlib import crc32
+from hashlib import blake2b
 
 from sbc.model.ids import NodeId, SessionId
 from sbc.model.manifest import Placement
@@ -33,10 +33,8 @@ def choose_owner(
     for node, _ in free:
         if node.id == prefer:
             return node
-    if len(free) > CHOICES:
-        free.sort(key=lambda choice: _weight(session, choice[0].id), reverse=True)
-        free = free[:CHOICES]
-    return min(free, key=lambda choice: (choice[1], _weight(session, choice[0].id)))[0] if free else None
+    free.sort(key=lambda choice: _weight(session, choice[0].id), reverse=True)
+    return min(free[:CHOICES], key=lambda choice: choice[1])[0] if free else None
 
 
 def choose_replica(
@@ -48,8 +46,9 @@ def choose_replica(
     return choose_owner(session, apart, load_of) or choose_owner(session, others, load_of)
 
 
-def _weight(session: SessionId, node: NodeId) -> int:
-    return crc32(node.encode(), crc32(session.encode()))
+def _weight(session: SessionId, node: NodeId) -> bytes:
+    # Not a CRC: it is linear, so that two nodes would stand in nearly the same order for every session.
+    return blake2b(f"{session} {node}".encode(), digest_size=8).digest()
 
 
 def without(nodes: Iterable[Node], avoid: Collection[NodeId]) -> list[Node]:
