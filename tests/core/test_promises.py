@@ -17,7 +17,7 @@ from tests.core.world import World
 
 OFTEN = ("say", "to_node", "speak", "to_edge", "hear", "store", "invited", "opened", "tick", "trunk", "checkpoint")
 SCRIPTS = st.lists(
-    st.tuples(st.sampled_from((*STEPS, *OFTEN)), st.integers(0, 255)), min_size=10, max_size=80
+    st.tuples(st.sampled_from((*STEPS, *OFTEN)), st.integers(0, 255)), min_size=50, max_size=120
 )
 MIGRATIONS = st.builds(
     Migration, when=st.sampled_from(When), standby=st.sampled_from(Standby), output=st.sampled_from(Output)

@@ -14,7 +14,7 @@ from sbc.core.relay import Relay, Tally
 from sbc.core.roster import Roster, Standing
 from sbc.core.seating import start
 from sbc.core.transitions import receive
-from sbc.model.binding import Binding
+from sbc.model.binding import Binding, Checkpoint
 from sbc.model.commands import (
     Answer,
     Bind,
@@ -79,6 +79,7 @@ class World:
         outbound = Relay(Journal(journal), self.tally, masked=False, limit=4096)
         self.dialog = Dialog(SESSION, manifest, self.roster, inbound, outbound, self.now)
         self.record: Binding | None = None
+        self.on_record: Checkpoint | None = None
         self.binds: list[Bind] = []
         self.invites: list[Invite] = []
         self.opening: dict[int, OpenLeg] = {}
@@ -152,6 +153,7 @@ class World:
                     self.closed = command
                 case Trim():
                     assert command.checkpoint.sent <= self.dialog.outbound.count
+                    self.on_record = command.checkpoint
                 case Refuse() | Park() | CheckpointNow():
                     pass
                 case _:
@@ -244,5 +246,6 @@ class World:
             assert self.roster.ledger.seats(standing.node.id) == mine, f"seats of {standing.node.id}"
         numbers = {seat.number for seat in seats}
         assert set(self.legs) | set(self.opening) <= numbers, "a leg nobody knows of"
+        assert self.dialog.checkpoint == self.on_record, "a checkpoint that the store was not told of"
         if self.closed is not None:
             assert not seats and self.dialog.deadline is None

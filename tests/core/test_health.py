@@ -1,0 +1,58 @@
+"""Health: hysteresis of probes, silence on the trunk, refused connections; an order to drain outlives them all."""
+
+from sbc.core.health import REFUSALS_BORNE, SILENCE_BORNE, Health, Sign
+from sbc.model.manifest import Continuity
+from sbc.model.node import NodeState, Probe
+
+
+def test_probes_fall_and_rise() -> None:
+    health = Health(Probe(fall=2, rise=3), 0.0)
+    assert [health.probed(alive, now) for now, alive in enumerate([False, True, False, False, False])] == [
+        Sign.SAME, Sign.SAME, Sign.SAME, Sign.FELL, Sign.SAME,
+    ]  # fmt: skip
+    assert health.state is NodeState.DOWN
+    assert [health.probed(alive, 9.0) for alive in [True, True, False, True, True, True, True]] == [
+        Sign.SAME, Sign.SAME, Sign.SAME, Sign.SAME, Sign.SAME, Sign.ROSE, Sign.SAME,
+    ]  # fmt: skip
+    assert health.state.value == "up"
+
+
+def test_silence_counts_for_a_node_with_a_trunk_only() -> None:
+    health = Health(Probe(), 10.0)
+    assert (health.silence(99.0), health.silent(99.0)) == (0.0, Sign.SAME)
+    health.trunk = True
+    borne = SILENCE_BORNE[Continuity.SYNCHRONOUS]
+    assert health.silent(10.0 + borne) is Sign.SAME
+    assert health.silent(10.1 + borne) is Sign.FELL
+    assert health.silent(11.0 + borne) is Sign.SAME
+    assert health.heartbeat(12.0) is Sign.ROSE
+    assert health.heartbeat(12.2) is Sign.SAME
+    assert health.silence(12.5) == 0.3000000000000007
+
+
+def test_the_edge_excuses_what_was_its_own_silence() -> None:
+    health = Health(Probe(), 10.0, trunk=True)
+    health.excuse(5.0)
+    assert health.silent(15.5) is Sign.SAME
+
+
+def test_refused_connections_in_a_row() -> None:
+    health = Health(Probe(), 0.0)
+    for _ in range(REFUSALS_BORNE - 1):
+        assert health.refused() is Sign.SAME
+    health.worked()
+    signs = [health.refused() for _ in range(REFUSALS_BORNE)]
+    assert signs[-1] is Sign.FELL and set(signs[:-1]) == {Sign.SAME}
+
+
+def test_draining_outlives_down() -> None:
+    health = Health(Probe(fall=1, rise=1), 0.0, draining=True)
+    assert health.state is NodeState.DRAINING
+    health.probed(False, 1.0)
+    assert health.state.value == "down"
+    health.probed(True, 2.0)
+    assert health.state.value == "draining"
+
+
+def test_a_voice_session_moves_within_a_second() -> None:
+    assert SILENCE_BORNE[Continuity.SYNCHRONOUS] < 1.0 <= SILENCE_BORNE[Continuity.INTERACTIVE]

@@ -1,0 +1,76 @@
+"""The roster: choosing reserves, only nodes that are up and suit are chosen, and a name finds its nodes."""
+
+from dataclasses import replace
+
+from sbc.core.roster import Roster
+from sbc.model.ids import AgentName, PoolName, SessionId, node_id
+from sbc.model.manifest import Manifest, Placement
+from tests.core.world import POOL, roster_of
+
+MANIFEST = Manifest(AgentName("agent"), POOL)
+SESSION = SessionId("s")
+
+
+def test_a_seat_is_reserved_by_choosing_until_all_are_full() -> None:
+    roster = roster_of(3, capacity=2)
+    chosen = [roster.seat_owner(SessionId(f"s{n}"), MANIFEST, (), None) for n in range(7)]
+    assert [one is None for one in chosen] == [False] * 6 + [True]
+    assert all(roster.ledger.seats(standing.node.id) == 2 for standing in roster)
+    for one in chosen[:-1]:
+        assert one is not None
+        roster.vacate(one.node.id)
+    assert all(roster.ledger.seats(standing.node.id) == 0 for standing in roster)
+
+
+def test_down_draining_avoided_and_unsuited_nodes_are_not_chosen() -> None:
+    roster = roster_of(4)
+    down, draining, avoided, left = roster
+    down.health.alive = False
+    draining.health.draining = True
+    for _ in range(5):
+        assert roster.seat_owner(SESSION, MANIFEST, {avoided.node.id}, down.node.id) is left
+    assert roster.seat_owner(SESSION, replace(MANIFEST, placement=Placement(regions=("mars",))), (), None) is None
+    assert roster.seat_owner(SESSION, replace(MANIFEST, pool=PoolName("other")), (), None) is None
+
+
+def test_what_a_node_says_of_itself_only_makes_it_fuller_never_full() -> None:
+    roster = roster_of(2)
+    one, other = roster
+    one.reported_load = 5.0
+    assert roster.seat_owner(SESSION, MANIFEST, (), None) is other
+    assert roster.seat_owner(SESSION, MANIFEST, {other.node.id}, None) is one
+    one.reported_load = -1.0
+    assert roster.seat_owner(SESSION, MANIFEST, {other.node.id}, None) is one
+
+
+def test_the_replica_is_another_node_in_another_zone_and_is_only_reserved_as_standby() -> None:
+    roster = roster_of(5)
+    for standing in roster:
+        replica = roster.replica_for(SESSION, MANIFEST, standing.node.id)
+        found = roster.get(replica) if replica else None
+        assert found is not None and found.node.zone != standing.node.zone
+        assert roster.ledger.seats(found.node.id) == 0
+    owner = next(iter(roster)).node.id
+    standby = roster.seat_standby(SESSION, MANIFEST, owner, {owner})
+    assert standby is not None and roster.ledger.seats(standby.node.id) == 1
+    assert roster.replica_for(SESSION, MANIFEST, node_id(POOL, "gone")) is None
+    assert roster.seat_standby(SESSION, MANIFEST, node_id(POOL, "gone"), ()) is None
+
+
+def test_a_node_that_is_removed_keeps_its_seats_until_they_are_given_back() -> None:
+    roster = roster_of(1)
+    seat = roster.seat_owner(SESSION, MANIFEST, (), None)
+    assert seat is not None
+    roster.remove(seat.node.id)
+    roster.remove(seat.node.id)
+    assert list(roster) == [] and roster.ledger.seats(seat.node.id) == 1
+    roster.put(seat)
+    roster.vacate(seat.node.id)
+    assert roster.ledger.seats(seat.node.id) == 0
+
+
+def test_find() -> None:
+    roster = roster_of(2)
+    one, _ = roster
+    assert roster.find("n0") == roster.find("pool/n0") == roster.find("n0", POOL) == [one]
+    assert roster.find("n0", PoolName("other")) == roster.find("n9") == Roster().find("n0") == []
