@@ -8,6 +8,9 @@ from sbc.model.commands import Report
 from sbc.model.leg import Cause
 from sbc.model.manifest import Output, Replay
 
+PENDING_CHECKPOINTS = 8
+"""How many checkpoints are kept that speak of node messages not yet here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
@@ -18,6 +21,12 @@ class Resumption:
     delivered: int
     suppress: int
     lost: int
+
+
+def remember(dialog: Dialog, checkpoint: Checkpoint) -> None:
+    """Keep a checkpoint until the node messages it speaks of are here, within a bound."""
+    # The oldest are the first whose messages arrive; of the rest the newest says the most.
+    dialog.pending = (*dialog.pending[: PENDING_CHECKPOINTS - 1], checkpoint)
 
 
 def settle_checkpoints(dialog: Dialog) -> bool:

@@ -10,7 +10,7 @@ from sbc.core import move, seating, standby
 from sbc.core.dialog import ClientSide, Dialog, MoveStep, NodeSide, Seat, Step
 from sbc.core.ending import end, turn_away
 from sbc.core.relay import Gate
-from sbc.core.resumption import durable, settle_checkpoints
+from sbc.core.resumption import durable, remember, settle_checkpoints
 from sbc.model.binding import Binding, Checkpoint
 from sbc.model.commands import Answer, Command, Park, ReplaceClient, Trim
 from sbc.model.errors import CloseCode, Refusal
@@ -45,9 +45,6 @@ LEAVING = frozenset({
 })  # fmt: skip
 """Close codes by which a node gives the session up; with any other it ends the session."""
 
-PENDING_CHECKPOINTS = 8
-"""How many checkpoints are kept that speak of node messages not yet here."""
-
 
 def receive(dialog: Dialog, event: Event, now: float) -> list[Command]:
     """Tell the dialog a fact; the answer is what the shell has to do, in this order."""
@@ -75,7 +72,7 @@ def _react(dialog: Dialog, event: Event, now: float) -> list[Command]:
         case Accepted():
             return _accepted(dialog, event.seat)
         case Declined():
-            return _not_taken(dialog, event.seat, now, event.reason)
+            return _declined(dialog, event, now)
         case LegOpened():
             return _leg_opened(dialog, event.seat, now)
         case LegRefused():
@@ -165,6 +162,13 @@ def _accepted(dialog: Dialog, number: int) -> list[Command]:
     return move.open_target(dialog)
 
 
+def _declined(dialog: Dialog, event: Declined, now: float) -> list[Command]:
+    seat = _seat(dialog, event.seat)
+    if seat is None or seat.step is not Step.INVITED:
+        return []  # a node that accepted has no second word
+    return _not_taken(dialog, event.seat, now, event.reason)
+
+
 def _not_taken(dialog: Dialog, number: int, now: float, reason: str) -> list[Command]:
     seat = _seat(dialog, number)
     if seat is None:
@@ -231,11 +235,10 @@ def _node_silent(dialog: Dialog, node: NodeId, now: float) -> list[Command]:
 
 
 def _checkpointed(dialog: Dialog, event: Checkpointed, now: float) -> list[Command]:
-    if not _owner_is(dialog, event.node, event.epoch) or not _credible(dialog, event.checkpoint):
+    serves = dialog.node is NodeSide.SERVING  # before that it was sent nothing, and can only say what it was told
+    if not serves or not _owner_is(dialog, event.node, event.epoch) or not _credible(dialog, event.checkpoint):
         return []
-    if dialog.node is not NodeSide.SERVING:
-        return []  # it was sent nothing yet: what it says can only be what it was told
-    dialog.pending = (*dialog.pending, event.checkpoint)[-PENDING_CHECKPOINTS:]
+    remember(dialog, event.checkpoint)
     if move.past_recall(dialog) or not settle_checkpoints(dialog):
         return []
     assert dialog.checkpoint is not None
@@ -271,7 +274,7 @@ def _reattached(dialog: Dialog, received: int, now: float) -> list[Command]:
         outbound.journal.restart(received + 1)
     gap = max(0, min(outbound.journal.first - 1, outbound.count) - received)
     dialog.account.lost += gap
-    dialog.client, dialog.park_until = ClientSide.PRESENT, None
+    dialog.client, dialog.park_until, dialog.recovered = ClientSide.PRESENT, None, False
     commands.append(Answer(received, gap, outbound.journal.since(received)))
     outbound.set_gate(Gate.OPEN)
     if dialog.node is NodeSide.WAITING and dialog.outage is None:

@@ -58,13 +58,18 @@ def confirmed(
 ) -> Dialog:
     """A dialog whose session is open since the time 0."""
     dialog = new_dialog(migration, nodes=nodes, roster=roster, journal=journal)
-    (bind,) = start(dialog, 0.0)
-    assert isinstance(bind, Bind)
-    play(dialog, (0.0, Bound(bind.binding), None))
+    start_of(dialog)
     if owner(dialog).trunk:
         play(dialog, (0.0, Accepted(owner(dialog).number), None))
     play(dialog, (0.0, LegOpened(owner(dialog).number), None))
     return dialog
+
+
+def start_of(dialog: Dialog) -> None:
+    """A client asks for a session, and the store takes its first binding."""
+    (bind,) = start(dialog, 0.0)
+    assert isinstance(bind, Bind)
+    play(dialog, (0.0, Bound(bind.binding), None))
 
 
 def owner(dialog: Dialog) -> Seat:
