@@ -23,6 +23,12 @@ class Resumption:
     lost: int
 
 
+def credible(dialog: Dialog, checkpoint: Checkpoint) -> bool:
+    """A node cannot have received what it was not sent, nor forget what it said was durable."""
+    made = durable(dialog)
+    return checkpoint.received <= dialog.sent and (made is None or checkpoint.covers(made))
+
+
 def remember(dialog: Dialog, checkpoint: Checkpoint) -> None:
     """Keep a checkpoint until the node messages it speaks of are here, within a bound."""
     # The oldest are the first whose messages arrive; of the rest the newest says the most.

@@ -10,8 +10,8 @@ from sbc.core import move, seating, standby
 from sbc.core.dialog import ClientSide, Dialog, MoveStep, NodeSide, Seat, Step
 from sbc.core.ending import end, turn_away
 from sbc.core.relay import Gate
-from sbc.core.resumption import durable, remember, settle_checkpoints
-from sbc.model.binding import Binding, Checkpoint
+from sbc.core.resumption import credible, remember, settle_checkpoints
+from sbc.model.binding import Binding
 from sbc.model.commands import Answer, Command, Park, ReplaceClient, Trim
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import (
@@ -236,19 +236,13 @@ def _node_silent(dialog: Dialog, node: NodeId, now: float) -> list[Command]:
 
 def _checkpointed(dialog: Dialog, event: Checkpointed, now: float) -> list[Command]:
     serves = dialog.node is NodeSide.SERVING  # before that it was sent nothing, and can only say what it was told
-    if not serves or not _owner_is(dialog, event.node, event.epoch) or not _credible(dialog, event.checkpoint):
+    if not serves or not _owner_is(dialog, event.node, event.epoch) or not credible(dialog, event.checkpoint):
         return []
     remember(dialog, event.checkpoint)
     if move.past_recall(dialog) or not settle_checkpoints(dialog):
         return []
     assert dialog.checkpoint is not None
     return [Trim(dialog.checkpoint), *move.checkpointed(dialog, now)]
-
-
-def _credible(dialog: Dialog, checkpoint: Checkpoint) -> bool:
-    """A node cannot have received what it was not sent, nor forget what it said was durable."""
-    made = durable(dialog)
-    return checkpoint.received <= dialog.sent and (made is None or checkpoint.covers(made))
 
 
 # The client's side.

@@ -36,7 +36,7 @@ from sbc.model.events import (
     NodeSilent,
 )
 from sbc.model.leg import Cause, Role, State
-from sbc.model.manifest import Migration, Output, Replay, Standby
+from sbc.model.manifest import Migration, Output, Standby
 from tests.core.playbook import (
     about,
     asked,
@@ -274,32 +274,6 @@ def test_a_gap_ends_the_session_or_is_counted_where_it_is_tolerated() -> None:
         if state is State.HELD:
             rebound(dialog, 1.0)
         assert dialog.account.lost == missing > 0
-
-
-def test_what_a_plain_node_was_sent_is_unknown_and_not_sent_again() -> None:
-    roster = roster_of(2)
-    for standing in roster:
-        standing.trunk = standing.checkpoints = False
-    dialog = confirmed(roster=roster)
-    exchange(dialog, 3, 1)
-    play(dialog, (1.0, RESET, None))
-    dialog.inbound.admit(asked("q4"))
-    play(dialog, (1.1, Bound(claim(dialog, owner(dialog), 1).binding), None))
-    play(dialog, (1.2, LegOpened(2), [
-        Serve(2, [asked("q4")]), Report(Cause.FAILOVER, "moved", about(0.2), 1, 0, 3),
-    ]))  # fmt: skip
-
-
-def test_a_plain_node_that_rebuilds_its_state_is_sent_everything() -> None:
-    roster = roster_of(2)
-    for standing in roster:
-        standing.trunk = standing.checkpoints = False
-    dialog = confirmed(Migration(replay=Replay.ALL), roster=roster)
-    exchange(dialog, 2, 1)
-    play(dialog, (1.0, RESET, None), (1.1, Bound(claim(dialog, owner(dialog), 1).binding), None))
-    play(dialog, (1.2, LegOpened(2), [
-        Serve(2, [asked("q1"), asked("q2")]), Report(Cause.FAILOVER, "moved", about(0.2), 2, 0, 2),
-    ]))  # fmt: skip
 
 
 def test_owners_that_die_one_after_the_other_slow_the_search_down() -> None:
