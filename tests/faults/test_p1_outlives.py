@@ -106,6 +106,7 @@ async def test_a_client_is_held_while_no_node_lives_and_served_by_the_first_that
     await client.answered()
     for node in scene.nodes.values():
         node.kill()
+    await scene.all_sessions("held")
     await client.say()
     await scene.edge.sees(*scene.nodes.values(), state="down")
     assert client.open_still

@@ -10,13 +10,6 @@ from tests.support.scene import Scene
 from tests.support.wait import wait_until
 
 
-async def idle(scene: Scene, node: str) -> None:
-    """Wait until no session is left on the node."""
-    async def left() -> bool:
-        return not await scene.edge.sessions(f"?node={node}")
-    await wait_until(left, f"no sessions on {node}")
-
-
 @pytest.mark.parametrize("standby", ["cold", "warm"])
 async def test_a_drained_node_is_emptied_and_nobody_notices(scene: Scene, standby: str) -> None:
     scene.trunk("a", "b", checkpoint="message")
@@ -27,7 +20,7 @@ async def test_a_drained_node_is_emptied_and_nobody_notices(scene: Scene, standb
         await client.say(60, every=0.01)
     status, answer = await scene.edge.post(f"/api/v1/nodes/{node}/drain")
     assert status in (200, 202), answer
-    await idle(scene, node)
+    await scene.no_sessions(f"?node={node}")
     late = await scene.client()
     await late.say()
     await late.answered()
@@ -48,7 +41,7 @@ async def test_a_node_may_ask_to_be_drained(scene: Scene) -> None:
     clients = await scene.talking(6)
     leaving = scene.owner(clients[0])
     leaving.signal(signal.SIGUSR1)
-    await idle(scene, leaving.name)
+    await scene.no_sessions(f"?node={leaving.name}")
     for client in clients:
         await client.say(2)
         await client.answered()
@@ -79,7 +72,7 @@ async def test_a_plain_node_is_drained_when_its_sessions_are_idle(scene: Scene) 
     clients = await scene.talking(6)
     node = clients[0].node
     await scene.edge.post(f"/api/v1/nodes/{node}/drain")
-    await idle(scene, node)
+    await scene.no_sessions(f"?node={node}")
     for client in clients:
         await client.say()
         await client.answered()

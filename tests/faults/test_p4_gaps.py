@@ -19,13 +19,6 @@ async def refusal(client: Talker, **how: object) -> int:
     return refused.value.response.status_code
 
 
-async def parked(scene: Scene) -> None:
-    """Wait until the edge knows that the client is away."""
-    async def away() -> bool:
-        return [row["state"] for row in await scene.edge.sessions()] == ["parked"]
-    await wait_until(away, "the session is parked")
-
-
 @pytest.mark.parametrize("kind", ["plain", "trunk"])
 async def test_a_client_comes_back_to_everything_that_was_said_meanwhile(scene: Scene, kind: str) -> None:
     getattr(scene, kind)("a", "b")
@@ -36,7 +29,7 @@ async def test_a_client_comes_back_to_everything_that_was_said_meanwhile(scene: 
     await client.say(60, every=0.01)
     await client.has(5)
     await client.drop()
-    await parked(scene)
+    await scene.all_sessions("parked")
     count = len(client.heard)
     await client.reattach()
     assert client.answer_headers["session-resumed"] == str(count)
@@ -68,7 +61,7 @@ async def test_the_owner_is_killed_while_the_client_is_away(scene: Scene) -> Non
     await client.say(80, every=0.01)
     await client.has(10)
     await client.drop()
-    await parked(scene)
+    await scene.all_sessions("parked")
     scene.owner(client).kill()
     await client.reattach()
     await client.say()
@@ -86,7 +79,7 @@ async def test_what_the_journal_no_longer_holds_is_announced_as_a_gap(scene: Sce
     await client.has(3)
     await client.drop()
     node = scene.nodes["a"]
-    await parked(scene)
+    await scene.all_sessions("parked")
     async def all_said() -> bool:
         session = await scene.only_session()
         row = await scene.edge.session(session)
@@ -125,8 +118,8 @@ async def test_a_held_session_with_a_hole_is_ended_with_its_size(scene: Scene) -
 
 
 async def test_a_manifest_that_tolerates_the_loss_goes_on_and_counts_it(scene: Scene) -> None:
-    scene.trunk("a", "b", checkpoint="never")
-    await scene.open(SMALL, tolerated_loss="any")
+    scene.plain("a", "b")
+    await scene.open(SMALL, tolerated_loss="any", replay="all")
     client = await scene.client()
     for _ in range(40):
         await client.say(ballast=1000)
@@ -216,10 +209,7 @@ async def test_a_session_whose_client_stays_away_ends_and_is_gone(scene: Scene) 
     await client.say()
     await client.answered()
     await client.drop()
-
-    async def gone() -> bool:
-        return not await scene.edge.sessions()
-    await wait_until(gone, "the session has ended")
+    await scene.no_sessions()
     assert await refusal(client, token=client.token) == 404
     await wait_until(lambda: scene.nodes["a"].history("closed"), "the node leg is closed")
 

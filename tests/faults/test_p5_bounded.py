@@ -106,13 +106,9 @@ async def test_a_client_that_is_away_costs_no_more_than_its_journal(scene: Scene
         await client.say(2000, pad=16_000)
         await client.has(1)
         await client.drop()
-    await wait_until(lambda: _parked(scene, 4), "all are parked")
+    await scene.all_sessions("parked")
     await round_trips(scene, 1.5)
     assert memory(scene) - before < 16 * MIB
-
-
-async def _parked(scene: Scene, count: int) -> bool:
-    return len([row for row in await scene.edge.sessions() if row["state"] == "parked"]) == count
 
 
 async def test_sessions_of_one_principal_are_limited(scene: Scene) -> None:

@@ -7,7 +7,6 @@ import sys
 
 from tests.support.nodes import ROOT
 from tests.support.scene import Scene
-from tests.support.wait import wait_until
 
 
 async def test_a_failover_is_measured_and_recorded(scene: Scene) -> None:
@@ -30,10 +29,7 @@ async def test_a_failover_is_measured_and_recorded(scene: Scene) -> None:
     assert await edge.metric("sbc_dialogs", state="confirmed") == 1
     session = await scene.only_session()
     await client.close()
-
-    async def none_left() -> bool:
-        return not await edge.sessions()
-    await wait_until(none_left, "the session has ended")
+    await scene.no_sessions()
     assert await edge.stop() == 0
     lines = [json.loads(line) for line in records.read_text().splitlines()]
     assert any(session in json.dumps(line) for line in lines), lines
@@ -52,10 +48,7 @@ async def test_an_altered_record_is_noticed(scene: Scene) -> None:
     await scene.open({"edge": {"records": str(records)}})
     for client in await scene.talking(3):
         await client.close()
-
-    async def none_left() -> bool:
-        return not await scene.edge.sessions()
-    await wait_until(none_left, "the sessions have ended")
+    await scene.no_sessions()
     assert await scene.edge.stop() == 0
     whole = records.read_text()
     lines = whole.splitlines(keepends=True)

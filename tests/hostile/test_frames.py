@@ -52,7 +52,7 @@ BAD = {
     "claim of a message over the limit": (frame(TEXT, b"", length=2**40, width=64), 1009),
     "fragments over the limit": (frame(TEXT, b"x" * 40_000, fin=False) + frame(CONTINUATION, b"x" * 40_000), 1009),
     "many small fragments over the limit":
-        (frame(BINARY, b"", fin=False) + frame(CONTINUATION, b"x" * 700, fin=False) * 100, 1009),
+        (frame(BINARY, b"", fin=False) + frame(CONTINUATION, b"x" * 700, fin=False) * 200, 1009),
 }
 
 
@@ -114,7 +114,7 @@ async def test_a_message_in_single_bytes_is_a_message(edge: Ground) -> None:
     client.abort()
 
 
-@pytest.mark.parametrize("code", [1000, 1001, 1003, 1007, 1011, 3000, 3999, 4000, 4999])
+@pytest.mark.parametrize("code", [1000, 1003, 1007, 1011, 3000, 3999, 4000, 4999])
 async def test_a_goodbye_is_answered_in_kind_and_passed_on(edge: Ground, code: int) -> None:
     client = await RawClient.opened(edge.edge.port)
     before = len(edge.nodes["a"].history("closed"))

@@ -9,6 +9,7 @@ from tests.support.clients import InvalidStatus
 from tests.support.raw import TEXT, RawClient, frame, upgrade
 from tests.support.scene import Scene
 from tests.support.stubs import StubNode, accepted
+from tests.support.wait import wait_until
 
 Leg = Callable[[str, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -90,22 +91,39 @@ FRAMES = {
 
 
 @pytest.mark.parametrize("what", FRAMES)
-async def test_bad_frames_of_a_node_are_a_lost_node_to_its_client(scene: Scene, stub: StubNode, what: str) -> None:
+async def test_bad_frames_of_a_node_end_its_leg_and_not_the_session(scene: Scene, stub: StubNode, what: str) -> None:
     async def behave(head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(accepted(head))
         await reader.read(1)
-        if what == "reset":
+        if stub.legs > 1:
+            writer.write(b"\x81\x04well")
+        elif what == "reset":
             writer.transport.abort()
         else:
             writer.write(FRAMES[what])
-            await reader.read()
+        await reader.read()
     stub.behave = behave
     await opened(scene, stub)
     client = await RawClient.opened(scene.edge.port)
     await client.send(frame(TEXT, b"go on"))
-    assert await client.close_code() == 1014, "held, tried again within `hold`, then given up"
+    await wait_until(lambda: stub.legs == 2, "the session is given a new leg")
+    await scene.all_sessions("confirmed")
+    await client.send(frame(TEXT, b"again"))
+    answer = await client.frame()
+    assert answer is not None and answer.payload == b"well", "nothing of the bad leg reached the client"
     assert "Traceback" not in scene.edge.log()
     assert (await scene.edge.get("/healthz"))[0] == 200
+
+
+async def test_a_node_that_only_ever_breaks_is_given_up_in_the_end(scene: Scene, stub: StubNode) -> None:
+    async def behave(head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(accepted(head) + FRAMES["reserved opcode"])
+        await reader.read()
+    stub.behave = behave
+    await opened(scene, stub)
+    client = await RawClient.opened(scene.edge.port)
+    assert await client.close_code() == 1014
+    assert stub.legs < 50, "it is tried again, but not in a busy loop"
 
 
 async def test_headers_of_a_node_that_are_not_for_clients_do_not_reach_them(scene: Scene, stub: StubNode) -> None:

@@ -56,6 +56,8 @@ class Seat:
         """Node messages up to this one are thought again but not said again."""
         self.wake = asyncio.Event()
         self.owner = asyncio.Event()
+        self.early: list[str] = []
+        """Client messages that came before the session was ours: the trunk and the leg race."""
         self.kept = invite.get("checkpoint")
         if self.role == "owner":
             self.owner.set()
@@ -65,6 +67,14 @@ class Seat:
         state = self.kept["state"] if self.kept else None
         self.conversation = Conversation.resumed(received, sent, state)
         self.quiet_until = sent if self.regenerate else delivered
+
+    def attend(self) -> None:
+        """Hear what has come, once the session is ours."""
+        if self.owner.is_set():
+            for text in self.early:
+                self.conversation.hear(text)
+            self.early.clear()
+            self.wake.set()
 
 
 class Node:
@@ -139,19 +149,13 @@ class Node:
         leg = web.WebSocketResponse(compress=False, max_msg_size=0)
         await leg.prepare(request)
         self.chore(self.answer(seat, leg))
-        early: list[str] = []
         async for message in leg:
             if message.type is not aiohttp.WSMsgType.TEXT:
                 continue
             number = json.loads(message.data)["n"]
             self.history.write("heard", session=key, epoch=seat.epoch, role=seat.role, n=number)
-            early.append(message.data)
-            if not seat.owner.is_set():
-                continue
-            for text in early:
-                seat.conversation.hear(text)
-            early.clear()
-            seat.wake.set()
+            seat.early.append(message.data)
+            seat.attend()
             if self.options.quit_after and seat.conversation.received >= self.options.quit_after:
                 await self.tell("bye", session=key, epoch=seat.epoch, result="done")
         self.history.write("closed", session=key, epoch=epoch, code=leg.close_code)
@@ -172,6 +176,7 @@ class Node:
                 seat.epoch, seat.role, seat.kept = message["epoch"], "owner", message["checkpoint"]
                 seat.resume(message["received"], message["sent"], message["delivered"])
                 seat.owner.set()
+                seat.attend()
             case "checkpoint_now" if seat is not None and self.options.checkpoint != "off":
                 await self.checkpoint(seat)
             case "release" if seat is not None and seat.epoch <= message["epoch"]:

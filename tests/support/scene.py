@@ -8,6 +8,7 @@ from typing import Any
 from tests.support.clients import Talker
 from tests.support.edge import Edge, free_port
 from tests.support.nodes import NodeProcess
+from tests.support.wait import wait_until
 
 
 class Scene:
@@ -76,8 +77,26 @@ class Scene:
         assert len(rows) == 1, rows
         return str(rows[0].get("session", rows[0].get("id")))
 
+    async def all_sessions(self, state: str) -> None:
+        """Wait until every dialog is in this state."""
+        async def settled() -> bool:
+            rows = await self.edge.sessions()
+            return bool(rows) and all(row["state"] == state for row in rows)
+        await wait_until(settled, f"all sessions are {state}")
+
+    async def no_sessions(self, query: str = "") -> None:
+        """Wait until there is no dialog left, of those that `query` is about."""
+        async def empty() -> bool:
+            return not await self.edge.sessions(query)
+        await wait_until(empty, f"no sessions {query}")
+
     async def close(self) -> None:
         """End everything that was started, by its pid; show what the edge said (seen when a test fails)."""
+        if self.edge.running:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(2):
+                    print("---- sessions", *await self.edge.sessions("?limit=20"), sep="\n")
+                    print("---- nodes", *(await self.edge.nodes()).values(), sep="\n")
         for client in self.clients:
             if client.socket is not None:
                 client.socket.transport.abort()
