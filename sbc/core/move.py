@@ -11,7 +11,7 @@ exactly what the client has; what the old one still says after its last checkpoi
 from sbc.core.dialog import Dialog, Move, MoveStep, NodeSide, Step
 from sbc.core.ending import leave
 from sbc.core.resumption import account_for, bearable, durable, resumption
-from sbc.core.seating import ATTEMPT, lose_owner, pass_messages
+from sbc.core.seating import ATTEMPT, STANDBY_REST, lose_owner, pass_messages
 from sbc.model.binding import Binding, Resume
 from sbc.model.commands import Bind, CheckpointNow, Command, FreezeNode, Invite, OpenLeg, Promote, Report
 from sbc.model.ids import NodeId
@@ -176,7 +176,7 @@ def switch(dialog: Dialog, binding: Binding, now: float) -> list[Command]:
             commands.append(Promote(seat.node, seat.epoch, _resume(dialog, move), dialog.checkpoint))
     dialog.binding, dialog.owner, dialog.move = binding, seat, None
     serving = pass_messages(dialog, seat, point.received, point.suppress)
-    dialog.standby_at = now
+    dialog.standby_at = now + STANDBY_REST
     held = now - (move.held_since if move.held_since is not None else now)
     report = account_for(dialog, move.cause, held, len(serving[0].replay), point.lost, 0)
     return [*commands, *serving, report]

@@ -264,8 +264,7 @@ class Relay:
             out.append(message)
         elif self._masked:  # a client's message that no node was sent yet
             self.journal.insist(message, 0, len(message))
-            if self.journal.octets > self.journal.limit:
-                self.attention = True
+            self.attention = True  # somebody waits; and the journal may be full
         else:
             self.journal.append(message, 0, len(message))
 

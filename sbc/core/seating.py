@@ -33,6 +33,8 @@ ATTEMPT = 3.0
 RETRY = 0.1
 """How soon a dialog that nobody could take looks again."""
 LONGEST_RETRY = 2.0
+STANDBY_REST = 1.0
+"""How long after a handover another standby is looked for."""
 FRUITLESS_BORNE = 3
 """Owners lost in a row before they said anything: from then on the search slows down."""
 
@@ -178,7 +180,8 @@ def serve(dialog: Dialog, now: float) -> list[Command]:
     point, unknown = resumption(dialog, base), unknowable(dialog, base)
     serving = pass_messages(dialog, seat, point.received, point.suppress)
     dialog.node, dialog.outage = NodeSide.SERVING, None
-    dialog.standby_at = now
+    # A standby can wait until those are served that have no owner at all.
+    dialog.standby_at = now if joining else now + STANDBY_REST
     if joining:
         dialog.client = ClientSide.PRESENT
         dialog.outbound.set_gate(Gate.OPEN)

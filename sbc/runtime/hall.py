@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sbc.core import seating
-from sbc.core.dialog import Dialog
+from sbc.core.dialog import Dialog, NodeSide
 from sbc.core.journal import Journal
 from sbc.core.relay import Relay, Tally
 from sbc.core.screening import check_head, claims
@@ -188,7 +188,8 @@ class Hall:
 
     def node_ready(self) -> None:
         for session in self.by_rank():
-            session.tell(NodeReady())
+            if session.dialog.node is NodeSide.WAITING:
+                session.tell(NodeReady())
 
     def node_says(self, node: NodeId, message: Mapping[str, Any]) -> None:
         session = self.sessions.get(SessionId(message["session"]))

@@ -53,32 +53,19 @@ class Legs:
         return [stands for stands in self._seats.values() if isinstance(stands, Link)]
 
     def open(self, order: OpenLeg) -> None:
-        """Dial a node; in its turn, if it is one of many that have to move."""
+        """Dial a node."""
         session = self._session
         standing = session.house.roster.get(order.node)
         if standing is None:
             session.tell(LegRefused(order.seat, 0, "node gone"))
             return
         wanted = dial(order, standing.node, self.opened, session.dialog.session, session.dialog.manifest)
-        paced = order.resume is not None
-        approach = Approach(wanted, session, order.seat, lambda outcome: self._arrived(order, outcome, paced))
+        approach = Approach(wanted, session, order.seat, lambda outcome: self._arrived(order, outcome))
         self._seats[order.seat] = approach
+        session.house.spawn("open leg", approach.run())
 
-        def start() -> bool:
-            if self._seats.get(order.seat) is not approach:
-                return False
-            session.house.spawn("open leg", approach.run())
-            return True
-
-        if paced:
-            session.house.pace.enter(order.node, session.dialog.manifest.continuity.rank, start)
-        else:
-            start()
-
-    def _arrived(self, order: OpenLeg, outcome: Opened | Failed, paced: bool) -> None:
+    def _arrived(self, order: OpenLeg, outcome: Opened | Failed) -> None:
         session = self._session
-        if paced:
-            session.house.pace.leave(order.node)
         if isinstance(outcome, Failed):
             self._seats.pop(order.seat, None)
             if outcome.status == 0:

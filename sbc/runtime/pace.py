@@ -1,4 +1,7 @@
-"""How many handovers go to a node at a time: those that take over must not be trampled. Synchronous first."""
+"""How many sessions take a seat on a node at a time when many have to: those that take over must not be trampled.
+
+Synchronous sessions go first; among equals, those whose client is waiting for an answer.
+"""
 
 import heapq
 from collections import Counter
@@ -7,35 +10,48 @@ from itertools import count
 
 from sbc.model.ids import NodeId
 
-AT_ONCE = 64
-"""Handovers under way to one node."""
+AT_ONCE = 16
+"""Sessions that take a seat on one node at the same time. More would share the same work and all be late."""
+
+Start = Callable[[], bool]
 
 
 class Pace:
-    """Queues of what is to be started, one for each node."""
+    """Queues of sessions, one for each node."""
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._at_once = at_once
         self._running: Counter[NodeId] = Counter()
-        self._waiting: dict[NodeId, list[tuple[int, int, Callable[[], bool]]]] = {}
+        self._waiting: dict[NodeId, list[tuple[int, int, int, Start]]] = {}
         self._order = count()
+        self._letting_in = False
 
-    def enter(self, node: NodeId, rank: int, start: Callable[[], bool]) -> None:
-        """Start now, or when it is this one's turn: lower ranks first. `start` answers whether it is still wanted."""
-        if self._running[node] < self._at_once:
-            if start():
-                self._running[node] += 1
-            return
-        heapq.heappush(self._waiting.setdefault(node, []), (rank, next(self._order), start))
+    def enter(self, node: NodeId, rank: int, waiting: bool, start: Start) -> None:
+        """Start when it is this one's turn. `start` answers whether it is still wanted; then it has to `leave`.
+
+        rank: lower ones go first. waiting: whether somebody waits for it. It may be asked for again to go further up.
+        """
+        heapq.heappush(self._waiting.setdefault(node, []), (rank, not waiting, next(self._order), start))
+        self._let_in(node)
 
     def leave(self, node: NodeId) -> None:
         """One that was started has come to an end."""
         self._running[node] -= 1
-        waiting = self._waiting.get(node)
-        while waiting and self._running[node] < self._at_once:
-            if heapq.heappop(waiting)[2]():
+        self._let_in(node)
+
+    def _let_in(self, node: NodeId) -> None:
+        if self._letting_in:
+            return  # one that ended while it was let in: the loop below goes on
+        self._letting_in = True
+        try:
+            waiting = self._waiting.get(node, [])
+            while waiting and self._running[node] < self._at_once:
                 self._running[node] += 1
+                if not heapq.heappop(waiting)[3]():
+                    self._running[node] -= 1
+        finally:
+            self._letting_in = False
         if not waiting:
             self._waiting.pop(node, None)
-        if self._running[node] <= 0:
-            del self._running[node]
+            if self._running[node] <= 0:
+                del self._running[node]

@@ -40,6 +40,7 @@ from sbc.runtime import signalling
 from sbc.runtime.house import House
 from sbc.runtime.legs import Legs
 from sbc.runtime.opening import Opening, answer_headers
+from sbc.runtime.turn import Turn
 from sbc.transports.websocket import Doorstep
 from sbc.wire.link import Link, Pause
 
@@ -49,7 +50,7 @@ class Session:
 
     __slots__ = (
         "_armed", "_busy", "_events", "_timer", "client", "closed", "dialog", "door", "house", "legs", "policy",
-        "record",
+        "record", "turn",
     )  # fmt: skip
 
     def __init__(self, house: House, dialog: Dialog, policy: Policy, record: Stored, opened: Opening) -> None:
@@ -59,6 +60,7 @@ class Session:
         self.policy = policy
         self.record = record
         self.legs = Legs(self, opened)
+        self.turn = Turn(self)
         self.door: Doorstep | None = None
         """The client that waits for its answer."""
         self.client: Link | None = None
@@ -80,7 +82,7 @@ class Session:
                     self._perform(command)
         finally:
             self._busy = False
-        self._settle()
+        self.settle()
 
     def start(self, commands: list[Command]) -> None:
         """Carry out the first orders of a new dialog."""
@@ -93,9 +95,11 @@ class Session:
         if self._events:
             self.tell(self._events.pop(0))
         else:
-            self._settle()
+            self.settle()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """After orders were carried out: end the turn, set the timer, and leave if it is over."""
+        self.turn.end()
         deadline = self.dialog.deadline
         if deadline == self._armed and self.closed is None:
             return
@@ -117,10 +121,10 @@ class Session:
         match command:
             case Bind():
                 self._bind(command)
-            case Invite() | Release() | Promote() | CheckpointNow():
+            case Invite() | OpenLeg():
+                self.turn.take(command)
+            case Release() | Promote() | CheckpointNow():
                 signalling.carry_out(self, command)
-            case OpenLeg():
-                self.legs.open(command)
             case CloseLeg():
                 self.legs.close(command)
             case FreezeNode():
@@ -203,6 +207,8 @@ class Session:
             self._broke_protocol(link, relay.fault.code, relay.fault.reason)
         elif relay.journal.octets > relay.journal.limit:
             link.pause(Pause.CROWDED)
+        elif link is self.client:
+            self.turn.hurry()
 
     def _said_goodbye(self, link: Link, code: int, reason: str) -> None:
         link.finish(code, "")

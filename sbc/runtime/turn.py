@@ -1,0 +1,77 @@
+"""A session's turn on a node: when many have to move, each takes its seat when it is let in (runtime/pace.py)."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from sbc.core.dialog import ClientSide, Step
+from sbc.model.commands import Invite, OpenLeg
+from sbc.model.ids import NodeId
+from sbc.model.leg import Role
+from sbc.runtime import signalling
+from sbc.runtime.signalling import Speaker
+
+STANDBY = 3
+"""Added to the rank of a class: a standby comes after all those that have no owner."""
+
+
+class Taker(Speaker, Protocol):
+    """The session, as its turn sees it."""
+
+    def settle(self) -> None:
+        """Orders were carried out."""
+
+
+class Turn:
+    """Takes seats by invitation or by opening a leg: at once for a new session, in turn for one that moves."""
+
+    __slots__ = ("_node", "_queued", "_session")
+
+    def __init__(self, session: Taker) -> None:
+        self._session = session
+        self._node: NodeId | None = None
+        """Where this session has its turn."""
+        self._queued: tuple[NodeId, Callable[[], bool]] | None = None
+        """What waits for its turn, and where."""
+
+    def take(self, order: Invite | OpenLeg) -> None:
+        """Have a seat taken."""
+        self.end()  # the seat before may have been given up a moment ago
+        if self._session.dialog.client is ClientSide.JOINING or self._node == order.node:
+            self._perform(order)
+            return
+
+        def start() -> bool:
+            wanted = self._node is None and any(seat.number == order.seat for seat in self._session.dialog.seats)
+            if wanted:
+                self._node = order.node
+                self._perform(order)
+                self._session.settle()
+            return wanted
+
+        self._queued = order.node, start
+        self._enter(order.node, start, STANDBY if order.role is Role.STANDBY else 0)
+
+    def hurry(self) -> None:
+        """The client began to wait: it goes before those whose clients say nothing."""
+        if self._queued is not None and self._node is None:
+            self._enter(*self._queued, 0)
+
+    def _enter(self, node: NodeId, start: Callable[[], bool], later: int) -> None:
+        dialog = self._session.dialog
+        waiting = dialog.inbound.count > dialog.sent
+        self._session.house.pace.enter(node, dialog.manifest.continuity.rank + later, waiting, start)
+
+    def _perform(self, order: Invite | OpenLeg) -> None:
+        if isinstance(order, Invite):
+            signalling.carry_out(self._session, order)
+        else:
+            self._session.legs.open(order)
+
+    def end(self) -> None:
+        """Let the next one in, once no seat of this session on that node is being taken any more."""
+        if self._node is None:
+            return
+        taking = (Step.INVITED, Step.OPENING)
+        if not any(seat.node == self._node and seat.step in taking for seat in self._session.dialog.seats):
+            node, self._node, self._queued = self._node, None, None
+            self._session.house.pace.leave(node)
