@@ -58,6 +58,8 @@ class Found:
     """From the event until every session was answered by another node."""
     ownerless: Counter[float] = field(default_factory=Counter)
     """The edge's sbc_handover_gap_seconds: sessions by the upper bound of their bucket."""
+    costs: list[float] = field(default_factory=list)
+    """CPU seconds of the edge for each session moved, beyond what the traffic costs anyway; one figure a round."""
     messages: int = 0
     faults: Counter[str] = field(default_factory=Counter)
 
@@ -68,7 +70,9 @@ async def round_of(here: Stage, scenario: Scenario, options: argparse.Namespace,
     talkers = await gather_talkers(edge.url(False), options.sessions)
     if scenario.standby == "warm":
         await standbys_ready(nodes, options.sessions)
+    before = edge.cpu()
     await asyncio.sleep(CALM)
+    usual = (edge.cpu() - before) / CALM
     for talker in talkers:
         found.round_trips += talker.round_trips[1:]
         talker.round_trips.clear()
@@ -77,10 +81,11 @@ async def round_of(here: Stage, scenario: Scenario, options: argparse.Namespace,
     moved = [talker for talker in talkers if talker.node in names]
     if not 0.3 < len(moved) / len(talkers) < 0.7:
         raise BenchError(f"{len(moved)} of {len(talkers)} sessions are on {', '.join(names)}: not half of them")
-    began = time.perf_counter()
+    before, began = edge.cpu(), time.perf_counter()
     await strike(scenario, leaving, edge.plan)
     await until(lambda: not any(talker.node in names for talker in moved), WITHIN)
     found.until_moved.append(time.perf_counter() - began)
+    found.costs.append((edge.cpu() - before - usual * found.until_moved[-1]) / len(moved))
     found.faults["not moved in time"] += sum(talker.node in names for talker in moved)
     await asyncio.sleep(CALM)
     found.ownerless += await asyncio.to_thread(ownerless, edge.plan)
@@ -169,11 +174,12 @@ def play(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         found = uvloop.run(rounds(here, options))
     rows = [[str(scenario), len(of.gaps), *(_ms(percentile(of.gaps, share)) for share in (0.5, 0.99, 1)),
              *(_ms(bucket(of.ownerless, share)) for share in (0.5, 0.99)), _ms(percentile(of.bystanders, 0.99)),
-             _ms(median(of.round_trips)), max(of.until_moved), of.messages, sum(of.faults.values())]
+             _ms(median(of.round_trips)), max(of.until_moved), _us(median(of.costs)), of.messages,
+             sum(of.faults.values())]
             for scenario, of in found.items()]
     text = table(f"Handover of half of {options.sessions:,} sessions in traffic, {options.nodes} nodes, times in ms",
                  ["event, standby", "moved", "gap p50", "p99", "max", "no owner p50 <=", "p99 <=", "bystanders p99",
-                  "round trip", "all moved, s", "messages", "faults"], rows)
+                  "round trip", "all moved, s", "us CPU a move", "messages", "faults"], rows)
     for scenario, of in found.items():
         for fault, number in of.faults.items():
             if number:
@@ -191,6 +197,10 @@ def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else seconds * 1000
 
 
+def _us(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1e6
+
+
 def _figures(of: Found) -> dict[str, Any]:
     shares = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
     return {
@@ -199,7 +209,7 @@ def _figures(of: Found) -> dict[str, Any]:
         "bystanders_ms": {name: _ms(percentile(of.bystanders, share)) for name, share in shares.items()},
         "round_trip_ms": {name: _ms(percentile(of.round_trips, share)) for name, share in shares.items()},
         "no_owner_seconds": {str(bound): count for bound, count in sorted(of.ownerless.items())},
-        "seconds_until_all_moved": of.until_moved,
+        "seconds_until_all_moved": of.until_moved, "edge_us_cpu_per_move": [one * 1e6 for one in of.costs],
     }
 
 
