@@ -19,6 +19,7 @@ async def test_no_client_of_a_killed_plain_node_is_disconnected(scene: Scene) ->
     clients = await scene.talking(20)
     assert {client.node for client in clients} == {"a", "b"}, "both nodes must have had sessions"
     scene.nodes["a"].kill()
+    await scene.no_sessions("?node=a")
     for client in clients:
         await client.say(3)
     for client in clients:

@@ -1,7 +1,9 @@
 """The edge as a process: its configuration, its ports, its admin door, its end."""
 
 import asyncio
+import itertools
 import os
+import random
 import re
 import signal
 import socket
@@ -20,12 +22,22 @@ from tests.support.wait import PATIENCE, wait_until
 Tree = dict[str, Any]
 
 
+# Below the ports that the kernel gives to outgoing connections: one of those could take a port between the moment it is
+# found free here and the moment its process listens on it. A random start keeps test runs side by side apart.
+_PORTS = itertools.cycle(random.sample(range(12_000, 32_000), 20_000))
+
+
 def free_port() -> int:
     """A TCP port of the loopback that nobody has at the moment."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
+    for port in _PORTS:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("unreachable: the cycle has no end")
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Tree:

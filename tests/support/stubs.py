@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
@@ -97,8 +98,9 @@ class RawTrunk:
     async def text(self, text: str) -> None:
         """Any text; a trunk that the edge has closed swallows it."""
         assert self._socket is not None
-        if not self._socket.closed:
-            await self._socket.send_str(text)
+        with contextlib.suppress(ConnectionError):
+            if not self._socket.closed:
+                await self._socket.send_str(text)
 
     async def hears(self, kind: str) -> dict[str, Any]:
         """The first message of this type, waited for."""
