@@ -1,6 +1,7 @@
 """The roof: builds the edge from a configuration file and runs it; or runs it with two demo nodes beside it."""
 
 import resource
+import shlex
 import ssl
 import subprocess
 import sys
@@ -105,20 +106,32 @@ def _start_node(name: str, port: int, trunk: str) -> "subprocess.Popen[bytes]":
 
 
 def _what_to_try(config: Config, path: str, nodes: "dict[str, subprocess.Popen[bytes]]") -> str:
-    where = config.listeners[0].listen
-    pids = ", ".join(f"{name} is process {process.pid}" for name, process in nodes.items())
+    where = f"ws://{config.listeners[0].listen}/chat"
+    (one, first), (other, second) = nodes.items()
     prefix = Path(sys.executable).parent
     here = Path.cwd()
     tools = prefix.relative_to(here) if prefix.is_relative_to(here) else prefix
+    file = shlex.quote(path)
+    trunk = config.trunk.listen if config.trunk else ""
     return f"""
-The edge listens on ws://{where}/chat, and two demo agents serve behind it ({pids}).
+The edge listens on {where}. Two demo agents serve behind it: {one} is process {first.pid}, {other} is {second.pid}.
 
-  talk to it          {tools}/python -m websockets ws://{where}/chat
-  who owns what       {tools}/sbc sessions -c {path}
-  kill an owner       kill -9 {nodes["a"].pid}      while it answers: the answer goes on, word for word, from {"b"}
-  move a session      {tools}/sbc migrate SESSION -c {path}
-  drain a node        {tools}/sbc drain b -c {path}
-  metrics             curl http://{config.admin.listen}/metrics
+Talk to it in another terminal, in this directory: say something, and the answer comes word by word.
 
-Ctrl-C stops all of it.
+  {tools}/python -m websockets {where}
+
+In a third terminal, while an answer comes, kill the agent that gives it, whichever of the two that is. The other one
+goes on with the answer: no word is missing, none is said twice, and the connection stays open.
+
+  kill -9 $({tools}/sbc sessions -c {file} --node {one} | grep -q confirmed && echo {first.pid} || echo {second.pid})
+
+  who owns what    {tools}/sbc sessions -c {file}
+                   {tools}/sbc nodes -c {file}
+  bring {one} back     {tools}/python -m sbc.demo.agent --name {one} --port {NODES[0][1]} --edge ws://{trunk}/trunk
+  bring {other} back     {tools}/python -m sbc.demo.agent --name {other} --port {NODES[1][1]} --edge ws://{trunk}/trunk
+  move a session   {tools}/sbc migrate SESSION -c {file}      (SESSION: the first column of `sbc sessions`)
+  empty a node     {tools}/sbc drain {other} -c {file}            (and give it work again: sbc undrain {other})
+  metrics          curl http://{config.admin.listen}/metrics
+
+Ctrl-C stops the edge and the two agents.
 """
