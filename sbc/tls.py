@@ -1,6 +1,7 @@
 """Certificates: TLS contexts that pick a certificate by SNI and take new ones without a restart."""
 
 import ssl
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,10 @@ class Shelf:
         wildcard = "*." + name.partition(".")[2]
         return self.by_name.get(name) or self.by_name.get(wildcard) or self.first
 
+    def choose(self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _own: ssl.SSLContext) -> None:
+        """Switch a handshake to the context for its name: the callback of `first`, with which they all begin."""
+        connection.context = self.pick(name)
+
 
 def stock(certificates: Sequence[tuple[str, str]], min_version: str) -> Shelf:
     """Load pairs of (certificate file, key file). Raises OSError or ssl.SSLError if one cannot be used."""
@@ -41,7 +46,10 @@ def stock(certificates: Sequence[tuple[str, str]], min_version: str) -> Shelf:
         expires = min(expires, leaf.not_valid_after_utc.timestamp())
         for name in _names(leaf):
             by_name.setdefault(name, context)
-    return Shelf(contexts[0], by_name, expires)
+    shelf = Shelf(contexts[0], by_name, expires)
+    # Called for every handshake, with None from clients that name no server.
+    shelf.first.sni_callback = shelf.choose
+    return shelf
 
 
 def _context(min_version: str) -> ssl.SSLContext:
@@ -62,20 +70,23 @@ def _names(leaf: x509.Certificate) -> list[str]:
         return [str(name.value).lower() for name in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
 
 
+_before = sys.unraisablehook
+
+
+def _names_are_ordinary(fault: "sys.UnraisableHookArgs") -> None:
+    """A server name that is not ASCII ends its handshake; CPython would print a traceback for each one, too."""
+    if not isinstance(fault.exc_value, UnicodeDecodeError):
+        _before(fault)
+
+
 class Front:
-    """The context a listener is given: it hands every handshake to the shelf of the moment."""
+    """What a listener shows its clients: the shelf of the moment, for the handshakes to come."""
 
-    __slots__ = ("context", "shelf")
+    __slots__ = ("shelf",)
 
-    def __init__(self, shelf: Shelf, min_version: str, certificates: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf
-        self.context = _context(min_version)
-        self.context.load_cert_chain(*certificates[0])
-        # Called for every handshake, with None from clients that name no server.
-        self.context.sni_callback = self._choose
-
-    def _choose(self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _own: ssl.SSLContext) -> None:
-        connection.context = self.shelf.pick(name)
+        sys.unraisablehook = _names_are_ordinary
 
     def expires_in(self) -> float:
         """Seconds until the first certificate expires."""

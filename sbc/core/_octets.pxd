@@ -2,4 +2,3 @@ cpdef void copy_into(bytearray buffer, Py_ssize_t at, bytes source, Py_ssize_t s
 cpdef void put_length(bytearray buffer, Py_ssize_t at, unsigned int length) noexcept
 cpdef unsigned int get_length(bytearray buffer, Py_ssize_t at) noexcept
 cpdef bint ascii_text(bytes data, Py_ssize_t start, Py_ssize_t end, Py_ssize_t mask_at) noexcept
-cpdef bytes head(bytearray buffer, Py_ssize_t count)

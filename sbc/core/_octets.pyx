@@ -1,7 +1,7 @@
 """The C twins of the functions of the same names in octets.py; the compiled relay path calls them as C functions."""
 
 from cpython.bytearray cimport PyByteArray_AS_STRING
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING
 from libc.string cimport memcpy
 
 
@@ -36,7 +36,3 @@ cpdef bint ascii_text(bytes data, Py_ssize_t start, Py_ssize_t end, Py_ssize_t m
         memcpy(&word, octets + at, end - at)
         seen |= word ^ key
     return (seen & 0x8080808080808080ULL) == 0
-
-
-cpdef bytes head(bytearray buffer, Py_ssize_t count):
-    return PyBytes_FromStringAndSize(PyByteArray_AS_STRING(buffer), count)

@@ -57,8 +57,3 @@ def decodes(data: bytes, start: int, end: int, mask_at: int) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def head(buffer: bytearray, count: int) -> bytes:
-    """The first `count` bytes of a buffer."""
-    return bytes(memoryview(buffer)[:count])

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import httptools
 
-from sbc.wire.link import BufferedLink, Link, LinkOwner
+from sbc.wire.link import Link, LinkOwner
+from sbc.wire.tls_transport import TlsTransport
 from sbc.wire.upgrade import Headers, accept_key, deflate_agreed, head
 
 LONGEST_HEAD = 32 * 1024
@@ -91,16 +92,20 @@ class Approach(asyncio.Protocol):
         """Dial. The rest is told by `outcome`."""
         if self._outcome is None:
             return
-        where = address_of(self._dial.url)
-        context = _client_context() if where.secure else None
+        where, loop = address_of(self._dial.url), asyncio.get_running_loop()
+        deadline = loop.time() + DIAL_TIMEOUT
+        protocol: asyncio.BaseProtocol = self
         try:
-            async with asyncio.timeout(DIAL_TIMEOUT):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: self, where.host, where.port, ssl=context,
-                    server_hostname=where.host if where.secure else None,
-                )  # fmt: skip
-        except (OSError, ssl.SSLError, TimeoutError) as error:
+            if where.secure:
+                tls = TlsTransport(self, _client_context(), where.host, deadline, self._insecure)
+                protocol = cast(asyncio.BaseProtocol, tls)  # by its methods only
+            async with asyncio.timeout_at(deadline):
+                await loop.create_connection(lambda: protocol, where.host, where.port)
+        except (OSError, ValueError, TimeoutError) as error:  # ValueError: no name that a host can have
             self._fail(0, f"cannot connect: {error or 'timed out'}", reached=False)
+
+    def _insecure(self, error: Exception | None) -> None:
+        self._fail(0, f"cannot connect: {error or 'closed in the TLS handshake'}", reached=False)
 
     def drop(self) -> None:
         """Nobody waits for this leg any more."""
@@ -162,8 +167,7 @@ class Approach(asyncio.Protocol):
             self._fail(0, "an extension that was not offered, or one that a handover would break", reached=True)
         else:
             outcome, self._outcome = self._outcome, None
-            secure = address_of(self._dial.url).secure
-            link = (BufferedLink if secure else Link)(self._transport, self._owner, self._tag, _new_mask)
+            link = Link(self._transport, self._owner, self._tag, _new_mask)
             self._transport.set_protocol(link)  # type: ignore[arg-type]  # a protocol by its methods
             outcome(Opened(link, rest, protocol, deflate))
 
@@ -183,5 +187,6 @@ def _new_mask() -> bytes:
 @lru_cache(maxsize=1)
 def _client_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
+    context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -2,12 +2,16 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
+from sbc.model.errors import Refusal
 from sbc.model.interfaces import Reception
 from sbc.tls import Front, stock
 from sbc.transports.websocket import Doorstep
+from sbc.wire.tls_transport import TlsTransport
 
 BACKLOG = 4096
 HANDSHAKE_TIMEOUT = 10.0
@@ -30,21 +34,28 @@ class Listener:
         self.name = name
         self.front: Front | None = None
         if security is not None:
-            shelf = stock(security.certificates, security.min_version)
-            self.front = Front(shelf, security.min_version, security.certificates)
+            self.front = Front(stock(security.certificates, security.min_version))
         self._reception = reception
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int, inherited: socket.socket | None) -> int:
         """Accept connections, on an inherited socket if there is one; the port. Raises OSError."""
         sock = inherited if inherited is not None else bind(host, port)
-        secure = self.front is not None
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: Doorstep(self._reception, self.name, secure), sock=sock, backlog=BACKLOG,
-            ssl=self.front.context if self.front else None,
-            ssl_handshake_timeout=HANDSHAKE_TIMEOUT if secure else None,
-        )  # fmt: skip
+        self._server = await asyncio.get_running_loop().create_server(self._enter, sock=sock, backlog=BACKLOG)
         return int(sock.getsockname()[1])
+
+    def _enter(self) -> asyncio.BaseProtocol:
+        door = Doorstep(self._reception, self.name, secure=self.front is not None)
+        if self.front is None:
+            return door
+        deadline = asyncio.get_running_loop().time() + HANDSHAKE_TIMEOUT
+        tls = TlsTransport(door, self.front.shelf.first, None, deadline, self._failed)
+        return cast(asyncio.BaseProtocol, tls)  # by its methods only
+
+    def _failed(self, error: Exception | None) -> None:
+        """There was no TLS. Who just left again is as little worth a word as on a plain port."""
+        if isinstance(error, ssl.SSLError | TimeoutError):
+            self._reception.refused(Refusal(0, "tls_handshake", str(error)), None)
 
     def restock(self, certificates: Sequence[tuple[str, str]], min_version: str) -> None:
         """Take new certificates for the handshakes to come. Raises OSError or ssl.SSLError, having changed nothing."""

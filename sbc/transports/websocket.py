@@ -17,7 +17,7 @@ from sbc.core.screening import check_target
 from sbc.model.errors import Refusal
 from sbc.model.interfaces import Reception
 from sbc.model.route import Hello
-from sbc.wire.link import BufferedLink, Link, LinkOwner, Parting
+from sbc.wire.link import Link, LinkOwner, Parting
 from sbc.wire.upgrade import Headers, accept_key, check_upgrade, head, refusal, values
 
 EARLY_BYTES = 64 * 1024
@@ -163,7 +163,7 @@ class Doorstep(asyncio.Protocol):
         self._leave()
         accept = ("Sec-WebSocket-Accept", accept_key(self._key))
         answer = [("Upgrade", "websocket"), ("Connection", "Upgrade"), accept, *headers]
-        link = (BufferedLink if self._secure else Link)(self._transport, owner, 0, None)
+        link = Link(self._transport, owner, 0, None)
         self._transport.write(head("HTTP/1.1 101 Switching Protocols", answer))
         self._transport.set_protocol(link)  # type: ignore[arg-type]  # a protocol by its methods
         if len(self._rest) > EARLY_BYTES:
@@ -175,10 +175,7 @@ class Doorstep(asyncio.Protocol):
         self._leave()
         self._reception.refused(refused, self._hello)
         self._transport.write(refusal(refused))
-        if self._secure:
-            self._transport.close()
-        else:
-            self._transport.set_protocol(Parting(self._transport, None))
+        self._transport.set_protocol(Parting(self._transport, None))
 
 
 def _nobody_waits() -> None:

@@ -1,8 +1,4 @@
-from sbc.core._octets cimport head
 from sbc.core.relay cimport Relay
-
-
-cdef bytearray _SHARED
 
 
 cdef class Link:
@@ -19,7 +15,3 @@ cdef class Link:
     cdef public double quiet
 
     cpdef data_received(self, bytes data)
-
-
-cdef class BufferedLink(Link):
-    pass

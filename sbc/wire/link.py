@@ -11,7 +11,6 @@ from enum import IntFlag
 from typing import Protocol
 
 from sbc.core.frames import Opcode, build, close_payload
-from sbc.core.octets import head
 from sbc.core.relay import Relay
 
 HIGH_WATER_BYTES = 64 * 1024
@@ -169,22 +168,6 @@ class Link:
         self.owner = None
         self.leave()
         self.transport.abort()
-
-
-_SHARED = bytearray(64 * 1024)
-"""What TLS connections are read into: one for all, since nothing is left in it between two calls."""
-
-
-class BufferedLink(Link):
-    """A link over TLS. uvloop decrypts into our buffer; given a plain protocol it allocates 256 KiB for every read."""
-
-    __slots__ = ()
-
-    def get_buffer(self, _size: int) -> bytearray:
-        return _SHARED
-
-    def buffer_updated(self, count: int) -> None:
-        self.data_received(head(_SHARED, count))
 
 
 class Parting(asyncio.Protocol):

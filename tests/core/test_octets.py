@@ -73,11 +73,3 @@ def test_copy_into_copies_in_place(twin: Twin, source: bytes, edges: tuple[int, 
     buffer = bytearray(b"." * 40)
     twin.octets.copy_into(buffer, 3, source, start, end)
     assert buffer == b"..." + source[start:end] + b"." * (37 - (end - start))
-
-
-@pytest.mark.parametrize("twin", TWINS, ids=repr)
-def test_head_is_a_copy(twin: Twin) -> None:
-    buffer = bytearray(b"abcdef")
-    first = twin.octets.head(buffer, 3)
-    buffer[0] = 0
-    assert first == b"abc"
