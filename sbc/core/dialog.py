@@ -18,7 +18,7 @@ from enum import Enum
 
 from sbc.core.relay import Gate, Relay
 from sbc.core.roster import Roster
-from sbc.model.binding import Binding, Checkpoint
+from sbc.model.binding import BIRTH, Binding, Checkpoint
 from sbc.model.ids import NodeId, SessionId
 from sbc.model.leg import Cause, Role, State
 from sbc.model.manifest import Manifest
@@ -122,9 +122,9 @@ class Dialog:
     """All that is known of one session."""
 
     __slots__ = (
-        "account", "binding", "checkpoint", "client", "entered", "fruitless", "inbound", "last_epoch", "last_seat",
-        "manifest", "move", "node", "on_record", "outage", "outbound", "owner", "park_until", "passed", "pending",
-        "recovered", "roster", "served", "session", "standby", "standby_at",
+        "account", "binding", "checkpoint", "client", "entered", "fruitless", "ground", "inbound", "last_epoch",
+        "last_seat", "manifest", "move", "node", "on_record", "outage", "outbound", "owner", "park_until", "passed",
+        "pending", "recovered", "roster", "served", "session", "standby", "standby_at",
     )  # fmt: skip
 
     def __init__(
@@ -154,6 +154,8 @@ class Dialog:
         self.passed = 0
         """While client messages are held: how many the owner had been sent before."""
         self.checkpoint: Checkpoint | None = None
+        self.ground = BIRTH
+        """What the present owner was built upon: its durable state until its first checkpoint, if it reports any."""
         self.pending: tuple[Checkpoint, ...] = ()
         """Checkpoints that speak of node messages which are still on their way here."""
         self.recovered = False

@@ -10,7 +10,7 @@ exactly what the client has; what the old one still says after its last checkpoi
 
 from sbc.core.dialog import Dialog, Move, MoveStep, NodeSide, Step
 from sbc.core.ending import leave
-from sbc.core.resumption import account_for, bearable, durable, resumption
+from sbc.core.resumption import account_for, bearable, durable, resumption, stand_on, told
 from sbc.core.seating import ATTEMPT, STANDBY_REST, lose_owner, pass_messages
 from sbc.model.binding import Binding, Resume
 from sbc.model.commands import Bind, CheckpointNow, Command, FreezeNode, Invite, OpenLeg, Promote, Report
@@ -119,7 +119,7 @@ def _seat(dialog: Dialog, now: float) -> list[Command]:
     if not seat.trunk:
         return freeze + open_target(dialog)
     seat.step = Step.INVITED
-    return [*freeze, Invite(seat.number, seat.node, seat.epoch, Role.OWNER, dialog.checkpoint)]
+    return [*freeze, Invite(seat.number, seat.node, seat.epoch, Role.OWNER, told(dialog, seat, move.base))]
 
 
 def open_target(dialog: Dialog) -> list[Command]:
@@ -175,6 +175,7 @@ def switch(dialog: Dialog, binding: Binding, now: float) -> list[Command]:
         if seat.trunk:
             commands.append(Promote(seat.node, seat.epoch, _resume(dialog, move), dialog.checkpoint))
     dialog.binding, dialog.owner, dialog.move = binding, seat, None
+    stand_on(dialog, seat, point)
     serving = pass_messages(dialog, seat, point.received, point.suppress)
     dialog.standby_at = now + STANDBY_REST
     held = now - (move.held_since if move.held_since is not None else now)

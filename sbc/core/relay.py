@@ -17,6 +17,9 @@ from sbc.core.journal import Journal
 from sbc.core.octets import ascii_text, decodes, unmasked
 from sbc.model.errors import CloseCode
 
+NOTICES = 16
+"""Control frames of one read that are seen to; of more the latest."""
+
 
 class Gate(IntEnum):
     OPEN = 0
@@ -220,8 +223,8 @@ class Relay:
             read_close(payload)
             # RFC 6455 section 1.4: whatever arrives after a close frame is discarded.
             self.fault = Fault(CloseCode.NORMAL, "closed")
-        elif self.notices and self.notices[len(self.notices) - 1][0] == frame.opcode:
-            self.notices.pop()  # section 5.5.3: of several pings at once only the latest has to be answered
+        elif len(self.notices) >= NOTICES:
+            del self.notices[0]  # section 5.5.3: of several pings at once only the latest has to be answered
         self.notices.append((frame.opcode, payload))
 
     def _take_fragment(self, fragments: bytearray, piece: bytes, fin: bool, out: list[bytes]) -> None:

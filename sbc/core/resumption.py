@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from sbc.core.dialog import Dialog
-from sbc.model.binding import BIRTH, Checkpoint
+from sbc.core.dialog import Dialog, Seat
+from sbc.model.binding import Checkpoint
 from sbc.model.commands import Report
 from sbc.model.leg import Cause
 from sbc.model.manifest import Output, Replay
@@ -45,16 +45,27 @@ def settle_checkpoints(dialog: Dialog) -> bool:
     if not ready:
         return False
     dialog.pending = tuple(checkpoint for checkpoint in dialog.pending if checkpoint not in ready)
-    dialog.checkpoint = ready[-1]
-    dialog.inbound.journal.trim(ready[-1].received)
+    furthest = max(ready, key=lambda checkpoint: (checkpoint.received, checkpoint.sent))
+    dialog.checkpoint = furthest
+    dialog.inbound.journal.trim(furthest.received)
     return True
 
 
 def durable(dialog: Dialog) -> Checkpoint | None:
-    """What the owner has made durable; None for one that does not report checkpoints and never did."""
-    if dialog.checkpoint is not None:
+    """What the owner has made durable; None for one that does not report checkpoints."""
+    if dialog.owner is None or dialog.checkpoint is not None:
         return dialog.checkpoint
-    return BIRTH if dialog.owner is not None and dialog.owner.checkpoints else None
+    return dialog.ground if dialog.owner.checkpoints else None
+
+
+def stand_on(dialog: Dialog, seat: Seat, point: Resumption) -> None:
+    """A new owner begins: what the next one may be built upon, if this one is lost before it says more.
+
+    One without checkpoints takes up what one with them has left, but leaves nothing behind itself.
+    """
+    if not seat.checkpoints:
+        dialog.checkpoint = None
+    dialog.ground = Checkpoint(point.received, point.sent, None)
 
 
 def resumption(dialog: Dialog, base: Checkpoint | None) -> Resumption:
@@ -70,6 +81,14 @@ def resumption(dialog: Dialog, base: Checkpoint | None) -> Resumption:
     # The journal holds `first` and all after it: what lies between is owed to the new owner and gone.
     owed = min(journal.first - 1, dialog.inbound.count)
     return Resumption(received, sent, delivered, delivered - sent if regenerate else 0, max(0, owed - received))
+
+
+def told(dialog: Dialog, seat: Seat, base: Checkpoint | None) -> Checkpoint | None:
+    """The checkpoint that an invited owner is shown: the same counts as its `Session-Resume` will have."""
+    if dialog.checkpoint is not None or not seat.checkpoints:
+        return dialog.checkpoint
+    point = resumption(dialog, base)
+    return Checkpoint(point.received, point.sent, None) if point.received or point.sent else None
 
 
 def bearable(dialog: Dialog, lost: int) -> bool:

@@ -22,6 +22,8 @@ class Standing:
     health: Health
     configured: bool
     """Written in the configuration; otherwise it came over a trunk, and goes with it."""
+    retired: bool = False
+    """No longer written in the configuration: it goes when its last session has moved."""
     trunk: bool = False
     checkpoints: bool = False
     reported_load: float = 0.0

@@ -58,12 +58,13 @@ def claims(hello: Hello, route: Route) -> Claims:
     return Claims(
         principal=PrincipalId(f"address:{hello.client}"),
         token=token or None,
-        received=_count(hello.header("session-received") or parameters.get("received")),
+        received=_count(hello.header("session-received"), parameters.get("received")),
         key=_key(hello, route.session, parameters),
     )
 
 
-def _count(text: str | None) -> int | None:
+def _count(header: str | None, parameter: str | None) -> int | None:
+    text = header if header is not None else parameter
     if text is None:
         return None
     if not text.isascii() or not text.isdigit() or len(text) > 15:

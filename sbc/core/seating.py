@@ -11,7 +11,16 @@ Every try has an epoch of its own: whatever a node that was tried and left still
 from sbc.core.dialog import ClientSide, Dialog, NodeSide, Outage, Seat, Step
 from sbc.core.ending import end, leave, turn_away
 from sbc.core.relay import Gate
-from sbc.core.resumption import account_for, bearable, durable, resumption, settle_checkpoints, unknowable
+from sbc.core.resumption import (
+    account_for,
+    bearable,
+    durable,
+    resumption,
+    settle_checkpoints,
+    stand_on,
+    told,
+    unknowable,
+)
 from sbc.model.binding import BIRTH, Binding, Resume
 from sbc.model.commands import (
     Answer,
@@ -126,7 +135,8 @@ def bound(dialog: Dialog, binding: Binding, now: float) -> list[Command]:
     if not seat.trunk:
         return open_owner(dialog)
     seat.step = Step.INVITED
-    return [Invite(seat.number, seat.node, seat.epoch, Role.OWNER, dialog.checkpoint)]
+    base = dialog.outage.base if dialog.outage else None
+    return [Invite(seat.number, seat.node, seat.epoch, Role.OWNER, told(dialog, seat, base))]
 
 
 def open_owner(dialog: Dialog) -> list[Command]:
@@ -178,6 +188,7 @@ def serve(dialog: Dialog, now: float) -> list[Command]:
     joining = dialog.client is ClientSide.JOINING
     base = outage.base if outage else None
     point, unknown = resumption(dialog, base), unknowable(dialog, base)
+    stand_on(dialog, seat, point)
     serving = pass_messages(dialog, seat, point.received, point.suppress)
     dialog.node, dialog.outage = NodeSide.SERVING, None
     # A standby can wait until those are served that have no owner at all.

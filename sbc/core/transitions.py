@@ -13,7 +13,7 @@ from sbc.core.relay import Gate
 from sbc.core.resumption import credible, remember, settle_checkpoints
 from sbc.model.binding import Binding
 from sbc.model.commands import Answer, Command, Park, ReplaceClient, Trim
-from sbc.model.errors import CloseCode, Refusal
+from sbc.model.errors import CloseCode, Outcome, Refusal
 from sbc.model.events import (
     Accepted,
     BindFailed,
@@ -196,7 +196,10 @@ def _leg_refused(dialog: Dialog, event: LegRefused, now: float) -> list[Command]
     seat = _seat(dialog, event.seat)
     # A node's own 4xx to a new session is its answer to the client; anything else is the node's trouble.
     if seat is not None and dialog.client is ClientSide.JOINING and 400 <= event.status < 500 and event.status != 429:
-        return turn_away(dialog, Refusal(event.status, "node_refused", event.reason or "refused by the agent"))
+        # 404 would tell the client that its session is gone for good (docs/DESIGN.md section 5.5).
+        status = 502 if event.status == 404 else event.status
+        detail = event.reason or "refused by the agent"
+        return turn_away(dialog, Refusal(status, "node_refused", detail, outcome=Outcome.UNKNOWN))
     return _not_taken(dialog, event.seat, now, "refused")
 
 

@@ -64,7 +64,8 @@ class Fleet:
         wanted = {node.id: node for pool in config.pools.values() for node in pool.nodes}
         for standing in list(self._roster):
             if (standing.configured and standing.node.id not in wanted) or standing.node.pool not in self._probes:
-                self._forget(standing.node.id)
+                standing.retired = True
+                self.hall.node_leaves(standing.node.id, None)
         for node in wanted.values():
             self._place(node, configured=True)
         self.hall.node_ready()
@@ -76,13 +77,15 @@ class Fleet:
             standing = Standing(node, Health(probe or Probe(), self._now()), configured)
         else:
             standing.node, standing.configured, standing.health.probe = node, configured, probe or Probe()
+            if standing.retired:
+                standing.retired = standing.health.draining = False
         self._roster.put(standing)
         self._watch(standing)
         return standing
 
     def _watch(self, standing: Standing) -> None:
         """Probe a node that has no trunk, unless its pool is not probed."""
-        probe = self._probes[standing.node.pool]
+        probe = self._probes.get(standing.node.pool)
         if probe is not None and not standing.trunk:
             self._prober.watch(standing.node, probe)
         else:
@@ -166,6 +169,14 @@ class Fleet:
         standing = self._roster.get(node)
         if standing is not None:
             standing.health.worked()
+
+    def emptied(self, node: NodeId) -> None:
+        standing = self._roster.get(node)
+        if standing is not None and standing.retired:
+            trunk = self._trunks.pop(node, None)
+            if trunk is not None:
+                trunk.close("the node is no longer served here")
+            self._forget(node)
 
     def refused(self, node: NodeId) -> None:
         standing = self._roster.get(node)

@@ -5,7 +5,8 @@ import hashlib
 import resource
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from sbc.core import seating
@@ -47,7 +48,7 @@ class Hall:
         self.records = records
         self.sessions: dict[SessionId, Session] = {}
         self.dormant = Dormant(self)
-        self.movers = Movers(house.roster, house.spawn, self.on, house.loop.time)
+        self.movers = Movers(house.roster, house.spawn, self.on, house.loop.time, house.signals.emptied)
         self.stopping = False
         self._doorsteps = 0
         self._most_descriptors = int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * SPARE_SHARE)
@@ -173,18 +174,19 @@ class Hall:
 
     def by_rank(self) -> list[Session]:
         """All sessions, those first whose silence hurts soonest."""
-        return sorted(self.sessions.values(), key=lambda session: session.dialog.manifest.continuity.rank)
+        return sorted(self.sessions.values(), key=_rank)
 
-    def on(self, node: NodeId) -> Iterator[Session]:
-        """The sessions that have a seat on a node."""
-        for session in self.by_rank():
-            if any(seat.node == node for seat in session.dialog.seats):
-                yield session
+    def on(self, node: NodeId) -> list[Session]:
+        """The sessions that have a seat on a node, those first whose silence hurts soonest."""
+        here = [
+            session for session in self.sessions.values() if any(seat.node == node for seat in session.dialog.seats)
+        ]
+        return sorted(here, key=_rank)
 
     def node_silent(self, node: NodeId, continuity: Continuity | None) -> None:
         for session in self.on(node):
             if continuity in (None, session.dialog.manifest.continuity):
-                session.tell(NodeSilent(node))
+                self.house.burst.add(partial(session.tell, NodeSilent(node)))
 
     def node_ready(self) -> None:
         for session in self.by_rank():
@@ -223,3 +225,7 @@ class Hall:
                 session.tell(EndOrdered(CloseCode.RESTART, "retry_after=1"))
             if number % 200 == 199:
                 await asyncio.sleep(0)
+
+
+def _rank(session: Session) -> int:
+    return session.dialog.manifest.continuity.rank

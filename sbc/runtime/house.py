@@ -9,6 +9,7 @@ from sbc.core.roster import Roster
 from sbc.core.seal import Seal
 from sbc.model.ids import NodeId, SessionId
 from sbc.model.interfaces import Spawn, Store
+from sbc.runtime.burst import Burst
 from sbc.runtime.clerk import Office
 from sbc.runtime.pace import Pace
 from sbc.telemetry.metrics import Metrics
@@ -22,6 +23,9 @@ class Signals(Protocol):
 
     def worked(self, node: NodeId) -> None:
         """A leg to the node was opened."""
+
+    def emptied(self, node: NodeId) -> None:
+        """A node that was drained has no sessions left."""
 
     def refused(self, node: NodeId) -> None:
         """The node could not be reached, or broke before a leg was open."""
@@ -37,6 +41,7 @@ class House:
     signals: Signals
     seal: Seal
     pace: Pace
+    burst: Burst
     metrics: Metrics
     closed: Callable[[SessionId], None]
     """A dialog has ended: the session is to be forgotten."""

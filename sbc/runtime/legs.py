@@ -29,7 +29,7 @@ class Owner(LinkOwner, Protocol):
 class Legs:
     """Seat number -> what stands there: an approach under way, or a link."""
 
-    __slots__ = ("_seats", "_session", "deflate", "opened", "protocol", "rest", "serving")
+    __slots__ = ("_seats", "_session", "_untold", "deflate", "opened", "protocol", "rest", "serving")
 
     def __init__(self, session: Owner, opened: Opening) -> None:
         self._session = session
@@ -39,6 +39,8 @@ class Legs:
         """The seat whose link carries the session; 0: none."""
         self.protocol: str | None = None
         self.deflate = False
+        self._untold: list[LegClosed] = []
+        """What waits for its turn in a burst."""
         self.rest = b""
         """What the node that serves next sent along with its 101."""
 
@@ -152,7 +154,20 @@ class Legs:
         elif stands is not None:
             stands.drop()
 
+    def _hold(self) -> None:
+        self._session.dialog.hold()
+        if self._session.client is not None:
+            self._session.client.join(self._session.dialog.inbound, None)
+
     def gone(self, link: Link, code: int, reason: str) -> None:
         """A link broke, or its node closed it."""
         if self._seats.get(link.tag) is link:
-            self._session.tell(LegClosed(link.tag, code, reason))
+            if link.tag == self.serving:
+                self._hold()  # at once: what the client says from here on was certainly not sent
+            self._untold.append(LegClosed(link.tag, code, reason))
+            self._session.house.burst.add(self.catch_up)
+
+    def catch_up(self) -> None:
+        """Tell the dialog of legs that are gone, if that has not been done yet."""
+        while self._untold:
+            self._session.tell(self._untold.pop(0))

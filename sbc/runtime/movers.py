@@ -14,7 +14,7 @@ from sbc.model.interfaces import Spawn
 from sbc.model.leg import Cause
 from sbc.runtime.session import Session
 
-AT_ONCE = 32
+AT_ONCE = 64
 """Planned moves under way off one node."""
 LOOK = 0.05
 AGAIN = 1.0
@@ -25,12 +25,14 @@ class Movers:
     """One task for each node that is drained."""
 
     def __init__(
-        self, roster: Roster, spawn: Spawn, sessions_on: Callable[[NodeId], Iterable[Session]], now: Callable[[], float]
-    ) -> None:
+        self, roster: Roster, spawn: Spawn, sessions_on: Callable[[NodeId], Iterable[Session]],
+        now: Callable[[], float], emptied: Callable[[NodeId], None],
+    ) -> None:  # fmt: skip
         self._roster = roster
         self._spawn = spawn
         self._sessions_on = sessions_on
         self._now = now
+        self._emptied = emptied
         self._draining: set[NodeId] = set()
 
     def drain(self, node: NodeId, deadline: float | None) -> None:
@@ -45,6 +47,7 @@ class Movers:
             while self._wanted(node):
                 here = list(self._sessions_on(node))
                 if not here:
+                    self._emptied(node)
                     return
                 self._order(node, here, asked, deadline)
                 await asyncio.sleep(LOOK)

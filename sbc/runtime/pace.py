@@ -24,7 +24,7 @@ class Pace:
         self._running: Counter[NodeId] = Counter()
         self._waiting: dict[NodeId, list[tuple[int, int, int, Start]]] = {}
         self._order = count()
-        self._letting_in = False
+        self._letting_in: set[NodeId] = set()
 
     def enter(self, node: NodeId, rank: int, waiting: bool, start: Start) -> None:
         """Start when it is this one's turn. `start` answers whether it is still wanted; then it has to `leave`.
@@ -40,9 +40,9 @@ class Pace:
         self._let_in(node)
 
     def _let_in(self, node: NodeId) -> None:
-        if self._letting_in:
+        if node in self._letting_in:
             return  # one that ended while it was let in: the loop below goes on
-        self._letting_in = True
+        self._letting_in.add(node)
         try:
             waiting = self._waiting.get(node, [])
             while waiting and self._running[node] < self._at_once:
@@ -50,7 +50,7 @@ class Pace:
                 if not heapq.heappop(waiting)[3]():
                     self._running[node] -= 1
         finally:
-            self._letting_in = False
+            self._letting_in.discard(node)
         if not waiting:
             self._waiting.pop(node, None)
             if self._running[node] <= 0:

@@ -16,6 +16,7 @@ from sbc.model.errors import ConfigError
 from sbc.model.ids import SessionId
 from sbc.model.interfaces import Store
 from sbc.nodes.trunk import TrunkDoor
+from sbc.runtime.burst import Burst
 from sbc.runtime.clerk import Office
 from sbc.runtime.fleet import Fleet
 from sbc.runtime.hall import Hall
@@ -64,7 +65,7 @@ class Server:
         seal = load_seal(config.edge.seal_keys)
         house = House(
             loop=loop, spawn=tasks.spawn, store=store, office=Office(store), roster=roster, signals=self.fleet,
-            seal=seal, pace=Pace(), metrics=self.metrics, announce=self.announce,
+            seal=seal, pace=Pace(), burst=Burst(loop), metrics=self.metrics, announce=self.announce,
             closed=self._closed,
         )  # fmt: skip
         records = config.edge.records

@@ -49,8 +49,8 @@ class Session:
     """A dialog with everything around it that does I/O."""
 
     __slots__ = (
-        "_armed", "_busy", "_events", "_timer", "client", "closed", "dialog", "door", "house", "legs", "policy",
-        "record", "turn",
+        "_armed", "_busy", "_early", "_events", "_timer", "client", "closed", "dialog", "door", "house", "legs",
+        "policy", "record", "turn",
     )  # fmt: skip
 
     def __init__(self, house: House, dialog: Dialog, policy: Policy, record: Stored, opened: Opening) -> None:
@@ -65,6 +65,8 @@ class Session:
         """The client that waits for its answer."""
         self.client: Link | None = None
         self.closed: Close | None = None
+        self._early = b""
+        """What the client sent along with its hello."""
         self._events: list[Event] = []
         self._busy = False
         self._armed: float | None = None
@@ -100,6 +102,9 @@ class Session:
     def settle(self) -> None:
         """After orders were carried out: end the turn, set the timer, and leave if it is over."""
         self.turn.end()
+        if self._early and self.client is not None:
+            early, self._early = self._early, b""  # fed only now that the node's leg is wired too
+            self.client.data_received(early)
         deadline = self.dialog.deadline
         if deadline == self._armed and self.closed is None:
             return
@@ -180,8 +185,8 @@ class Session:
         self.house.metrics.admissions["admitted" if order.resumed is None else "reattached"] += 1
         if order.replay:
             self.client.write(b"".join(order.replay))
-        if early:
-            self.client.data_received(early)
+        self.house.metrics.lost += order.gap
+        self._early = early
 
     def _part_with_client(self, code: int, reason: str) -> None:
         client, self.client = self.client, None
@@ -207,7 +212,8 @@ class Session:
             self._broke_protocol(link, relay.fault.code, relay.fault.reason)
         elif relay.journal.octets > relay.journal.limit:
             link.pause(Pause.CROWDED)
-        elif link is self.client:
+        elif link is self.client:  # it began to wait: it goes before those that say nothing
+            self.legs.catch_up()
             self.turn.hurry()
 
     def _said_goodbye(self, link: Link, code: int, reason: str) -> None:

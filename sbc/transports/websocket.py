@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import httptools
 
-from sbc.core.screening import check_target
+from sbc.core.screening import LONGEST_TARGET, check_target
 from sbc.model.errors import Refusal
 from sbc.model.interfaces import Reception
 from sbc.model.route import Hello
@@ -41,6 +41,7 @@ class Doorstep(asyncio.Protocol):
         self._max_octets, self._max_headers, self._head_timeout = reception.limits()
         self._parser = httptools.HttpRequestParser(self)
         self._octets = 0
+        self._first_line = b""
         self._target = b""
         self._headers: list[tuple[str, str]] = []
         self._complete = False
@@ -109,6 +110,8 @@ class Doorstep(asyncio.Protocol):
 
     def _read(self, data: bytes) -> None:
         self._octets += len(data)
+        if b"\n" not in self._first_line:
+            self._first_line += data[:LONGEST_TARGET + 32]
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -130,11 +133,18 @@ class Doorstep(asyncio.Protocol):
         self._hello = hello
         if self._parser.get_http_version() != "1.1":
             raise Refusal(505, "version", "HTTP/1.1 is spoken here")
+        # RFC 9112 section 3: single spaces. The parser takes more of them, and the next one may read them otherwise.
+        method = self._parser.get_method().decode()
+        if not self._first_line.startswith(f"{method} {hello.target} HTTP/1.1\r\n".encode("latin-1")):
+            raise Refusal(400, "malformed", "not a proper request line")
         check_target(hello.target)
+        # RFC 9110 section 10.1.1: an expectation that nobody here can meet.
+        if (hello.header("expect") or "100-continue").lower() != "100-continue":
+            raise Refusal(417, "expectation", "only 100-continue can be expected here")
         # RFC 9112 section 6.1: a body here is a sign of smuggling, and a handshake has no use for one.
         if hello.header("transfer-encoding") is not None or self._only_or_none("content-length") not in (None, "0"):
             raise Refusal(400, "body", "a WebSocket handshake has no body")
-        self._key = check_upgrade(self._parser.get_method().decode(), hello.headers)
+        self._key = check_upgrade(method, hello.headers)
         self._stage = Stage.WAITING
         self._reception.greet(self, hello, self._octets)
 

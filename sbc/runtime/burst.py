@@ -1,0 +1,40 @@
+"""Breaks up bursts: when a node dies, hundreds of its legs end in one turn of the event loop.
+
+Seeing to all of them at once would stop everything else for that long, the first of them too. So only a few are seen
+to in a turn of the loop; what was read and what is to be written in between goes its way.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+AT_ONCE = 8
+
+
+class Burst:
+    """A queue that is worked off some pieces a turn; without a burst each piece is done at once."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._done = 0
+        """How many were done in this turn of the loop."""
+
+    def add(self, work: Callable[[], None]) -> None:
+        """Do `work` now, or some turns later; in the order in which they were added."""
+        if self._done == 0:
+            self._loop.call_soon(self._next_turn)
+        if self._done < AT_ONCE and not self._waiting:
+            self._done += 1
+            work()
+        else:
+            self._waiting.append(work)
+
+    def _next_turn(self) -> None:
+        self._done = 0
+        if not self._waiting:
+            return
+        self._loop.call_soon(self._next_turn)
+        while self._waiting and self._done < AT_ONCE:
+            self._done += 1
+            self._waiting.popleft()()
