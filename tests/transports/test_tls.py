@@ -9,12 +9,16 @@ import ssl
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from cryptography import x509
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import Request, Response, Server, ServerConnection, serve
+from websockets.exceptions import InvalidStatus
 
 from tests.support.scene import Scene
 from tests.support.wait import PATIENCE, wait_until
@@ -202,3 +206,43 @@ async def test_new_keys_are_answered(secure: Scene, tmp_path: Path) -> None:
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+async def test_a_node_leg_over_tls_and_one_whose_certificate_is_not_trusted(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    AUTHORITY.cert_pem.write_to_path(str(tmp_path / "ca.crt"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
+
+    async def echo(leg: ServerConnection) -> None:
+        async for message in leg:
+            await leg.send(message)
+
+    def healthy(leg: ServerConnection, request: Request) -> Response | None:
+        return leg.respond(HTTPStatus.OK, "well") if request.path == "/healthz" else None
+
+    async def nodes(authority: trustme.CA) -> Server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("localhost").configure_cert(context)
+        return await serve(echo, "127.0.0.1", 0, ssl=context, process_request=healthy, max_size=None)
+
+    async with await nodes(AUTHORITY) as trusted, await nodes(trustme.CA()) as strange:
+        pools = {name: {"nodes": [{"name": "a", "url": f"https://localhost:{node.sockets[0].getsockname()[1]}"}],
+                        "probe": {"path": "/healthz", "every": "100ms"}}
+                 for name, node in (("tutors", trusted), ("strangers", strange))}
+        agents = {"tutor": {"pool": "tutors"}, "stranger": {"pool": "strangers", "migration": {"hold": "1s"}}}
+        route = {"protocol": "opaque", "policy": "default"}
+        await scene.open({"pools": pools, "agents": agents, "routes": [
+            {"match": {"path": "/"}, "agent": "tutor", **route},
+            {"match": {"path": "/strange"}, "agent": "stranger", **route}]})
+
+        async def up() -> bool:
+            return bool((await scene.edge.nodes())["a"]["state"] == "up")
+        await wait_until(up, "the node to be up")
+        async with connect(scene.edge.url, compression=None, proxy=None, max_size=None) as client:
+            for size in (10, 5_000, 900_000):
+                await client.send("x" * size)
+                assert await client.recv() == "x" * size
+        with pytest.raises(InvalidStatus):
+            await connect(scene.edge.url + "strange", compression=None, proxy=None)
+    assert "Traceback" not in scene.edge.log()

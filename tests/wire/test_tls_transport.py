@@ -2,14 +2,16 @@
 
 import asyncio
 import random
+import re
 import socket
 import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.wait import PATIENCE, wait_until
-from tests.wire.tls import TWINS, App, Door, client_context, unread
+from tests.wire.tls import TWINS, App, Door, Rekeyer, client_context, unread
 
 pytestmark = pytest.mark.parametrize("twin", TWINS, ids=lambda twin: "plain" if "plain" in twin.__module__ else "built")
 VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
@@ -261,3 +263,27 @@ async def test_as_a_client(twin: Any) -> None:
         assert isinstance(failed[0], ssl.SSLCertVerificationError) and not other.told
         with pytest.raises(ValueError, match="label empty"):
             twin(other, client_context(), ".", 0.0, failed.append)
+
+
+async def test_who_asks_for_new_keys_and_takes_no_answers_is_read_no_more(twin: Any, tmp_path: Path) -> None:
+    context = client_context(ssl.TLSVersion.TLSv1_3)
+    context.keylog_filename = str(tmp_path / "keys")
+    async with Door(twin, echo=False) as door:
+        caller, app = await door.pair(context=context, receive_buffer=4096)
+        app.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        app.transport.set_write_buffer_limits(4096, 1024)
+        log = (tmp_path / "keys").read_text()
+        found = re.search(r"CLIENT_TRAFFIC_SECRET_0 \w+ (\w+)", log)
+        assert found is not None
+        rekeyer, count = Rekeyer(bytes.fromhex(found[1])), 0
+        while "pause" not in app.told:
+            await caller.send_raw(rekeyer.update(b"x"))
+            await asyncio.sleep(0)  # sending alone would not let the other side read
+            count += 1
+        heard = len(app.heard)
+        await caller.send_raw(b"".join(rekeyer.update(b"x") for _ in range(500)))
+        await wait_until(lambda: unread(app.transport) > 20_000, "the rest to stand in the kernel")
+        assert len(app.heard) - heard < 50
+        reading = asyncio.create_task(caller.read(1))
+        await wait_until(lambda: len(app.heard) == count + 500, "all of it")
+        reading.cancel()

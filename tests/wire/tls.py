@@ -14,6 +14,9 @@ from types import ModuleType
 from typing import Any
 
 import trustme
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA384
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from sbc.wire import tls_transport
 from tests.support.wait import PATIENCE, wait_until
@@ -139,6 +142,31 @@ class Caller:
         """The connection is reset."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
+
+
+class Rekeyer:
+    """Makes KeyUpdate records that ask for one in return (RFC 8446 section 4.6.3), which no library sends at will."""
+
+    def __init__(self, secret: bytes) -> None:
+        """secret: CLIENT_TRAFFIC_SECRET_0 of a connection with TLS_AES_256_GCM_SHA384, which has sent nothing yet."""
+        self._secret = secret
+        self._sealed = 0
+
+    def _derived(self, label: bytes, length: int) -> bytes:
+        name = b"tls13 " + label
+        return HKDFExpand(SHA384(), length, struct.pack("!HB", length, len(name)) + name + b"\0").derive(self._secret)
+
+    def _record(self, inner: bytes) -> bytes:
+        head = b"\x17\x03\x03" + struct.pack("!H", len(inner) + 16)
+        nonce = int.from_bytes(self._derived(b"iv", 12), "big") ^ self._sealed
+        self._sealed += 1
+        return head + AESGCM(self._derived(b"key", 32)).encrypt(nonce.to_bytes(12, "big"), inner, head)
+
+    def update(self, plain: bytes) -> bytes:
+        """Some application bytes, and the wish for new keys."""
+        records = self._record(plain + b"\x17") + self._record(b"\x18\0\0\x01\x01\x16")
+        self._secret, self._sealed = self._derived(b"traffic upd", 48), 0
+        return records
 
 
 class App(asyncio.Protocol):
