@@ -1,0 +1,158 @@
+"""The figures of the README, from bench/results/*.json: `python -m bench.report` rewrites the block between its marks.
+
+Each table has the command that repeats it, and says of each target whether it was met: nobody rounds in our favour.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.common.tables import RESULTS, median, ratio
+
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+README = Path(__file__).resolve().parents[1] / "README.md"
+
+Result = Mapping[str, Any]
+NOISY = 0.15
+"""Share of the machine that others used, from which on a run counts as disturbed."""
+
+
+def block(results: Path = RESULTS) -> str:
+    """The whole block, without its marks; a bench without a result is named as such."""
+    parts = []
+    for name, draw in TABLES.items():
+        file = results / f"{name}.json"
+        parts.append(draw(json.loads(file.read_text())) if file.exists() else f"`bench/{name}`: not measured yet.")
+    return "\n\n".join(parts)
+
+
+def put(text: str, figures: str) -> str:
+    """`text` with what stands between the marks replaced. Raises ValueError if it has not both of them."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{BEGIN} and {END} are needed")
+    return f"{before}{BEGIN}\n{figures}\n{END}{after}"
+
+
+def relay(result: Result) -> str:
+    """CPU per echoed message."""
+    cases = result["us_cpu_per_echo"]
+    peers = [peer for peer in ("haproxy", "nginx", "envoy") if peer in next(iter(cases.values()))]
+    pure = all("edge-pure" in of for of in cases.values())
+    rows = []
+    for case, of in cases.items():
+        most = 1.15 if case.startswith("plain") else 1.25
+        row = [case, _us(of["edge"]), *(_us(of[peer]) for peer in peers)]
+        row += _held(ratio(of["edge"], of.get("haproxy", ())), most)
+        row += _below(ratio(of["edge"], of.get("envoy", ())))
+        rows.append(row + (_held(ratio(of["edge-pure"], of["edge"]), 1.5) if pure else []))
+    head = ["µs CPU per echo", "edge", *peers, "to HAProxy", "target", "to Envoy", "target"]
+    head += ["pure to compiled", "target"] if pure else []
+    return _part("CPU per echoed message", result, _table(head, rows))
+
+
+def memory(result: Result) -> str:
+    """Memory of an idle session."""
+    found = result["kib_per_idle_session"]
+    edge = found["edge"]["plain"]["rss"]
+    rows = [[name, f"{of['plain']['rss']:.1f}", f"{of['TLS']['rss']:.1f}"] for name, of in found.items()]
+    verdict = f"Target for the edge, plain: at most 8 KiB; {_verdict(edge <= 8.0)}. TLS has no target."
+    return _part("Memory of an idle session, both legs, KiB", result,
+                 f"{_table(['KiB a session', 'plain', 'TLS'], rows)}\n\n{verdict}")
+
+
+def sessions(result: Result) -> str:
+    """New sessions for each second of CPU."""
+    found = result["us_cpu_per_session"]
+    rate = {way: {name: 1e6 / (median(of) or 1.0) for name, of in by.items()} for way, by in found.items()}
+    rows = [[name, *(f"{by[name]:,.0f}" for by in rate.values())] for name in rate["plain"]]
+    verdict = f"Target for the edge, plain: at least 1,500; {_verdict(rate['plain']['edge'] >= 1500)}."
+    return _part("New sessions for a second of CPU (open, one echo, close)", result,
+                 f"{_table(['sessions a second and core', *rate], rows)}\n\n{verdict}")
+
+
+def scale(result: Result) -> str:
+    """The cost of a message when there are many sessions."""
+    rows = []
+    for name, ways in result["us_cpu_per_echo"].items():
+        for way, of in ways.items():
+            few, many = of["100"], of[max(of, key=int)]
+            row = [name, way, _us(few), _us(many)]
+            rows.append(row + (_held(ratio(many, few), 1.3) if name == "edge" else [_times(ratio(many, few)), ""]))
+    return _part("CPU per message as sessions grow", result,
+                 _table(["µs CPU per echo", "load", "100 sessions", "5,000", "ratio", "target"], rows))
+
+
+def handover(result: Result) -> str:
+    """What clients notice of a handover."""
+    rows = []
+    for scenario, of in result["scenarios"].items():
+        half = 0.5 if scenario.endswith("warm") else 1.0
+        gap, held = of["gap_ms"], 20 * half
+        rows.append([scenario, f"{of['moved']:,}", f"{of['messages']:,}", str(sum(of["faults"].values())),
+                     f"{gap['p50']:.1f}", _most(gap["p50"], held), f"{gap['p99']:.0f}", _most(gap["p99"], 150 * half),
+                     f"{of['bystanders_ms']['p99']:.0f}", f"{median(of['edge_us_cpu_per_move']) or 0:,.0f}"])
+    head = ["event, standby", "moved", "messages", "faults", "gap p50, ms", "target",
+            "gap p99, ms", "target", "p99 of those not moved, ms", "µs CPU a move"]
+    title = f"Handover of half of {result['sessions']:,} sessions in traffic, {result['nodes']} nodes"
+    words = ("Faults: messages lost, doubled or out of order, and disconnects. The gap is what a client notices: its\n"
+             "longest wait for an answer, less the usual one.")
+    return _part(title, result, f"{_table(head, rows)}\n\n{words}")
+
+
+TABLES: Mapping[str, Callable[[Result], str]] = {
+    "relay": relay, "memory": memory, "sessions": sessions, "scale": scale, "handover": handover}
+
+
+def _part(title: str, result: Result, body: str) -> str:
+    others = result["meanwhile"]["others"]
+    noise = f" Disturbed: others used {others:.0%} of the machine meanwhile." if others > NOISY else ""
+    machine = result["machine"]
+    return (f"**{title}.** `{result['command']}`, {result['date'][:10]}, commit `{result['versions']['sbc']}`, "
+            f"{machine['cores']} cores ({machine['processor']}).{noise}\n\n{body}")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    line = ["---", *("---:" for _ in head[1:])]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, line, *rows))
+
+
+def _us(samples: Sequence[float]) -> str:
+    return f"{median(samples) or 0:.1f}"
+
+
+def _held(found: float | None, most: float) -> list[str]:
+    return [_times(found), "" if found is None else _most(found, most)]
+
+
+def _below(found: float | None) -> list[str]:
+    return [_times(found), "" if found is None else f"below 1: {_verdict(found < 1)}"]
+
+
+def _times(found: float | None) -> str:
+    return "-" if found is None else f"{found:.2f}x"
+
+
+def _most(found: float, most: float) -> str:
+    return f"at most {most:g}: {_verdict(found <= most)}"
+
+
+def _verdict(met: bool) -> str:
+    return "met" if met else "**missed**"
+
+
+def main() -> int:
+    """Rewrite the block in README.md."""
+    try:
+        README.write_text(put(README.read_text(), block()))
+    except (ValueError, OSError) as fault:
+        print(f"bench.report: {README.name}: {fault}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
