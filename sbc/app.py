@@ -5,6 +5,7 @@ import shlex
 import ssl
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from sbc.telemetry.systemd import listen_fds
 log = logs.get("sbc")
 
 
-def run(path: str) -> int:
+def run(path: str, when_ready: Callable[[], None] = lambda: None) -> int:
     """Run the edge of a configuration file until it is told to stop; the exit status."""
     try:
         config = load(path)
@@ -37,7 +38,7 @@ def run(path: str) -> int:
     for warning in warnings(config):
         log.warning("config_warning", what=warning)
     try:
-        uvloop.run(_serve(config, path))
+        uvloop.run(_serve(config, path, when_ready))
     except (OSError, ssl.SSLError, SbcError) as error:
         log.error("edge_failed", why=str(error))
         return 1
@@ -46,7 +47,7 @@ def run(path: str) -> int:
     return 0
 
 
-async def _serve(config: Config, path: str) -> None:
+async def _serve(config: Config, path: str, when_ready: Callable[[], None]) -> None:
     inherited = listen_fds()
     async with Tasks() as tasks:
         server = Server(config, path, tasks, open_store(config.edge.store), inherited)
@@ -61,6 +62,7 @@ async def _serve(config: Config, path: str) -> None:
             server.ports["admin"] = (await admin.start(where.host, where.port))[1]
         try:
             await server.start()
+            when_ready()
             await server.serve()
         finally:
             await admin.close()
@@ -90,8 +92,7 @@ def demo(path: str) -> int:
         return 1
     nodes = {name: _start_node(name, port, str(config.trunk.listen)) for name, port in NODES}
     try:
-        print(_what_to_try(config, path, nodes), flush=True)
-        return run(path)
+        return run(path, lambda: print(_what_to_try(config, path, nodes), flush=True))
     finally:
         for process in nodes.values():
             process.terminate()

@@ -98,9 +98,9 @@ class Listener(Section):
     """What logs and metrics call it."""
     listen: ListenAddress
     """Where it listens; port 0 is any free one."""
-    transports: list[Annotated[str, choice("websocket", later=("http1", "http2", "quic"))]] = Field(
+    transports: list[Annotated[str, choice("websocket", "http1", "http2", "quic")]] = Field(
         default=["websocket"], min_length=1, max_length=4)
-    """What is spoken there. Only `websocket` is available in this version."""
+    """What is spoken there. Only `websocket` is served in this version; `sbc check` warns of the others."""
     tls: Tls | None = None
     """TLS towards clients; without it the listener speaks plain text."""
     proxy_protocol: Annotated[str, choice("off", later=("on", "v1", "v2", "accept", "require"))] = "off"

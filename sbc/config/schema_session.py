@@ -119,7 +119,7 @@ class Limits(Section):
     """How many headers a request may have."""
     head_timeout: Annotated[float, Duration("100ms", "5m")] = default("10s")
     """How long a client may take for TLS and the head."""
-    idle: Annotated[float, Duration("100ms", "30d")] = default("5m")
+    idle: Annotated[float, Duration("100ms", "30d")] = default("1h")
     """A session in which no message passes for so long is ended."""
     ping: Annotated[float, Duration("50ms", "1h")] = default("20s")
     """How often a silent connection is asked whether it lives; unanswered for twice as long, it is lost."""

@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator
 
-from sbc.config.model import Config, Pool
-from sbc.model.manifest import Continuity, Manifest
+from sbc.config.model import Config
+from sbc.model.manifest import Manifest
 from sbc.model.node import Node
-
-SYNCHRONOUS_SILENCE = 1.0
-"""Seconds after which the loss of a node of a synchronous agent must have been noticed."""
 
 
 def warnings(config: Config) -> list[str]:
@@ -18,6 +15,9 @@ def warnings(config: Config) -> list[str]:
 def _doors(config: Config) -> Iterator[str]:
     open_policies = ", ".join(sorted({route.policy for route in config.routes}))
     for number, listener in enumerate(config.listeners):
+        for transport in listener.transports:
+            if transport != "websocket":
+                yield f"listeners.{number}.transports: {transport} is not served in this version: only websocket is"
         if not listener.listen.loopback:
             yield (f"listeners.{number}: {listener.listen} is not loopback and no auth is asked for (policies: "
                    f"{open_policies}): whoever reaches it may open sessions; listen on loopback or guard the network")
@@ -55,21 +55,9 @@ def _agents(config: Config) -> Iterator[str]:
         if pool.nodes and not any(_fits(node, agent) for node in pool.nodes):
             yield (f"agents.{name}.placement: no node of pool {pool.name} that is written here satisfies it: "
                    "mend its regions and labels, or the nodes' zone and labels")
-        if agent.continuity is Continuity.SYNCHRONOUS:
-            yield from _slow_probe(agent, pool)
 
 
 def _fits(node: Node, agent: Manifest) -> bool:
     wanted = agent.placement
     placed = not wanted.regions or any(node.in_region(region) for region in wanted.regions)
     return placed and all(node.labels.get(key) == value for key, value in wanted.labels.items())
-
-
-def _slow_probe(agent: Manifest, pool: Pool) -> Iterator[str]:
-    if pool.probe is None or not pool.nodes:
-        return
-    silence = pool.probe.fall * pool.probe.every + pool.probe.timeout
-    if silence > SYNCHRONOUS_SILENCE:
-        yield (f"agents.{agent.agent}: it is synchronous, but a silent node of pool {pool.name} without a trunk is "
-               f"noticed after {silence:g}s only: lower pools.{pool.name}.probe until fall x every + timeout is "
-               f"at most {SYNCHRONOUS_SILENCE:g}s")

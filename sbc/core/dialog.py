@@ -110,6 +110,8 @@ class Outage:
 class Account:
     """What a session's record says of its handovers (docs/DESIGN.md P7)."""
 
+    recovered: bool = False
+    """Whether it was begun by an edge process before this one: what it says is since then."""
     handovers: int = 0
     replayed: int = 0
     lost: int = 0
@@ -122,9 +124,9 @@ class Dialog:
     """All that is known of one session."""
 
     __slots__ = (
-        "account", "binding", "checkpoint", "client", "entered", "fruitless", "ground", "inbound", "last_epoch",
-        "last_seat", "manifest", "move", "node", "on_record", "outage", "outbound", "owner", "park_until", "passed",
-        "pending", "recovered", "roster", "served", "session", "standby", "standby_at",
+        "account", "began", "binding", "checkpoint", "client", "entered", "fruitless", "ground", "inbound",
+        "last_epoch", "last_seat", "manifest", "move", "node", "on_record", "outage", "outbound", "owner",
+        "park_until", "passed", "pending", "recovered", "roster", "served", "session", "standby", "standby_at",
     )  # fmt: skip
 
     def __init__(
@@ -164,6 +166,7 @@ class Dialog:
         """The counts of both directions when the present owner began."""
         self.fruitless = 0
         """How many owners in a row were lost before they said anything."""
+        self.began = now
         self.entered = now
         self.account = Account()
 

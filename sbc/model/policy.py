@@ -12,7 +12,7 @@ class Limits:
     head: int = 32 * 1024
     headers: int = 100
     head_timeout: float = 10.0
-    idle: float = 300.0
+    idle: float = 3600.0
     """A session in which no message passes for so long is ended."""
     ping: float = 20.0
     """How often a silent connection is asked whether it lives; unanswered for twice as long, it is lost."""

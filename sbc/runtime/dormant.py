@@ -106,7 +106,7 @@ def restore(dialog: Dialog, entry: Stored, journals: Journals) -> None:
     dialog.last_epoch = entry.binding.epoch
     dialog.checkpoint = entry.checkpoint
     dialog.client, dialog.node = ClientSide.AWAY, NodeSide.WAITING
-    dialog.recovered = True
+    dialog.recovered = dialog.account.recovered = True
     _refill(dialog.inbound, *journals.from_client)
     _refill(dialog.outbound, *journals.from_node)
     dialog.passed = dialog.inbound.count

@@ -93,9 +93,9 @@ class EdgeOperations:
         dialog = found.dialog
         if not dialog.manifest.migration.allowed:
             raise Refusal(409, "not_allowed", "the session's manifest does not allow it to move")
+        target = self._target(found, to) if to is not None else None
         if dialog.node is not NodeSide.SERVING or dialog.move is not None:
             raise Refusal(409, "busy", "the session is moving, or has no owner at the moment")
-        target = self._target(found, to) if to is not None else None
         self._hall.move(found, target, Cause.MIGRATION)
         return row(found)
 

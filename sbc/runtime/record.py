@@ -12,13 +12,14 @@ def fields(session: Session) -> dict[str, Any]:
     """The session detail record of a session, ended or not."""
     dialog, account, entry = session.dialog, session.dialog.account, session.record
     closed = session.closed
-    lasted = time.time() - entry.created
+    lasted = time.monotonic() - dialog.began  # in this process: what was before a restart of the edge is not known
     idle = account.held_seconds + account.parked_seconds
     return {
         "session": dialog.session, "agent": dialog.manifest.agent, "class": dialog.manifest.continuity.value,
         "principal": entry.principal, "created": _stamp(entry.created), "ended": _stamp(time.time()),
         "result": closed.result if closed else "", "code": int(closed.code) if closed else 0,
         "reason": closed.reason if closed else "",
+        "recovered": account.recovered,
         "owner": dialog.binding.owner if dialog.binding else None,
         "epoch": dialog.binding.epoch if dialog.binding else 0,
         "messages": {"client": dialog.inbound.count, "node": dialog.outbound.count},

@@ -34,13 +34,18 @@ from sbc.telemetry.metrics import Metrics
 from sbc.telemetry.records import RecordWriter
 from sbc.telemetry.systemd import Notifier
 from sbc.tls import stock
-from sbc.transports.listener import Listener
+from sbc.transports.listener import Listener, bind
 from sbc.wire.link import CLOSING, Parting
 
 log = logs.get("sbc")
 
 QUIET_EVENTS = frozenset({"client_refused"})
 """What is told to whoever listens, but logged only in detail: hostile clients must not fill the disk."""
+
+TROUBLE = frozenset({
+    "leg_failed", "node_down", "protocol_broken", "reload_rejected", "session_not_moved", "trunk_lost",
+})  # fmt: skip
+"""What an operator may have to see to."""
 
 
 class Server:
@@ -59,6 +64,7 @@ class Server:
         self._inherited = inherited
         self._notifier = Notifier()
         self._state = "starting"
+        self._records_fault: str | None = None
         loop = asyncio.get_running_loop()
         roster = Roster()
         self.fleet = Fleet(roster, self.metrics, tasks.spawn, self.announce, loop.time)
@@ -82,7 +88,12 @@ class Server:
 
     def announce(self, event: str, fields: Mapping[str, Any]) -> None:
         """Tell operators of an event: one JSON log line, and whoever listens."""
-        (log.debug if event in QUIET_EVENTS else log.info)(event, **fields)
+        if event in QUIET_EVENTS:
+            log.debug(event, **fields)
+        elif event in TROUBLE:
+            log.warning(event, **fields)
+        else:
+            log.info(event, **fields)
         self.events.tell(event, fields)
 
     # Start.
@@ -98,13 +109,15 @@ class Server:
             if sock is not None:
                 await self._trunk.start_on(sock)
             else:
-                self.ports["trunk"] = await self._trunk.start(where.host, where.port)
+                # aiohttp would listen by itself, but name no address when it cannot.
+                await self._trunk.start_on(sock := bind(where.host, where.port))
+                self.ports["trunk"] = int(sock.getsockname()[1])
         for listener in self.config.listeners:
             door = Listener(listener.name, self.hall, security_of(listener))
             sock = self._handed_over(listener.name)
             self.ports[listener.name] = await door.start(listener.listen.host, listener.listen.port, sock)
             self._listeners[listener.name] = door
-        self._tasks.spawn("pulse", pulse(self.hall, self.fleet))
+        self._tasks.spawn("pulse", pulse(self.hall, self.fleet, self._look_at_records))
         self._tasks.spawn("watchdog", self._notifier.watch())
         # What lives as long as the process is not looked at by every collection.
         gc.collect()
@@ -123,6 +136,15 @@ class Server:
         if self._state != "ready":
             return self._state
         return None if self._store.healthy() else "the store does not answer"
+
+    def _look_at_records(self) -> None:
+        fault = self._records.fault if self._records is not None else None
+        if fault != self._records_fault:
+            self._records_fault = fault
+            if fault is not None:
+                log.error("records_fail", why=fault)
+            else:
+                log.info("records_work_again")
 
     # Life.
 
@@ -189,6 +211,9 @@ class Server:
             key = (dialog.state.value, dialog.manifest.continuity.value, dialog.manifest.agent)
             dialogs[key] = dialogs.get(key, 0) + 1
             journal_bytes += dialog.inbound.journal.octets + dialog.outbound.journal.octets
+        if self._trunk is not None:
+            for kind in ("malformed", "refused", "unauthorized", "unread"):
+                self.metrics.abuse[f"trunk_{kind}"] = getattr(self._trunk.counts, kind)
         nodes: dict[str, int] = {}
         for standing in self.hall.house.roster:
             state = standing.health.state.value

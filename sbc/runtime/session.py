@@ -49,8 +49,8 @@ class Session:
     """A dialog with everything around it that does I/O."""
 
     __slots__ = (
-        "_armed", "_busy", "_early", "_events", "_timer", "client", "closed", "dialog", "door", "house", "legs",
-        "policy", "record", "turn",
+        "_armed", "_busy", "_early", "_events", "_idle", "_passed", "_timer", "client", "closed", "dialog", "door",
+        "house", "legs", "policy", "record", "turn",
     )  # fmt: skip
 
     def __init__(self, house: House, dialog: Dialog, policy: Policy, record: Stored, opened: Opening) -> None:
@@ -68,6 +68,8 @@ class Session:
         self._early = b""
         """What the client sent along with its hello."""
         self._events: list[Event] = []
+        self._idle = 0.0
+        self._passed = 0
         self._busy = False
         self._armed: float | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -242,6 +244,13 @@ class Session:
         if client is not None:
             client.abort()
             self.tell(ClientLost())
+
+    def idle_for(self, elapsed: float) -> float:
+        """For how many seconds no message has passed; elapsed: since this was asked last."""
+        passed = self.dialog.inbound.count + self.dialog.outbound.count
+        self._idle = self._idle + elapsed if passed == self._passed else 0.0
+        self._passed = passed
+        return self._idle
 
     def expel(self, code: CloseCode, reason: str) -> None:
         """End the session for something its client did, or did not do."""

@@ -4,6 +4,7 @@ One sweep looks at all links; a session needs no timer for it.
 """
 
 import asyncio
+from collections.abc import Callable
 
 from sbc.core.frames import Opcode
 from sbc.model.errors import CloseCode
@@ -17,7 +18,7 @@ SWEEP = 1.0
 """How often every link is looked at."""
 
 
-async def pulse(hall: Hall, fleet: Fleet) -> None:
+async def pulse(hall: Hall, fleet: Fleet, each_second: Callable[[], None]) -> None:
     """Run until cancelled."""
     loop = hall.house.loop
     due, swept = loop.time() + TICK, loop.time()
@@ -29,6 +30,7 @@ async def pulse(hall: Hall, fleet: Fleet) -> None:
         fleet.tick(late)
         if now - swept >= SWEEP:
             sweep(hall, now - swept)
+            each_second()
             swept = now
         due = now + TICK
 
@@ -40,7 +42,7 @@ def sweep(hall: Hall, elapsed: float) -> None:
         client = session.client
         if client is not None and not _lives(client, limits.ping, elapsed):
             session.lose_client()
-        elif client is not None and client.quiet >= limits.idle:
+        elif client is not None and session.idle_for(elapsed) >= limits.idle:
             hall.house.metrics.abuse["idle"] += 1
             session.expel(CloseCode.POLICY, "idle")
         for link in session.legs.links:

@@ -1,6 +1,7 @@
 """Listening sockets: one TCP port, plain or TLS, whose connections begin on a Doorstep."""
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Sequence
@@ -77,7 +78,7 @@ def bind(host: str, port: int) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
         sock.setblocking(False)
-    except OSError:
+    except OSError as error:
         sock.close()
-        raise
+        raise OSError(error.errno, f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}") from None
     return sock

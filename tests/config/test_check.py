@@ -70,7 +70,7 @@ def test_faults_in_and_between_the_sections_are_told_together_in_their_order() -
     text = """\
 edge: {nam: x}
 listeners:
-  - {name: a, listen: "127.0.0.1:0", transports: [http1]}
+  - {name: a, listen: "127.0.0.1:0", transports: [smtp1]}
   - {name: a, listen: "nowhere", tls: {certificates: [{cert: /nonexistent, key: 5}]}}
 pools: {p: {probe: {every: 1}}}
 pools: {}
@@ -82,7 +82,8 @@ routes:
     told = [": ".join(line.split(": ")[:3]) for line in faults(text)]
     assert told == [
         'f:1:8: edge.nam: unknown key; did you mean "name"?',
-        "f:3:51: listeners.0.transports.0: known, but not available in this version (got \"http1\"); write websocket",
+        "f:3:51: listeners.0.transports.0: not a word that is known here (got \"smtp1\"); "
+        "write websocket or http1 or http2 or quic",
         'f:4:12: listeners.1.name: the same name as listeners.0 (got "a"); another name',
         'f:4:23: listeners.1.listen: not an address (got "nowhere"); an IP address and a port, '
         'such as 127.0.0.1:8080 or "[::1]:8080"',

@@ -65,14 +65,9 @@ def test_a_fault_in_one_section(line: str, fault: str) -> None:
 
 @pytest.mark.parametrize(("section", "line", "fault"), [
     ("listeners", "listeners: []", "f:1:12: listeners: too few entries; at least 1"),
-    ("listeners", 'listeners: [{name: a, listen: "127.0.0.1:0", transports: [websocket, http2]}]',
-     f'f:1:70: listeners.0.transports.1: {NOT_HERE} (got "http2"); write websocket'),
-    ("listeners", 'listeners: [{name: a, listen: "127.0.0.1:0", transports: [http1]}]',
-     f'f:1:59: listeners.0.transports.0: {NOT_HERE} (got "http1"); write websocket'),
-    ("listeners", 'listeners: [{name: a, listen: "127.0.0.1:0", transports: [quic]}]',
-     f'f:1:59: listeners.0.transports.0: {NOT_HERE} (got "quic"); write websocket'),
     ("listeners", 'listeners: [{name: a, listen: "127.0.0.1:0", transports: [websockt]}]',
-     'f:1:59: listeners.0.transports.0: not a word that is known here (got "websockt"); write websocket'),
+     'f:1:59: listeners.0.transports.0: not a word that is known here (got "websockt"); '
+     'write websocket or http1 or http2 or quic'),
     ("listeners", 'listeners: [{name: a, listen: "127.0.0.1:0", transports: []}]',
      "f:1:58: listeners.0.transports: too few entries; at least 1"),
     ("listeners", 'listeners: [{name: a, listen: "127.0.0.1:0", proxy_protocol: on}]',

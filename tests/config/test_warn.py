@@ -10,7 +10,6 @@ from tests.config.written import LEAST, with_section
 
 TRUNK = 'trunk: {listen: "%s"}\n'
 NODE = "{name: n, url: 'http://h:1', zone: eu-1, labels: {gpu: a100}}"
-FAST = "{every: 100ms, timeout: 100ms}"
 
 
 def told(text: str) -> list[str]:
@@ -52,7 +51,6 @@ def test_a_durable_store_with_tokens_that_are_not() -> None:
     ("{a: {pool: p, placement: {regions: [eu], labels: {gpu: a100}}}}", []),
     ("{a: {pool: p, placement: {regions: [us]}}}", ["agents.a.placement"]),
     ("{a: {pool: p, placement: {labels: {gpu: h100}}}}", ["agents.a.placement"]),
-    ("{a: {pool: p, continuity: synchronous}}", ["agents.a"]),
     ("{a: {pool: p}, b: {pool: p}}", ["agents.b"]),
 ])
 def test_agents(agents: str, paths: list[str]) -> None:
@@ -60,11 +58,8 @@ def test_agents(agents: str, paths: list[str]) -> None:
     assert told(text.replace("{a: {pool: p}}", agents)) == paths
 
 
-def test_a_probe_fast_enough_for_the_synchronous_class() -> None:
-    text = with_section("agents", "agents: {a: {pool: p, continuity: synchronous}}")
-    assert told(text.replace("{p: {}}", f"{{p: {{nodes: [{NODE}], probe: {FAST}}}}}")) == []
-    (line,) = warnings(parse(text.replace("{p: {}}", f"{{p: {{nodes: [{NODE}]}}}}"), "f"))
-    assert "noticed after 2.5s only" in line
+def test_transports_that_are_not_served_yet() -> None:
+    assert told(LEAST.replace("listen: ", "transports: [http1, websocket], listen: ", 1)) [:1] == ["listeners.0.transports"]
 
 
 def test_nodes_that_nobody_watches() -> None:
