@@ -104,6 +104,8 @@ class Outage:
     """When nobody could take the session: when to look again."""
     base: Checkpoint | None = None
     """What the lost owner had made durable."""
+    retry_after: float = 1.0
+    """When a client that is turned away may try again: the longest that a node has asked for, in seconds."""
 
 
 @dataclass(slots=True)

@@ -1,3 +1,5 @@
+import cython
+
 from sbc.core.journal cimport Journal
 from sbc.core._octets cimport ascii_text
 
@@ -28,8 +30,10 @@ cdef class Relay:
     cdef object _fragments
     cdef bint _fast
 
+    @cython.locals(at=Py_ssize_t, size=Py_ssize_t, end=Py_ssize_t)
     cpdef bytes admit(self, bytes data)
     cpdef Relay rest(self)
 
+    @cython.locals(length=Py_ssize_t, body=Py_ssize_t, mask_at=Py_ssize_t, end=Py_ssize_t)
     cdef Py_ssize_t _whole_message(self, bytes data, Py_ssize_t at, Py_ssize_t size)
     cdef bytes _admit_slowly(self, bytes data, Py_ssize_t at)

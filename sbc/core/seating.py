@@ -98,7 +98,9 @@ def seek(dialog: Dialog, now: float) -> list[Command]:
     chosen = dialog.roster.seat_owner(dialog.session, dialog.manifest, outage.avoid, prefer)
     if chosen is None:
         if dialog.client is ClientSide.JOINING:
-            return turn_away(dialog, Refusal(503, "no_node", "no node can take the session now", retry_after=1))
+            return turn_away(
+                dialog, Refusal(503, "no_node", "no node can take the session now", retry_after=outage.retry_after)
+            )
         return _wait(dialog, now)
     outage.retry_at = None
     if outage.cause is Cause.RECOVERY and outage.base is None and chosen.checkpoints:

@@ -163,6 +163,8 @@ def _accepted(dialog: Dialog, number: int) -> list[Command]:
 
 
 def _declined(dialog: Dialog, event: Declined, now: float) -> list[Command]:
+    if dialog.outage is not None and event.retry_after is not None:
+        dialog.outage.retry_after = max(dialog.outage.retry_after, event.retry_after)
     seat = _seat(dialog, event.seat)
     if seat is None or seat.step is not Step.INVITED:
         return []  # a node that accepted has no second word
@@ -277,9 +279,6 @@ def _reattached(dialog: Dialog, received: int, now: float) -> list[Command]:
     if dialog.node is NodeSide.WAITING and dialog.outage is None:
         commands += seating.lose_owner(dialog, Cause.RECOVERY, now)
     return commands
-
-
-# Time.
 
 
 def _deadline_passed(dialog: Dialog, now: float) -> list[Command]:

@@ -17,8 +17,6 @@ class Stored:
     route: str
     """Which route of the configuration opened it: the route's agent and path."""
     principal: PrincipalId
-    subprotocol: str | None
-    extensions: str | None
     created: float
     """Wall-clock seconds."""
     checkpoint: Checkpoint | None

@@ -121,8 +121,8 @@ class Hall:
         manifest = self.rules.agents[route.agent]
         nobody = NodeId("")
         entry = Stored(
-            Binding(session_id, nobody, None, 0), route.agent, route_name(route), wish.principal, None, None,
-            time.time(), None,
+            Binding(session_id, nobody, None, 0), route.agent, route_name(route), wish.principal, time.time(),
+            None,
         )  # fmt: skip
         session = self.make(entry, manifest, policy, hello)
         session.door = door

@@ -24,7 +24,7 @@ VERSION: Final = 1
 _SCHEMA: Final = """
 CREATE TABLE dialogs (
     id INTEGER PRIMARY KEY, session TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, replica TEXT, epoch INTEGER NOT NULL,
-    agent TEXT NOT NULL, route TEXT NOT NULL, principal TEXT NOT NULL, subprotocol TEXT, extensions TEXT,
+    agent TEXT NOT NULL, route TEXT NOT NULL, principal TEXT NOT NULL,
     created REAL NOT NULL, received INTEGER, sent INTEGER, state BLOB,
     client_first INTEGER NOT NULL DEFAULT 1, node_first INTEGER NOT NULL DEFAULT 1);
 CREATE TABLE segments (
@@ -33,10 +33,10 @@ CREATE TABLE segments (
 CREATE TABLE pulse (id INTEGER PRIMARY KEY, beats INTEGER NOT NULL);
 INSERT INTO pulse VALUES (1, 0);
 """
-_DIALOGS: Final = """SELECT session, owner, replica, epoch, agent, route, principal, subprotocol, extensions, created,
+_DIALOGS: Final = """SELECT session, owner, replica, epoch, agent, route, principal, created,
     received, sent, state FROM dialogs ORDER BY id"""
-_CREATE: Final = """INSERT INTO dialogs (session, owner, replica, epoch, agent, route, principal, subprotocol,
-    extensions, created, received, sent, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+_CREATE: Final = """INSERT INTO dialogs (session, owner, replica, epoch, agent, route, principal,
+    created, received, sent, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (session) DO NOTHING"""
 _REBIND: Final = "UPDATE dialogs SET owner = ?, replica = ?, epoch = ? WHERE session = ? AND epoch = ?"
 # A dialog that is not on record (its creation failed, or it has ended) gets no segments that nobody would delete.
@@ -203,15 +203,15 @@ def _row(stored: Stored) -> tuple[object, ...]:
     binding, checkpoint = stored.binding, stored.checkpoint
     covered = (checkpoint.received, checkpoint.sent, _state_out(checkpoint.state)) if checkpoint else (None,) * 3
     return (binding.session, binding.owner, binding.replica, binding.epoch, stored.agent, stored.route,
-            stored.principal, stored.subprotocol, stored.extensions, stored.created, *covered)
+            stored.principal, stored.created, *covered)
 
 
 def _stored(row: Sequence[Any]) -> Stored:
-    session, owner, replica, epoch, agent, route, principal, subprotocol, extensions, created, *covered = row
+    session, owner, replica, epoch, agent, route, principal, created, *covered = row
     received, sent, state = covered
     binding = Binding(SessionId(session), NodeId(owner), NodeId(replica) if replica is not None else None, epoch)
     checkpoint = Checkpoint(received, sent, _state_in(state)) if received is not None else None
-    return Stored(binding, AgentName(agent), route, PrincipalId(principal), subprotocol, extensions, created,
+    return Stored(binding, AgentName(agent), route, PrincipalId(principal), created,
                   checkpoint)
 
 

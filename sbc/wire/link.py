@@ -162,6 +162,8 @@ class Link:
         self.leave()
         self.control(Opcode.CLOSE, close_payload(code, reason))
         self.transport.close()
+        if self.transport.get_write_buffer_size():  # one that reads nothing must not keep it for ever
+            asyncio.get_running_loop().call_later(CLOSING, self.transport.abort)
 
     def abort(self) -> None:
         """Drop the connection without a word."""

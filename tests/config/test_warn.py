@@ -59,7 +59,8 @@ def test_agents(agents: str, paths: list[str]) -> None:
 
 
 def test_transports_that_are_not_served_yet() -> None:
-    assert told(LEAST.replace("listen: ", "transports: [http1, websocket], listen: ", 1)) [:1] == ["listeners.0.transports"]
+    text = LEAST.replace("listen: ", "transports: [http1, websocket], listen: ", 1)
+    assert told(text)[:1] == ["listeners.0.transports"]
 
 
 def test_nodes_that_nobody_watches() -> None:

@@ -115,6 +115,15 @@ def test_a_client_that_nobody_can_take_is_refused() -> None:
     assert dialog.state is State.ENDED
 
 
+def test_a_client_that_is_turned_away_is_told_how_long_the_node_asks_for() -> None:
+    dialog = new_dialog(nodes=1)
+    start(dialog, 0.0)
+    play(dialog, (0.0, Bound(claim(dialog, owner(dialog), None).binding), None))
+    commands = receive(dialog, Declined(1, "busy", 7.0), 0.1)
+    refused = next(command for command in commands if isinstance(command, Refuse))
+    assert (refused.refusal.status, refused.refusal.retry_after) == (503, 7.0)
+
+
 @pytest.mark.parametrize("event", [BindLost(), BindFailed()])
 def test_a_new_session_that_cannot_be_recorded_is_refused(event: BindLost | BindFailed) -> None:
     dialog = new_dialog()

@@ -17,7 +17,7 @@ def binding(session: str, epoch: int = 1) -> Binding:
 
 def dialog(session: str, epoch: int = 1, checkpoint: Checkpoint | None = None) -> Stored:
     return Stored(binding(session, epoch), AgentName("tutor"), "tutor /tutor", PrincipalId("address:192.0.2.1"),
-                  "chat.v1", None, 1700000000.25, checkpoint)
+                  1700000000.25, checkpoint)
 
 
 def asked(ask: Callable[[Callable[[Exception | None], None]], None]) -> asyncio.Future[Exception | None]:
