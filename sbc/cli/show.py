@@ -69,7 +69,10 @@ def _table(header: bool) -> Table:
 
 def _print(drawn: Table) -> None:
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=UNBOUNDED)
-    console.print(drawn)
+    with console.capture() as lines:
+        console.print(drawn)
+    for line in lines.get().splitlines():  # without the blanks that fill up the last column
+        typer.echo(line.rstrip())
 
 
 def _cell(value: Any) -> Text:
