@@ -17,6 +17,12 @@ HEARTBEAT = 0.2
 SILENCE_BORNE = {Continuity.SYNCHRONOUS: 0.7, Continuity.INTERACTIVE: 1.5, Continuity.AUTONOMOUS: 3.0}
 """After how long a silence of its node a session of this class is moved, in seconds."""
 
+MISSED = 2.5
+"""How many heartbeats, at the node's own pace, have to be missing for a silence."""
+SMOOTHING = 0.3
+LEISURE = 5.0
+"""The longest interval between heartbeats that is learned, in seconds."""
+
 REFUSALS_BORNE = 3
 """Connections refused one after the other before a node without probes is taken for down."""
 
@@ -38,7 +44,11 @@ class Health:
     """When the last sign of life came."""
     alive: bool = True
     draining: bool = False
-    trunk: bool = False
+    beat: float | None = None
+    """When the last heartbeat came."""
+    pace: float | None = None
+    """How often heartbeats come, smoothed: a node that sends them at leisure is not silent for that. None: it has no
+    trunk, or has not sent two heartbeats on it yet, and is probed instead."""
     failures: int = 0
     successes: int = 0
     refusals: int = 0
@@ -49,8 +59,25 @@ class Health:
             return NodeState.DOWN
         return NodeState.DRAINING if self.draining else NodeState.UP
 
+    @property
+    def beats(self) -> bool:
+        """Whether heartbeats tell how the node is."""
+        return self.pace is not None
+
     def heartbeat(self, now: float) -> Sign:
-        """A sign of life came over the trunk: nothing else is asked for."""
+        """A heartbeat came over the trunk."""
+        if self.beat is not None:
+            interval = min(now - self.beat, LEISURE)
+            self.pace = interval if self.pace is None else self.pace + SMOOTHING * (interval - self.pace)
+        self.beat = now
+        return self.spoke(now)
+
+    def hang_up(self) -> None:
+        """The trunk is gone, and its heartbeats with it."""
+        self.beat = self.pace = None
+
+    def spoke(self, now: float) -> Sign:
+        """Anything at all came over the trunk."""
         self.heard = now
         self.failures = self.refusals = 0
         return self._rise()
@@ -79,7 +106,11 @@ class Health:
 
     def silence(self, now: float) -> float:
         """For how long nothing was heard over the trunk, in seconds; 0 for a node that is probed instead."""
-        return now - self.heard if self.trunk else 0.0
+        return now - self.heard if self.beats else 0.0
+
+    def borne(self, continuity: Continuity) -> float:
+        """After how long a silence sessions of this class are moved, in seconds."""
+        return max(SILENCE_BORNE[continuity], MISSED * (self.pace or HEARTBEAT))
 
     def excuse(self, seconds: float) -> None:
         """The edge itself stood still for so long: that silence was not the node's."""
@@ -87,7 +118,7 @@ class Health:
 
     def silent(self, now: float) -> Sign:
         """Judge the silence: a node that not even a voice session would bear takes no more sessions."""
-        if self.silence(now) > SILENCE_BORNE[Continuity.SYNCHRONOUS]:
+        if self.silence(now) > self.borne(Continuity.SYNCHRONOUS):
             return self._fall()
         return Sign.SAME
 

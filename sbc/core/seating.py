@@ -22,16 +22,7 @@ from sbc.core.resumption import (
     unknowable,
 )
 from sbc.model.binding import BIRTH, Binding, Resume
-from sbc.model.commands import (
-    Answer,
-    Bind,
-    Command,
-    Invite,
-    OpenLeg,
-    Promote,
-    Serve,
-    Trim,
-)
+from sbc.model.commands import Answer, Bind, Command, Invite, OpenLeg, Promote, Report, Serve, Trim
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.ids import NodeId
 from sbc.model.leg import Cause, Role
@@ -72,11 +63,11 @@ def lose_owner(dialog: Dialog, cause: Cause, now: float) -> list[Command]:
         dialog.fruitless = dialog.fruitless + 1 if dialog.outbound.count == said_before else 0
     dialog.outage = Outage(cause, now, now + dialog.manifest.migration.hold, avoid, base=base)
     if lost is not None and not dialog.manifest.migration.allowed:
-        return commands + end(dialog, CloseCode.BAD_GATEWAY, "node lost", "node_lost")
+        return [*commands, *failed(dialog, now), *end(dialog, CloseCode.BAD_GATEWAY, "node lost", "node_lost")]
     missing = resumption(dialog, base).lost
     if not bearable(dialog, missing):
         dialog.account.lost += missing
-        return commands + end(dialog, CloseCode.BAD_GATEWAY, f"gap={missing}", "gap")
+        return [*commands, *failed(dialog, now, missing), *end(dialog, CloseCode.BAD_GATEWAY, f"gap={missing}", "gap")]
     if dialog.standby is not None:
         if dialog.standby.step is Step.OPEN:
             return commands + _bind(dialog, dialog.standby)
@@ -85,6 +76,14 @@ def lose_owner(dialog: Dialog, cause: Cause, now: float) -> list[Command]:
     if dialog.fruitless >= FRUITLESS_BORNE:
         return commands + _wait(dialog, now)
     return commands + seek(dialog, now)
+
+
+def failed(dialog: Dialog, now: float, lost: int = 0) -> list[Command]:
+    """No handover comes of an outage: measure that too."""
+    outage = dialog.outage
+    if outage is None or dialog.client is ClientSide.JOINING:
+        return []
+    return [Report(outage.cause, "failed", now - outage.began, 0, lost, 0)]
 
 
 def seek(dialog: Dialog, now: float) -> list[Command]:

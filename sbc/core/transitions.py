@@ -286,7 +286,7 @@ def _deadline_passed(dialog: Dialog, now: float) -> list[Command]:
         return end(dialog, CloseCode.GOING_AWAY, "client gone", "client_gone")
     outage = dialog.outage
     if outage is not None and now >= outage.hold_until:
-        return end(dialog, CloseCode.BAD_GATEWAY, "retry_after=5", "no_replica")
+        return [*seating.failed(dialog, now), *end(dialog, CloseCode.BAD_GATEWAY, "retry_after=5", "no_replica")]
     commands: list[Command] = []
     if outage is not None and outage.retry_at is not None and now >= outage.retry_at:
         commands += seating.look_again(dialog, now)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from sbc.config import Config
-from sbc.core.health import HEARTBEAT, SILENCE_BORNE, Health, Sign
+from sbc.core.health import HEARTBEAT, Health, Sign
 from sbc.core.roster import Roster, Standing
 from sbc.model.errors import Refusal
 from sbc.model.ids import NodeId, PoolName, node_id
@@ -84,9 +84,9 @@ class Fleet:
         return standing
 
     def _watch(self, standing: Standing) -> None:
-        """Probe a node that has no trunk, unless its pool is not probed."""
+        """Probe a node whose health no heartbeats tell, unless its pool is not probed."""
         probe = self._probes.get(standing.node.pool)
-        if probe is not None and not standing.trunk:
+        if probe is not None and not standing.health.beats:
             self._prober.watch(standing.node, probe)
         else:
             self._prober.unwatch(standing.node.id)
@@ -116,11 +116,12 @@ class Fleet:
         trunk.node = known
         if former is not None and former is not trunk:
             former.close("another trunk of the same node")
-        standing.trunk = standing.health.trunk = True
+        standing.trunk = True
+        standing.health.hang_up()
         self._watch(standing)
         standing.checkpoints = bool(message.get("checkpoints", False))
         standing.health.draining = False
-        self._judge(standing, standing.health.heartbeat(self._now()))
+        self._judge(standing, standing.health.spoke(self._now()))
         self._announce("node_registered", {"node": known, "checkpoints": standing.checkpoints})
         self.hall.node_ready()
         return HEARTBEAT
@@ -130,7 +131,12 @@ class Fleet:
         standing = self._roster.get(trunk.node)
         if standing is None or self._trunks.get(trunk.node) is not trunk:
             return
-        self._judge(standing, standing.health.heartbeat(self._now()))
+        health = standing.health
+        beating = health.beats
+        beat = health.heartbeat if message["type"] == "heartbeat" else health.spoke
+        self._judge(standing, beat(self._now()))
+        if health.beats and not beating:
+            self._watch(standing)
         match message["type"]:
             case "heartbeat":
                 standing.reported_load = float(message.get("load", 0.0))
@@ -150,7 +156,8 @@ class Fleet:
         if standing is None:
             return
         self._announce("trunk_lost", {"node": node})
-        standing.trunk = standing.health.trunk = standing.checkpoints = False
+        standing.trunk = standing.checkpoints = False
+        standing.health.hang_up()
         if standing.configured:
             self._watch(standing)
         else:
@@ -187,7 +194,7 @@ class Fleet:
 
     def _probed(self, node: NodeId, alive: bool, reason: str, rtt: float) -> None:
         standing = self._roster.get(node)
-        if standing is None or standing.trunk:
+        if standing is None or standing.health.beats:
             return
         if alive:
             self._metrics.node_rtt.observe(rtt)
@@ -207,19 +214,19 @@ class Fleet:
         """Some 50 ms have passed. late: for how long the edge itself stood still beyond that, in seconds."""
         now = self._now()
         for standing in list(self._roster):
-            if not standing.trunk:
-                continue
             health = standing.health
+            if not health.beats:
+                continue
             if late > HEARTBEAT / 2:
                 health.excuse(late)
             self._judge(standing, health.silent(now), "silent")
-            self._move_by_class(standing.node.id, health.silence(now))
+            self._move_by_class(standing.node.id, health, now)
 
-    def _move_by_class(self, node: NodeId, silence: float) -> None:
-        before = self._silence.get(node, 0.0)
-        self._silence[node] = silence
-        for continuity, borne in SILENCE_BORNE.items():
-            if before < borne <= silence:
+    def _move_by_class(self, node: NodeId, health: Health, now: float) -> None:
+        silence = health.silence(now)
+        before, self._silence[node] = self._silence.get(node, 0.0), silence
+        for continuity in Continuity:
+            if before < health.borne(continuity) <= silence:
                 self.hall.node_silent(node, continuity)
 
 

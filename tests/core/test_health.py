@@ -20,7 +20,9 @@ def test_probes_fall_and_rise() -> None:
 def test_silence_counts_for_a_node_with_a_trunk_only() -> None:
     health = Health(Probe(), 10.0)
     assert (health.silence(99.0), health.silent(99.0)) == (0.0, Sign.SAME)
-    health.trunk = True
+    health.heartbeat(9.8)
+    assert not health.beats, "one heartbeat makes no pace"
+    health.heartbeat(10.0)
     borne = SILENCE_BORNE[Continuity.SYNCHRONOUS]
     assert health.silent(10.0 + borne) is Sign.SAME
     assert health.silent(10.1 + borne) is Sign.FELL
@@ -31,7 +33,7 @@ def test_silence_counts_for_a_node_with_a_trunk_only() -> None:
 
 
 def test_the_edge_excuses_what_was_its_own_silence() -> None:
-    health = Health(Probe(), 10.0, trunk=True)
+    health = Health(Probe(), 10.0, beat=10.0, pace=0.2)
     health.excuse(5.0)
     assert health.silent(15.5) is Sign.SAME
 
@@ -56,3 +58,19 @@ def test_draining_outlives_down() -> None:
 
 def test_a_voice_session_moves_within_a_second() -> None:
     assert SILENCE_BORNE[Continuity.SYNCHRONOUS] < 1.0 <= SILENCE_BORNE[Continuity.INTERACTIVE]
+
+
+def test_a_node_that_beats_at_leisure_is_not_silent_for_that() -> None:
+    health = Health(Probe(), 0.0)
+    for beat in range(12):
+        assert health.silent(beat - 0.01) is Sign.SAME, f"before beat {beat}"
+        health.heartbeat(float(beat))
+    assert health.silent(11.0 + 2.0) is Sign.SAME
+    assert health.silent(11.0 + 3.0) is Sign.FELL
+
+
+def test_one_late_heartbeat_does_not_blunt_the_watch() -> None:
+    health = Health(Probe(), 0.0)
+    for beat in (0.0, 0.2, 0.4, 1.0, 1.2):
+        health.heartbeat(beat)
+    assert health.silent(1.2 + 0.95) is Sign.FELL

@@ -234,6 +234,7 @@ def test_nobody_comes_and_the_session_ends_when_it_was_held_long_enough() -> Non
         (1.0, RESET, None),
         (1.1, DeadlinePassed(), []),
         (3.0, DeadlinePassed(), [
+            Report(Cause.FAILOVER, "failed", 2.0, 0, 0, 0),
             CloseClient(1014, "retry_after=5"), Close(1014, "retry_after=5", "no_replica"),
         ]),
     )  # fmt: skip
@@ -269,6 +270,7 @@ def test_a_session_that_may_not_move_ends_with_its_node() -> None:
     old = owner(dialog)
     play(dialog, (1.0, RESET, [
         CloseLeg(1, old.node, 1001, "lost"), Release(old.node, 1, "lost"),
+        Report(Cause.FAILOVER, "failed", 0.0, 0, 0, 0),
         CloseClient(1014, "node lost"), Close(1014, "node lost", "node_lost"),
     ]))  # fmt: skip
 

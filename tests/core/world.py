@@ -61,7 +61,7 @@ def roster_of(count: int, *, capacity: int = 100) -> Roster:
     roster = Roster()
     for number in range(count):
         node = Node(node_id(POOL, f"n{number}"), POOL, "http://127.0.0.1:1", zone=f"z{number % 2}", capacity=capacity)
-        roster.put(Standing(node, Health(Probe(), 0.0, trunk=True), True, trunk=True, checkpoints=True))
+        roster.put(Standing(node, Health(Probe(), 0.0, beat=0.0, pace=0.2), True, trunk=True, checkpoints=True))
     return roster
 
 
