@@ -166,3 +166,5 @@ async def test_a_broken_trunk_ends_no_session(scene: Scene) -> None:
     await client.say(2)
     await client.answered()
     assert client.open_still
+    assert len(node.history("open")) == 1, "nor does it move one: the leg stands"
+    assert await scene.edge.metric("sbc_handovers_total") == 0

@@ -79,6 +79,23 @@ async def test_a_plain_node_is_drained_when_its_sessions_are_idle(scene: Scene) 
         assert client.open_still and client.node != node
 
 
+async def test_a_planned_move_waits_for_the_end_of_the_answer(scene: Scene) -> None:
+    scene.plain("a", "b")
+    await scene.open()
+    client = await scene.client()
+    await client.say(40, every=0.02)
+    await client.has(3)
+    source, to = client.node, scene.other(client).name
+    status, answer = await scene.edge.post(f"/api/v1/sessions/{await scene.only_session()}/migrate", {"to": to})
+    assert status in (200, 202), answer
+    await client.answered()
+    assert {message["node"] for message in client.heard} == {source}, "a plain node says all of it or it is lost"
+    await wait_until(lambda: scene.edge.metric("sbc_handovers_total", outcome="moved"), "then the session moves")
+    await client.say()
+    await client.has(41)
+    assert client.node == to
+
+
 async def test_a_move_that_nobody_accepts_leaves_the_session_where_it_is(scene: Scene) -> None:
     scene.trunk("good", checkpoint="message")
     scene.trunk("bad", invite="decline")

@@ -80,11 +80,14 @@ async def test_plain_nodes_are_given_an_unsafe_message_at_most_once(scene: Scene
         await client.say(5, every=0.01)
     await wait_until(lambda: len(owner.numbers()) == 6, "all of it was sent to the owner")
     owner.kill()
+    # What is said before the edge knows of the death goes the way of the others: sent, and nobody knows.
+    await wait_until(lambda: scene.edge.metric("sbc_handovers_total", outcome="moved"), "the session is moved")
     heard = len(client.heard)
     number = await client.say(1)
     await wait_until(lambda: any(message["n"] == number for message in client.heard[heard:]), "the new owner answers")
     at_most_once(client, [a, b])
     assert client.open_still
+    assert await scene.edge.metric("sbc_unknown_messages_total") == 6, "nobody knows what the dead one acted on"
 
 
 async def test_what_was_surely_not_sent_is_sent_to_the_new_owner(scene: Scene) -> None:
@@ -114,6 +117,7 @@ async def test_a_plain_node_that_rebuilds_itself_from_the_messages_loses_nothing
     await client.has(15)
     scene.owner(client).kill()
     await client.answered()
+    assert await scene.edge.metric("sbc_suppressed_messages_total") >= 15
     await client.say()
     await client.answered()
     exactly_once(client)

@@ -117,6 +117,26 @@ async def test_a_held_session_with_a_hole_is_ended_with_its_size(scene: Scene) -
     assert 24 <= gap <= 40, reason
 
 
+async def test_a_planned_move_that_would_leave_a_hole_is_called_off(scene: Scene) -> None:
+    scene.plain("a", "b")
+    await scene.open(SMALL, replay="all", when="now")
+    client = await scene.client()
+    for _ in range(40):
+        await client.say(ballast=1000)
+    await client.answered()
+    owner, to = client.node, scene.other(client).name
+    await scene.edge.post(f"/api/v1/sessions/{await scene.only_session()}/migrate", {"to": to})
+
+    async def called_off() -> bool:
+        return await scene.edge.metric("sbc_handovers_total", cause="migration", outcome="aborted") == 1
+    await wait_until(called_off, "the move is called off")
+    await client.say()
+    await client.answered()
+    exactly_once(client)
+    assert client.node == owner
+    assert await scene.edge.metric("sbc_lost_messages_total") == 0
+
+
 async def test_a_manifest_that_tolerates_the_loss_goes_on_and_counts_it(scene: Scene) -> None:
     scene.plain("a", "b")
     await scene.open(SMALL, tolerated_loss="any", replay="all")

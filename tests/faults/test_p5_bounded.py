@@ -63,6 +63,25 @@ async def test_a_reader_that_was_slow_gets_everything_once_it_reads(scene: Scene
     client.abort()
 
 
+async def test_a_new_owner_is_slowed_by_a_client_that_does_not_read(scene: Scene) -> None:
+    scene.plain("a", "b")
+    await scene.open()
+    client = await RawClient.opened(scene.edge.port)
+    client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    much = {"say": 2000, "pad": 16_000}  # 32 MB
+    await client.send(frame(TEXT, json.dumps({"n": 1, **much}).encode()))
+    owner, heir = sorted(scene.nodes.values(), key=lambda node: not node.history("open"))
+    await wait_until(owner.numbers, "the owner answers")
+    before = memory(scene)
+    owner.kill()
+    await scene.all_sessions("confirmed")
+    await client.send(frame(TEXT, json.dumps({"n": 2, **much}).encode()))
+    await wait_until(lambda: 2 in heir.numbers(), "the new owner answers")
+    await round_trips(scene, 1.0)
+    assert memory(scene) - before < 12 * MIB
+    client.abort()
+
+
 async def flood(client: RawClient, messages: int) -> None:
     """Send as fast as the edge takes it, for 2 s at most and not more than so many messages of 16 KiB."""
     one = frame(TEXT, json.dumps({"n": 1, "say": 0, "ballast": "x" * 16_000}).encode())

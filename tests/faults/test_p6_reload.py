@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 
+import pytest
 import yaml
 
 from tests.support.edge import free_port
@@ -47,11 +48,15 @@ async def test_a_listener_that_cannot_be_opened_is_a_fault_like_any_other(scene:
     taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     tree = yaml.safe_load(scene.edge.file.read_text())
     port = taken.sockets[0].getsockname()[1]
-    tree["listeners"].append({"name": "second", "listen": f"127.0.0.1:{port}", "transports": ["websocket"]})
+    free = free_port()
+    for name, where in (("first", free), ("second", port)):
+        tree["listeners"].append({"name": name, "listen": f"127.0.0.1:{where}", "transports": ["websocket"]})
     tree["policies"]["default"]["limits"]["message"] = "1KiB"
     scene.edge.write(yaml.safe_dump(tree))
     status, answer = await scene.edge.post("/api/v1/reload")
     assert status >= 400, answer
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", free)
     client = await scene.client()
     await client.say(pad=5000, ballast=5000)
     await client.answered()
@@ -86,6 +91,40 @@ async def test_reloading_under_load_drops_nobody(scene: Scene) -> None:
 async def _configured(scene: Scene, hold: str) -> bool:
     _, config = await scene.edge.get("/api/v1/config")
     return str(config["agents"]["tutor"]["migration"]["hold"]).startswith(hold)
+
+
+async def test_a_bad_configuration_at_sighup_is_told_and_changes_nothing(scene: Scene) -> None:
+    scene.plain("a")
+    await scene.open()
+    client, = await scene.talking(1)
+    good = scene.edge.file.read_text()
+    for text, ok in ((good.replace("pool: tutors", "pool: nobody"), 0), (good, 1)):
+        scene.edge.write(text)
+        os.kill(scene.edge.pid, signal.SIGHUP)
+
+        async def heeded(ok: int = ok) -> bool:
+            return await scene.edge.metric("sbc_config_reload_ok") == ok
+        await wait_until(heeded, f"sbc_config_reload_ok is {ok}")
+    assert "reload_rejected" in scene.edge.log() and "nobody" in scene.edge.log()
+    assert "Traceback" not in scene.edge.log()
+    await client.say()
+    await client.answered()
+
+
+async def test_a_reload_knows_what_became_of_the_nodes(scene: Scene) -> None:
+    _, b, c = scene.plain("a", "b", "c")
+    await scene.open()
+    await scene.edge.post("/api/v1/nodes/a/drain")
+    b.kill()
+    await scene.edge.sees(b, state="down")
+    tree = yaml.safe_load(scene.edge.file.read_text())
+    tree["policies"]["default"]["limits"]["idle"] = "11m"
+    scene.edge.write(yaml.safe_dump(tree))
+    assert (await scene.edge.post("/api/v1/reload"))[0] == 200
+    rows = await scene.edge.nodes()
+    assert {name: row["state"] for name, row in rows.items()} == {"a": "draining", "b": "down", "c": "up"}
+    for client in await scene.talking(4):
+        assert client.node == c.name
 
 
 async def test_listeners_come_and_go_and_nodes_that_are_removed_are_emptied(scene: Scene) -> None:

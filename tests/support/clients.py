@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -21,6 +22,8 @@ class Talker:
     def __init__(self, url: str, address: str = "127.0.0.1", **headers: str) -> None:
         self.url, self.address, self.headers = url, address, {k.replace("_", "-"): v for k, v in headers.items()}
         self.token: str | None = None
+        self.trusts: ssl.SSLContext | None = None
+        """Which certificates are believed, for a wss:// URL."""
         self.said: list[dict[str, Any]] = []
         self.heard: list[dict[str, Any]] = []
         self.answer_headers: dict[str, str] = {}
@@ -33,7 +36,7 @@ class Talker:
         if token is not None:
             headers |= {"Session-Id": token, "Session-Received": str(len(self.heard) if received is None else received)}
         self.socket = await connect(self.url, additional_headers=headers, max_size=None, compression=None, proxy=None,
-                                    ping_interval=None, open_timeout=PATIENCE, close_timeout=2,
+                                    ssl=self.trusts, ping_interval=None, open_timeout=PATIENCE, close_timeout=2,
                                     local_addr=(address or self.address, 0))
         assert self.socket.response is not None
         self.answer_headers = {key.lower(): value for key, value in self.socket.response.headers.raw_items()}

@@ -27,6 +27,18 @@ def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, 
     return head + MASK + bytes(byte ^ MASK[at % 4] for at, byte in enumerate(payload))
 
 
+async def unmasked_payload(reader: asyncio.StreamReader) -> bytes | None:
+    """The payload of the next frame of a client; None at the end of the stream."""
+    try:
+        size = (await reader.readexactly(2))[1] & 0x7F
+        if size > 125:
+            size = int.from_bytes(await reader.readexactly(2 if size == 126 else 8))
+        mask, masked = await reader.readexactly(4), await reader.readexactly(size)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+    return bytes(byte ^ mask[at % 4] for at, byte in enumerate(masked))
+
+
 def close_frame(code: int | None, reason: bytes = b"") -> bytes:
     """A masked close frame; without a code, an empty one."""
     return frame(CLOSE, b"" if code is None else struct.pack("!H", code) + reason)
