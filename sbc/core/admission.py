@@ -13,10 +13,12 @@ from sbc.model.node import Node
 class Ledger:
     """Who sits where, and how many sessions each principal has."""
 
-    __slots__ = ("_principals", "_seats")
+    __slots__ = ("_principals", "_seats", "taken")
 
     def __init__(self) -> None:
         self._seats: Counter[NodeId] = Counter()
+        self.taken = 0
+        """How many seats are taken on all nodes together: each has a leg, or will have."""
         self._principals: Counter[PrincipalId] = Counter()
 
     def load(self, node: Node) -> float:
@@ -28,9 +30,11 @@ class Ledger:
 
     def sit(self, node: NodeId) -> None:
         self._seats[node] += 1
+        self.taken += 1
 
     def rise(self, node: NodeId) -> None:
         self._seats[node] -= 1
+        self.taken -= 1
         if self._seats[node] <= 0:
             del self._seats[node]
 

@@ -56,7 +56,8 @@ class Hall:
     # Reception.
 
     def arrived(self) -> bool:
-        if self._doorsteps + 3 * len(self.sessions) + 3 > self._most_descriptors:
+        legs = self.house.roster.ledger.taken
+        if self._doorsteps + len(self.sessions) + legs + 2 > self._most_descriptors:
             return False
         self._doorsteps += 1
         return True

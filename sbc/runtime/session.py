@@ -77,29 +77,21 @@ class Session:
     def tell(self, event: Event) -> None:
         """Tell the dialog a fact and carry out what it orders. Facts that come meanwhile wait for their turn."""
         self._events.append(event)
-        if self._busy:
-            return
+        if not self._busy:
+            self.start([])
+
+    def start(self, commands: list[Command]) -> None:
+        """Carry out the first orders of a new dialog, and whatever they lead to."""
         self._busy = True
         try:
+            for command in commands:
+                self._perform(command)
             while self._events:
                 for command in receive(self.dialog, self._events.pop(0), time.monotonic()):
                     self._perform(command)
         finally:
             self._busy = False
         self.settle()
-
-    def start(self, commands: list[Command]) -> None:
-        """Carry out the first orders of a new dialog."""
-        self._busy = True
-        try:
-            for command in commands:
-                self._perform(command)
-        finally:
-            self._busy = False
-        if self._events:
-            self.tell(self._events.pop(0))
-        else:
-            self.settle()
 
     def settle(self) -> None:
         """After orders were carried out: end the turn, set the timer, and leave if it is over."""
