@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+import pytest
+
 from tests.support.raw import CLOSE, PING, PONG, TEXT, RawClient, frame
 from tests.support.scene import Scene
 from tests.support.stubs import StubNode, accepted
@@ -87,3 +89,13 @@ async def test_a_node_leg_that_answers_no_ping_is_replaced(scene: Scene) -> None
         assert await scene.edge.metric("sbc_handovers_total", cause="failover", outcome="moved") == 1
     finally:
         await node.stop()
+
+
+@pytest.mark.xfail(strict=True, reason="below half a second of `ping`, the sweep that asks is the one that gives up")
+async def test_a_client_that_is_pinged_often_has_time_to_answer(scene: Scene) -> None:
+    scene.plain("a")
+    await scene.open(limits(ping="200ms"))
+    client, = await scene.talking(1)
+    began = time.monotonic()
+    await wait_until(lambda: not client.open_still or time.monotonic() - began > 2.5, "two looks at every link")
+    assert client.open_still
