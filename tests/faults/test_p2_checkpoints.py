@@ -9,6 +9,7 @@ import pytest
 from tests.support.by_hand import HandNode
 from tests.support.raw import TEXT, RawClient, frame
 from tests.support.scene import Scene
+from tests.support.wait import wait_until
 
 
 @pytest.fixture
@@ -130,3 +131,58 @@ async def test_checkpoints_that_run_ahead_do_not_pile_up(scene: Scene, node: Han
     await run_ahead(50, 350)
     assert process.memory_info().rss - before < 8 * 1024 * 1024
     client.abort()
+
+
+async def test_a_move_that_is_called_off_gives_the_owner_what_was_held_and_no_more(
+        scene: Scene, node: HandNode) -> None:
+    opening = asyncio.create_task(RawClient.opened(scene.edge.port))
+    _, leg = await node.take()
+    client = await opening
+    await says(client, "1", "2")
+    await leg.has("1", "2")
+    status, answer = await scene.edge.post(f"/api/v1/sessions/{await scene.only_session()}/migrate")
+    assert status in (200, 202), answer
+    await wait_until(lambda: node.said("checkpoint_now"), "the owner is asked, and does not answer")
+    await says(client, "3")
+    await wait_until(lambda: len(leg.heard) > 2, "there is nobody to move to")
+    await says(client, "4")
+    await leg.has("1", "2", "3", "4")
+    leg.say("a")
+    await hears(client, "a")
+    row, = await scene.edge.sessions()
+    assert (row["received"], row["sent"]) == (4, 1), "what was held is counted once"
+
+
+async def test_the_newest_trunk_of_a_node_is_the_one_that_is_heard(scene: Scene, node: HandNode) -> None:
+    opening = asyncio.create_task(RawClient.opened(scene.edge.port))
+    invite, leg = await node.take()
+    client = await opening
+    await node.join_again(scene.edge.trunk_url)
+    assert await node.journal(invite, 0) == []
+    await says(client, "1")
+    await leg.has("1")
+    leg.say("a")
+    await hears(client, "a")
+    assert len(node.legs) == 1
+
+
+async def test_an_owner_without_checkpoints_leaves_its_counts_to_the_next_one_that_reports_them(
+        scene: Scene, node: HandNode) -> None:
+    await node.join_again(scene.edge.trunk_url, checkpoints=False)
+    opening = asyncio.create_task(RawClient.opened(scene.edge.port))
+    _, leg = await node.take()
+    client = await opening
+    await says(client, "1")
+    await leg.has("1")
+    leg.say("a")
+    await hears(client, "a")
+    await node.join_again(scene.edge.trunk_url)
+    for _ in range(2):  # what the first one had goes with it; the second one left nothing else
+        leg.hang_up()
+        invite, leg = await node.take()
+        assert invite["checkpoint"] == {"received": 1, "sent": 1, "state": None}
+        assert leg.headers["session-resume"] == "received=1, sent=1, delivered=1, cause=failover"
+        if len(node.legs) == 2:
+            await says(client, "2")
+        await leg.has("2")
+    assert await scene.edge.metric("sbc_unknown_messages_total") == 1

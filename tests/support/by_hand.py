@@ -51,6 +51,17 @@ class HandNode:
         await self.trunk.register(self.name, f"http://127.0.0.1:{self._stub.port}")
         self._heart = asyncio.create_task(self._beat())
 
+    async def join_again(self, trunk_url: str, *, checkpoints: bool = True) -> None:
+        """Register over a second trunk; the edge has to close the first one."""
+        former, self.trunk = self.trunk, RawTrunk()
+        self.trunk.heard = former.heard
+        await self.trunk.dial(trunk_url)
+        await self.trunk.register(self.name, f"http://127.0.0.1:{self._stub.port}", checkpoints=checkpoints)
+        try:
+            await wait_until(lambda: former.closed, "the former trunk is closed")
+        finally:
+            await former.close()
+
     async def _beat(self) -> None:
         while True:
             await self.trunk.send(type="heartbeat", sessions=0, load=0)
