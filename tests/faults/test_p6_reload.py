@@ -52,11 +52,13 @@ async def test_a_listener_that_cannot_be_opened_is_a_fault_like_any_other(scene:
     for name, where in (("first", free), ("second", port)):
         tree["listeners"].append({"name": name, "listen": f"127.0.0.1:{where}", "transports": ["websocket"]})
     tree["policies"]["default"]["limits"]["message"] = "1KiB"
+    tree["pools"]["tutors"]["nodes"].append({"name": "new", "url": f"http://127.0.0.1:{free}"})
     scene.edge.write(yaml.safe_dump(tree))
     status, answer = await scene.edge.post("/api/v1/reload")
     assert status >= 400, answer
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", free)
+    assert set(await scene.edge.nodes()) == {"a"}
     client = await scene.client()
     await client.say(pad=5000, ballast=5000)
     await client.answered()
