@@ -116,9 +116,10 @@ async def test_an_altered_record_is_noticed(scene: Scene) -> None:
     lines = whole.splitlines(keepends=True)
     assert len(lines) == 3
     assert verdict(records, signed=True) == 0
-    digit = next(at for at, letter in enumerate(lines[1]) if letter in "123456789")
-    altered = lines[1][:digit] + "0" + lines[1][digit + 1:]
-    for forged in ([lines[0], altered, *lines[2:]], [lines[0], *lines[2:]], [lines[1], lines[0], *lines[2:]]):
+    altered = lines[1].replace('"agent":"tutor"', '"agent":"other"')
+    assert altered != lines[1]
+    for forged in ([lines[0], altered, lines[2]], [lines[0], lines[2]], [lines[1], lines[0], lines[2]],
+                   [lines[0], *anew(lines).splitlines(keepends=True)[1:]]):
         records.write_text("".join(forged))
         assert await asyncio.to_thread(verdict, records) == 1
     records.write_text(anew(lines))
