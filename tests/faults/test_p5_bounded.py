@@ -71,10 +71,15 @@ async def test_a_new_owner_is_slowed_by_a_client_that_does_not_read(scene: Scene
     much = {"say": 2000, "pad": 16_000}  # 32 MB
     await client.send(frame(TEXT, json.dumps({"n": 1, **much}).encode()))
     owner, heir = sorted(scene.nodes.values(), key=lambda node: not node.history("open"))
-    await wait_until(owner.numbers, "the owner answers")
+    seen = [0.0]
+
+    async def stands_still() -> bool:
+        seen.append(await scene.edge.metric("sbc_bytes_total", leg="node"))
+        return seen[-1] > MIB and len(set(seen[-6:])) == 1
+    await wait_until(stands_still, "the owner is slowed")
     before = memory(scene)
     owner.kill()
-    await scene.all_sessions("confirmed")
+    await wait_until(lambda: scene.edge.metric("sbc_handovers_total", outcome="moved"), "the session is moved")
     await client.send(frame(TEXT, json.dumps({"n": 2, **much}).encode()))
     await wait_until(lambda: 2 in heir.numbers(), "the new owner answers")
     await round_trips(scene, 1.0)

@@ -166,7 +166,6 @@ async def test_a_failover_that_finds_nobody_is_measured_too(scene: Scene) -> Non
     assert await scene.edge.metric("sbc_handovers_total", cause="failover", outcome="failed") == 1
 
 
-@pytest.mark.xfail(strict=True, reason="a session whose client does not return after a restart ends without a record")
 async def test_a_session_that_nobody_returns_to_after_a_restart_leaves_a_record(scene: Scene) -> None:
     records = scene.directory / "records.jsonl"
     scene.plain("a")

@@ -3,8 +3,6 @@
 import asyncio
 import time
 
-import pytest
-
 from tests.support.raw import CLOSE, PING, PONG, TEXT, RawClient, frame
 from tests.support.scene import Scene
 from tests.support.stubs import StubNode, accepted
@@ -91,7 +89,6 @@ async def test_a_node_leg_that_answers_no_ping_is_replaced(scene: Scene) -> None
         await node.stop()
 
 
-@pytest.mark.xfail(strict=True, reason="below half a second of `ping`, the sweep that asks is the one that gives up")
 async def test_a_client_that_is_pinged_often_has_time_to_answer(scene: Scene) -> None:
     scene.plain("a")
     await scene.open(limits(ping="200ms"))
