@@ -11,9 +11,11 @@ from sbc.model.interfaces import Journals, Stored
 from sbc.model.manifest import Manifest
 from sbc.model.policy import Policy
 from sbc.model.route import Claims, Hello, Route
+from sbc.runtime import record
 from sbc.runtime.house import House
 from sbc.runtime.rules import Rules
 from sbc.runtime.session import Session
+from sbc.telemetry.records import RecordWriter
 from sbc.transports.websocket import Doorstep
 from sbc.wire.upgrade import values
 
@@ -23,6 +25,7 @@ class Host(Protocol):
 
     house: House
     rules: Rules
+    records: RecordWriter | None
 
     def make(self, entry: Stored, manifest: Manifest, policy: Policy, hello: Hello) -> Session: ...
 
@@ -71,10 +74,11 @@ class Dormant:
             door.refuse(Refusal(503, "store", "the session cannot be read now", retry_after=1))
             return
         if entry.binding.session in self.entries:
-            return  # the client has gave up meanwhile: it was put back
+            return  # the client has given up meanwhile: it was put back
         if manifest is None:
             door.refuse(Refusal(404, "session_gone", "its agent is no longer served here"))
             self._host.house.store.remove(entry.binding.session)
+            record.write_absent(self._host.house, entry, "agent_gone", self._host.records)
             return
         woken = self._host.make(entry, manifest, self._host.rules.policy_of(route), hello)
         restore(woken.dialog, entry, journals)

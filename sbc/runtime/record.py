@@ -4,6 +4,9 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from sbc.model.errors import CloseCode
+from sbc.model.interfaces import Stored
+from sbc.runtime.house import House
 from sbc.runtime.session import Session
 from sbc.telemetry.records import RecordWriter
 
@@ -30,6 +33,19 @@ def fields(session: Session) -> dict[str, Any]:
             "parked": round(account.parked_seconds, 3),
         },
     }  # fmt: skip
+
+
+def write_absent(house: House, entry: Stored, result: str, records: RecordWriter | None) -> None:
+    """The same for a session that was read back from the store and never woken: what it went through is not known."""
+    ended: dict[str, Any] = {
+        "session": entry.binding.session, "agent": entry.agent, "class": None, "principal": entry.principal,
+        "created": _stamp(entry.created), "ended": _stamp(time.time()), "result": result,
+        "code": int(CloseCode.GOING_AWAY), "reason": "", "recovered": True, "owner": entry.binding.owner,
+        "epoch": entry.binding.epoch,
+    }  # fmt: skip
+    house.announce("session_ended", ended)
+    if records is not None:
+        records.write(ended)
 
 
 def write(session: Session, records: RecordWriter | None) -> None:

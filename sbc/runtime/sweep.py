@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from sbc.core.frames import Opcode
 from sbc.model.errors import CloseCode
+from sbc.runtime import record
 from sbc.runtime.fleet import Fleet
 from sbc.runtime.hall import Hall
 from sbc.wire.link import Link
@@ -50,7 +51,8 @@ def sweep(hall: Hall, elapsed: float) -> None:
             if not link.congested and not _lives(link, limits.ping, elapsed):
                 link.abort()
                 session.legs.gone(link, CloseCode.ABNORMAL, "silent")
-    hall.dormant.expire()
+    for entry in hall.dormant.expire():
+        record.write_absent(hall.house, entry, "client_gone", hall.records)
 
 
 def _lives(link: Link, ping: float, elapsed: float) -> bool:
@@ -62,4 +64,5 @@ def _lives(link: Link, ping: float, elapsed: float) -> bool:
     before, link.quiet = link.quiet, link.quiet + elapsed
     if before < ping <= link.quiet:
         link.control(Opcode.PING, b"")
-    return link.quiet < 2 * ping
+    # Whoever was asked has a whole look to answer, however often it is asked.
+    return link.quiet < max(2 * ping, ping + 2 * SWEEP)
