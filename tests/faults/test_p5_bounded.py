@@ -118,6 +118,10 @@ async def test_a_client_that_floods_while_it_is_held_is_slowed_not_stored(scene:
     await flood(client, 4000)
     assert memory(scene) - before < 16 * MIB
     assert (await scene.edge.get("/healthz"))[0] == 200
+    node.start()
+    await client.send(frame(TEXT, json.dumps({"n": 2, "say": 1}).encode()))
+    answer = await client.frame()
+    assert answer is not None and json.loads(answer.payload)["n"] == 2, "it is read again once it is served"
     client.abort()
 
 
