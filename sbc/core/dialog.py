@@ -127,7 +127,7 @@ class Dialog:
 
     __slots__ = (
         "account", "began", "binding", "checkpoint", "client", "entered", "fruitless", "ground", "inbound",
-        "last_epoch", "last_seat", "manifest", "move", "node", "on_record", "outage", "outbound", "owner",
+        "last_epoch", "last_seat", "lost_at", "manifest", "move", "node", "on_record", "outage", "outbound", "owner",
         "park_until", "passed", "pending", "recovered", "roster", "served", "session", "standby", "standby_at",
     )  # fmt: skip
 
@@ -145,6 +145,8 @@ class Dialog:
         self.binding: Binding | None = None
         self.on_record: int | None = None
         """The epoch that the store has, where it was out of order when the binding changed; None: the binding's."""
+        self.lost_at: float | None = None
+        """When the owner's leg broke, if the dialog has not been told yet (runtime/burst.py)."""
         self.last_epoch = 0
         """The highest epoch that any node was ever told: the next one is above it, bound or not."""
         self.last_seat = 0

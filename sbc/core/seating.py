@@ -61,7 +61,9 @@ def lose_owner(dialog: Dialog, cause: Cause, now: float) -> list[Command]:
         commands += leave(dialog, lost, "lost")
         dialog.owner = None
         dialog.fruitless = dialog.fruitless + 1 if dialog.outbound.count == said_before else 0
-    dialog.outage = Outage(cause, now, now + dialog.manifest.migration.hold, avoid, base=base)
+    began = now if dialog.lost_at is None else dialog.lost_at
+    dialog.lost_at = None
+    dialog.outage = Outage(cause, began, now + dialog.manifest.migration.hold, avoid, base=base)
     if lost is not None and not dialog.manifest.migration.allowed:
         return [*commands, *failed(dialog, now), *end(dialog, CloseCode.BAD_GATEWAY, "node lost", "node_lost")]
     missing = resumption(dialog, base).lost
@@ -214,4 +216,5 @@ def pass_messages(dialog: Dialog, seat: Seat, after: int, suppress: int | None) 
     if suppress is not None:
         dialog.outbound.suppress(suppress)
     dialog.served = (dialog.inbound.count, dialog.outbound.count)
+    dialog.lost_at = None
     return [Serve(seat.number, replay)]

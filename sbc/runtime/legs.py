@@ -1,5 +1,6 @@
 """The node legs of a session: opened, wired to the client's link, closed. At most three at a time."""
 
+import time
 from typing import Protocol
 
 from sbc.core.dialog import ClientSide, Dialog
@@ -156,6 +157,7 @@ class Legs:
 
     def _hold(self) -> None:
         self._session.dialog.hold()
+        self._session.dialog.lost_at = time.monotonic()
         if self._session.client is not None:
             self._session.client.join(self._session.dialog.inbound, None)
 
