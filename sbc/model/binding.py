@@ -14,10 +14,6 @@ class Binding:
     replica: NodeId | None
     epoch: int
 
-    def moved_to(self, owner: NodeId, replica: NodeId | None) -> "Binding":
-        """The next binding: another owner, and an epoch that fences off the one before."""
-        return Binding(self.session, owner, replica, self.epoch + 1)
-
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -57,11 +56,6 @@ class Listener:
         """There was no TLS. Who just left again is as little worth a word as on a plain port."""
         if isinstance(error, ssl.SSLError | TimeoutError):
             self._reception.refused(Refusal(0, "tls_handshake", str(error)), None)
-
-    def restock(self, certificates: Sequence[tuple[str, str]], min_version: str) -> None:
-        """Take new certificates for the handshakes to come. Raises OSError or ssl.SSLError, having changed nothing."""
-        assert self.front is not None
-        self.front.shelf = stock(certificates, min_version)
 
     def close(self) -> None:
         """Accept no more; what is open stays open."""
