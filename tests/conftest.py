@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.disk import small_disk  # noqa: F401  a fixture is used by its name
 from tests.support.scene import Scene
 
 SBC = Path(__file__).parents[1] / "sbc"

@@ -1,7 +1,6 @@
 """What only the SQLite store promises: acknowledged means kept, bounds, and service through a disk that refuses."""
 
 import asyncio
-import errno
 import os
 import signal
 import sqlite3
@@ -17,6 +16,7 @@ from sbc.model.errors import Conflict, StoreError
 from sbc.model.ids import SessionId
 from sbc.stores.sqlite import Bounds, SqliteStore
 from tests.stores.asking import answers, asked, binding, creating, dialog, rebinding, until
+from tests.support.disk import occupy
 
 S = SessionId("s")
 BOUNDS = Bounds(operations=1000, journal_bytes=1_000_000, interval=0.003, patience=20.0)
@@ -241,31 +241,6 @@ async def test_closing_on_a_disk_that_refuses_ends(store: SqliteStore, disk: Dis
     assert (store.dropped, store.failed) == (1, 1)
     disk.obey()
     assert await store.open() == [dialog("s")]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "small"
-    place.mkdir()
-    mounting = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "sbc-test", str(place)],
-                              capture_output=True, text=True, check=False)
-    if mounting.returncode != 0:
-        pytest.skip(f"a tmpfs cannot be mounted here: {mounting.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def occupy(place: Path) -> Path:
-    """Fill a file system to its last byte."""
-    ballast = place / "ballast"
-    with ballast.open("ab", buffering=0) as file:
-        for size in (65536, 4096, 512, 1):
-            try:
-                while file.write(b"x" * size) == size:
-                    pass
-            except OSError as error:
-                assert error.errno == errno.ENOSPC
-    return ballast
 
 
 async def test_a_full_disk(small_disk: Path) -> None:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from sbc.core.verdict import FaultKind
 from sbc.telemetry.recordfile import LINE_LIMIT, verify_file
 from sbc.telemetry.records import RecordWriter
 from sbc.telemetry.signing import RecordsError, public_half, signing_key, verifying_key
+from tests.support.disk import occupy
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -173,31 +174,6 @@ def test_what_is_missing_is_an_error_with_its_name(path: Path, key: Path) -> Non
     public_half(key).unlink()
     signing_key(key)
     verifying_key(public_half(key))
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "small"
-    place.mkdir()
-    mounting = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "sbc-test", str(place)],
-                              capture_output=True, text=True, check=False)
-    if mounting.returncode != 0:
-        pytest.skip(f"a tmpfs cannot be mounted here: {mounting.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def occupy(place: Path) -> Path:
-    """Fill a file system to its last byte."""
-    ballast = place / "ballast"
-    with ballast.open("ab", buffering=0) as file:
-        for size in (65536, 4096, 512, 1):
-            try:
-                while file.write(b"x" * size) == size:
-                    pass
-            except OSError as error:
-                assert error.errno == errno.ENOSPC
-    return ballast
 
 
 def test_a_full_disk_loses_no_record_that_finds_room_to_wait(small_disk: Path, key: Path) -> None:
