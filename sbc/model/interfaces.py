@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sbc.model.binding import Binding, Checkpoint
+from sbc.model.http import Request
 from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
+from sbc.model.streams import Asker, ClientStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,12 @@ class Reception(Protocol):
 
     def greet(self, doorstep: Any, hello: Any, octets: int) -> None:
         """A client's hello, with the size of its head in bytes. Raises Refusal."""
+
+    def request(self, stream: ClientStream, request: Request, octets: int) -> Asker:
+        """A client's request, with the size of its head in bytes: who is told what becomes of it on the client's side.
+
+        Orders to the stream may come before this returns. Never raises: a refusal is an answer like another.
+        """
 
     def refused(self, refusal: Any, hello: Any) -> None:
         """A client was turned away: to be counted, and logged."""

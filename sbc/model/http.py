@@ -1,0 +1,61 @@
+"""HTTP messages as every version of HTTP carries them: what stands in a head, without its framing."""
+
+from dataclasses import dataclass, field
+
+Fields = list[tuple[bytes, bytes]]
+"""Header or trailer fields in the order sent; names in lower case. Never Host, Content-Length, Transfer-Encoding or a
+pseudo-header: those are `authority`, `length` and the framing of the connection they are written to."""
+
+
+def first(fields: Fields, name: bytes) -> bytes | None:
+    """The value of the first field of this (lower-case) name."""
+    for key, value in fields:
+        if key == name:
+            return value
+    return None
+
+
+@dataclass(slots=True)
+class Request:
+    """The head of a request, from a client or to a node."""
+
+    method: bytes
+    target: bytes
+    """Path and query as sent (origin-form), or `*`."""
+    authority: bytes
+    """What Host or :authority says."""
+    fields: Fields
+    bodied: bool = False
+    """Whether a body follows: False if it is known that there is none."""
+    length: int | None = None
+    """What Content-Length says of the body."""
+    protocol: bytes | None = None
+    """RFC 8441 section 4: `:protocol` of an extended CONNECT."""
+    version: str = "1.1"
+    """By which version of HTTP it came: 1.0, 1.1, 2 or 3."""
+    client: str = ""
+    """The client's address, without its port."""
+    secure: bool = False
+    listener: str = ""
+
+    @property
+    def path(self) -> bytes:
+        return self.target.partition(b"?")[0]
+
+    def first(self, name: bytes) -> bytes | None:
+        """The value of the first field of this (lower-case) name."""
+        return first(self.fields, name)
+
+
+@dataclass(slots=True)
+class Response:
+    """The head of an answer."""
+
+    status: int
+    fields: Fields = field(default_factory=list)
+    length: int | None = None
+    """What Content-Length says of the body; to HEAD and with 304: of the body that is not sent."""
+
+    def first(self, name: bytes) -> bytes | None:
+        """The value of the first field of this (lower-case) name."""
+        return first(self.fields, name)
