@@ -1,12 +1,15 @@
 """Breaks up bursts: when a node dies, hundreds of its legs end in one turn of the event loop.
 
 Seeing to all of them at once would stop everything else for that long, the first of them too. So only a few are seen
-to in a turn of the loop; what was read and what is to be written in between goes its way.
+to in a turn of the loop; what was read and what is to be written in between goes its way. Those whose silence hurts
+soonest go first; among equals, those whose client is waiting: with hundreds before them they would be the last to be
+answered.
 """
 
 import asyncio
-from collections import deque
+import heapq
 from collections.abc import Callable
+from itertools import count
 
 AT_ONCE = 8
 
@@ -16,19 +19,23 @@ class Burst:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: list[tuple[int, bool, int, Callable[[], None]]] = []
+        self._order = count()
         self._done = 0
         """How many were done in this turn of the loop."""
 
-    def add(self, work: Callable[[], None]) -> None:
-        """Do `work` now, or some turns later; in the order in which they were added."""
+    def add(self, work: Callable[[], None], rank: int = 0, waiting: bool = False) -> None:
+        """Do `work` now, or some turns later.
+
+        rank: lower ones go first. waiting: whether somebody waits for it. Otherwise in the order in which they come.
+        """
         if self._done == 0:
             self._loop.call_soon(self._next_turn)
         if self._done < AT_ONCE and not self._waiting:
             self._done += 1
             work()
         else:
-            self._waiting.append(work)
+            heapq.heappush(self._waiting, (rank, not waiting, next(self._order), work))
 
     def _next_turn(self) -> None:
         self._done = 0
@@ -37,4 +44,4 @@ class Burst:
         self._loop.call_soon(self._next_turn)
         while self._waiting and self._done < AT_ONCE:
             self._done += 1
-            self._waiting.popleft()()
+            heapq.heappop(self._waiting)[3]()

@@ -9,10 +9,12 @@ from sbc.core.relay import Gate, Relay
 from sbc.model.commands import CloseLeg, OpenLeg, Serve
 from sbc.model.events import Event, LegClosed, LegOpened, LegRefused
 from sbc.model.leg import Role
+from sbc.model.manifest import Continuity
 from sbc.model.policy import Policy
 from sbc.nodes.link import Approach, Failed, Opened
 from sbc.runtime.house import House
 from sbc.runtime.opening import Opening, dial
+from sbc.runtime.pace import waited_for
 from sbc.wire.link import Link, LinkOwner, Pause
 
 
@@ -167,7 +169,15 @@ class Legs:
             if link.tag == self.serving:
                 self._hold()  # at once: what the client says from here on was certainly not sent
             self._untold.append(LegClosed(link.tag, code, reason))
-            self._session.house.burst.add(self.catch_up)
+            self._session.house.burst.add(self.catch_up, *self._precedence(link.tag))
+
+    def _precedence(self, seat: int) -> tuple[int, bool]:
+        """How soon the loss of a leg has to be seen to: a rank, and whether somebody waits. Standbys come last."""
+        dialog = self._session.dialog
+        rank = dialog.manifest.continuity.rank
+        if dialog.standby is not None and dialog.standby.number == seat:
+            return rank + len(Continuity), False
+        return rank, waited_for(dialog)
 
     def catch_up(self) -> None:
         """Tell the dialog of legs that are gone, if that has not been done yet."""

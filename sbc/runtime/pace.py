@@ -8,12 +8,24 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import count
 
+from sbc.core.dialog import Dialog
+from sbc.core.resumption import durable, resumption
 from sbc.model.ids import NodeId
 
 AT_ONCE = 16
 """Sessions that take a seat on one node at the same time. More would share the same work and all be late."""
 
 Start = Callable[[], bool]
+
+
+def waited_for(dialog: Dialog) -> bool:
+    """Whether the client has said something that the next owner will have to answer.
+
+    Not only what is held for it counts: what the owner was sent and did not make durable died with it.
+    """
+    base = durable(dialog) if dialog.outage is None else dialog.outage.base
+    arrived = [point.received for point in dialog.pending if point.sent <= dialog.outbound.count]
+    return dialog.inbound.count > max([resumption(dialog, base).received, *arrived])
 
 
 class Pace:

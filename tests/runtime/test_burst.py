@@ -1,4 +1,4 @@
-"""Bursts are worked off some pieces a turn of the event loop, in order."""
+"""Bursts are worked off some pieces a turn of the event loop: by rank, by who is waited for, in order."""
 
 import asyncio
 
@@ -16,6 +16,18 @@ async def test_a_burst_lets_others_have_their_turn() -> None:
         await asyncio.sleep(0)
     assert done == list(range(AT_ONCE * 3))
     assert seen[:2] != [AT_ONCE, AT_ONCE * 3], "not all the rest in one turn"
+
+
+async def test_in_a_burst_those_go_first_whose_rank_is_low_and_then_those_that_are_waited_for() -> None:
+    burst, done = Burst(asyncio.get_running_loop()), list[str]()
+    for _ in range(AT_ONCE):
+        burst.add(lambda: None)
+    for name, rank, waiting in [("late", 2, True), ("quiet", 1, False), ("quiet too", 1, False), ("waits", 1, True),
+                                ("first", 0, False)]:
+        burst.add(lambda name=name: done.append(name), rank, waiting)  # type: ignore[misc]
+    for _ in range(3):  # turns of the loop
+        await asyncio.sleep(0)
+    assert done == ["first", "waits", "quiet", "quiet too", "late"]
 
 
 async def test_single_pieces_are_done_at_once_turn_after_turn() -> None:

@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 
+from sbc.model.events import LegClosed
 from sbc.model.ids import NodeId
-from sbc.runtime.pace import Pace
+from sbc.model.manifest import Migration, Replay
+from sbc.runtime.pace import Pace, waited_for
+from tests.core.playbook import checkpointed, confirmed, exchange, owner, play
+from tests.core.world import roster_of
 
 A, B = NodeId("p/a"), NodeId("p/b")
 
@@ -59,3 +63,54 @@ def test_thousands_that_end_as_soon_as_they_start_are_let_in_one_after_the_other
         pace.enter(A, 0, False, brief(number))
     pace.leave(A)
     assert log == list(range(5000))
+
+
+def test_a_client_waits_for_what_no_durable_state_covers() -> None:
+    dialog = confirmed()
+    assert not waited_for(dialog)
+    exchange(dialog, 2, 1)
+    assert waited_for(dialog), "its owner has made nothing durable yet"
+    play(dialog, (1.0, checkpointed(dialog, 2, 1), None))
+    assert not waited_for(dialog)
+    exchange(dialog, 1, 0)
+    assert waited_for(dialog)
+
+
+def test_a_checkpoint_that_overtook_its_message_counts_once_that_is_here() -> None:
+    dialog = confirmed()
+    exchange(dialog, 1, 0)
+    play(dialog, (1.0, checkpointed(dialog, 1, 1), []))
+    assert waited_for(dialog)
+    exchange(dialog, 0, 1)
+    assert not waited_for(dialog)
+
+
+def test_it_waits_until_the_next_owner_serves_it() -> None:
+    dialog = confirmed()
+    exchange(dialog, 3, 3)
+    play(dialog, (1.0, checkpointed(dialog, 2, 3), None), (2.0, LegClosed(owner(dialog).number, 1006, ""), None))
+    assert waited_for(dialog)
+
+
+def test_a_node_without_checkpoints_leaves_only_those_waiting_whose_messages_are_held() -> None:
+    """What it was sent before may be answered or not: nobody can know."""
+    roster = roster_of(2)
+    for standing in roster:
+        standing.checkpoints = False
+    dialog = confirmed(roster=roster)
+    exchange(dialog, 2, 1)
+    assert not waited_for(dialog)
+    dialog.hold()
+    assert not waited_for(dialog)
+    exchange(dialog, 1, 0)
+    assert waited_for(dialog)
+
+
+def test_where_everything_is_said_again_everybody_waits_who_said_anything() -> None:
+    roster = roster_of(2)
+    for standing in roster:
+        standing.checkpoints = False
+    dialog = confirmed(Migration(replay=Replay.ALL), roster=roster)
+    assert not waited_for(dialog)
+    exchange(dialog, 1, 1)
+    assert waited_for(dialog)
