@@ -113,9 +113,10 @@ class Reading:
         """Whether a stream of events that its node ended is truly at its end."""
         return True
 
-    def resume(self, last_id: bytes | None) -> Request | None:
-        """The answer has begun and its node is lost: what to send to the next one for the rest of it. None: there is
-        no way. last_id: the last event id that the node gave, if any. From here on `event` sees the new answer."""
+    def resume(self, last_id: bytes | None) -> tuple[Request, bytes] | None:
+        """The answer has begun and its node is lost: what to ask the next one (a head, and its body) for the rest of
+        it. None: there is no way. last_id: the last event id that the node gave, if any. From here on `event` sees
+        the new answer. A protocol that does not override this cannot resume."""
         return None
 
     def last_words(self, *, begun: bool) -> LastWords:
