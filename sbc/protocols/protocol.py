@@ -4,6 +4,7 @@
     Conversation   one a session: what has to be known across its exchanges, and done first on a new owner
     Reading        one an exchange: which session it belongs to, what may be done when its node is lost, what is
                    changed on its way
+    Turns          one a WebSocket session: what its messages say of turns
 
 The defaults are those of a protocol that knows nothing (`opaque`): any request may be the start of something, is not
 safe but for its method, and its answer goes through byte by byte. All of it is pure: no I/O, no clock.
@@ -163,6 +164,28 @@ class Conversation:
         """Be again what `dump` wrote. Raises ValueError."""
 
 
+class Turns:
+    """What the messages of a WebSocket session say of its turns. Made by `Protocol.listener`, one a session."""
+
+    __slots__ = ()
+
+    @property
+    def under_way(self) -> bool:
+        """Whether somebody waits for something at the moment: no moment to move the session."""
+        return False
+
+    @property
+    def cap(self) -> float | None:
+        """When the node will end the session, as it said so; seconds since 1970."""
+        return None
+
+    def said(self, from_client: bool, payload: bytes, now: float) -> None:
+        """A whole message, text or binary, has passed. now: seconds since 1970."""
+
+    def moved(self) -> None:
+        """Another node has the session now: what was under way, and when it was to end, went with the old one."""
+
+
 class Protocol:
     """How the requests of a route are read. Has no state of its own beyond its settings."""
 
@@ -180,6 +203,10 @@ class Protocol:
     def converse(self) -> Conversation:
         """A new session's memory."""
         return Conversation()
+
+    def listener(self) -> Turns | None:
+        """What listens to the messages of a new WebSocket session; None: they say nothing of turns."""
+        return None
 
 
 class Rejection(Refusal):
