@@ -44,6 +44,17 @@ class Ids(Enum):
     """Events go through as they are."""
 
 
+class Rest(Enum):
+    """Whom to ask for the rest of a stream that its node ended before it was complete."""
+
+    LOST = "lost"
+    """The end is a fault like any other: whoever has the session then."""
+    OTHER = "other"
+    """The node goes, and said so: another one, if there is any; else `farewell` is for the client."""
+    SAME = "same"
+    """The node wants to be asked again: the same one, after `retry` seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class LastWords:
     """What a client is told when the outcome of its request cannot be known, or its answer cannot go on.
@@ -67,7 +78,8 @@ class Reading:
     """Which session is meant, the most specific key first: the first that a session is known by decides."""
     begins = False
     """Whether a request whose keys nobody knows begins a session (known by those keys, and by what is learned);
-    if not, it is an exchange of its own: a dialog that ends with its answer."""
+    if not, it is an exchange of its own: a dialog that ends with its answer. So does one that began without keys, has
+    learned none, and whose answer was given no token: nobody could ever come back to it."""
     needs_session = False
     """Whether a request whose keys nobody knows has to be refused (`Refusal(404, "session_gone", ...)`)."""
     ends = False
@@ -81,11 +93,15 @@ class Reading:
     """Whether an answer that is no event stream has to be whole before it is passed on (`whole_answer`)."""
     after: str | None = None
     """Last-Event-ID of a client that asks for the rest of a stream which the edge may have in its journal."""
+    rest = Rest.LOST
+    """After `complete` has said no: whom to ask. Looked at then, before `resume`."""
+    retry = 0.0
+    """With Rest.SAME: after how many seconds."""
 
     def __init__(self, request: Request, body: bytes | None) -> None:
         self.request = request
         self.body = body
-        """The whole body, if the protocol wanted it."""
+        """The whole body, if the protocol wanted it. `outgoing` may put another in its place: that one is sent."""
         self.learned: list[Key] = []
         """Keys that the answer brought: from here on the session is known by them too. The runtime empties it."""
 
@@ -94,6 +110,9 @@ class Reading:
         """Whether the request may be sent to another node although one was sent it already."""
         return self.request.method in IDEMPOTENT_METHODS
 
+    def joins(self, conversation: "Conversation") -> None:
+        """The exchange belongs to this session. Told once, before a node is asked for anything."""
+
     def outgoing(self, request: Request, conversation: "Conversation") -> Request:
         """The request as a node is to see it. request: without what is hop by hop, with the edge's own fields."""
         return request
@@ -101,6 +120,11 @@ class Reading:
     def answered(self, response: Response, token: Callable[[], bytes], conversation: "Conversation") -> Response:
         """The head of the node's answer: what the client is to see of it. token: makes the session's sealed token."""
         return response
+
+    def forgotten(self, response: Response) -> bool:
+        """Whether this answer says that the node knows nothing of the session (any more), and did nothing: it is then
+        as if the node were lost before the request was sent. Asked of the head of an answer before `answered`."""
+        return False
 
     def whole_answer(self, body: bytes) -> bytes:
         """A whole answer (only if `wants_answer`): what the client is to see of it."""
@@ -118,6 +142,11 @@ class Reading:
         """The answer has begun and its node is lost: what to ask the next one (a head, and its body) for the rest of
         it. None: there is no way. last_id: the last event id that the node gave, if any. From here on `event` sees
         the new answer. A protocol that does not override this cannot resume."""
+        return None
+
+    def resume_answered(self, response: Response, body: bytes) -> bytes | None:
+        """What `resume` asked for was answered, but not by a stream of events: what to add to those that the client
+        has; then `complete` decides as ever. None: nothing came of it. body: the whole answer."""
         return None
 
     def last_words(self, *, begun: bool) -> LastWords:
@@ -140,7 +169,8 @@ class Conversation:
 
     def prelude(self) -> Sequence[Request]:
         """What a new owner is asked, in this order, before anything else, by the edge itself. Their bodies: `body_of`.
-        Nothing for the first owner: there the client does it."""
+        Nothing for the first owner: there the client does it. A request may change until the ones before it are
+        answered (`prelude_answered`). Their fields are a client's: the edge puts its own to them as to any request."""
         return ()
 
     def body_of(self, request: Request) -> bytes:
@@ -150,6 +180,10 @@ class Conversation:
     def prelude_answered(self, request: Request, response: Response, body: bytes) -> bool:
         """Whether the new owner answered a request of the prelude as it should."""
         return 200 <= response.status < 300
+
+    def taken(self) -> None:
+        """The node that answered the prelude is the owner now: `outgoing` and `resume` are for it from here on. Until
+        this is told they are for the one before, which keeps the session if the handover comes to nothing."""
 
     def moved(self) -> Sequence[bytes]:
         """Events that every standing stream of the session is sent after a handover, to make up for what may have
