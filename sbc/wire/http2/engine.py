@@ -77,7 +77,8 @@ class EngineOwner(Protocol):
 
     def closed(self, stream: int, code: int, remote: bool) -> None:
         """The stream is over: both directions are complete (code NO_ERROR, remote False), or it was reset by the other
-        side (remote), or by this one: also by the engine itself, for a message that is malformed. Told once."""
+        side (remote), or by this one: also by the engine itself, for a message that is malformed, so that the owner
+        may never have heard of the stream. Told once."""
 
     def slow(self, stream: int) -> None:
         """What is sent on the stream piles up."""
@@ -94,8 +95,9 @@ class EngineOwner(Protocol):
     def pong(self) -> None:
         """A ping was answered."""
 
-    def broken(self, code: int, reason: str) -> None:
-        """The connection cannot go on: write what is `outgoing`, and close. `closed` is not told of its streams."""
+    def ended(self, code: int, reason: str) -> None:
+        """The connection is at its end, in good order after a GOAWAY (NO_ERROR), or because the other side broke the
+        protocol: write what is `outgoing`, and close. Nothing more is told, `closed` neither."""
 
 
 class Engine(Protocol):
@@ -115,7 +117,8 @@ class Engine(Protocol):
         """What is to be written, at most `limit` bytes of it; fewer only if there is no more at the moment."""
 
     def open(self, fields: Fields, *, end: bool) -> int:
-        """Begin a request (client only): the stream, or 0 if the connection takes no more requests."""
+        """Begin a request (client only): the stream, or 0 if the connection takes no more. It is for the caller to have
+        no more than `max_streams` at a time."""
 
     def inform(self, stream: int, fields: Fields) -> None:
         """Send an answer of 1xx (server only)."""
