@@ -1,0 +1,2 @@
+cpdef Py_ssize_t event_end(bytes data, Py_ssize_t at) noexcept
+cpdef bint may_have_id(bytes event) noexcept

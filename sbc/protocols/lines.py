@@ -1,0 +1,24 @@
+"""The two questions that are asked of the bytes of every event of a stream (events.py).
+
+In a compiled build _lines.pyx puts C twins of the same names in their place.
+"""
+
+import re
+
+_LF = 10
+_PLAIN_EVENT = re.compile(rb"(?:[^\r\n]++\r?\n)++\r?\n")
+
+
+def event_end(data: bytes, at: int) -> int:
+    """Where the event ends that begins at `at`, with its blank line; 0: it is not whole, or takes a closer look, since
+    it begins with a blank line or has a line that ends with a lone CR."""
+    end = data.find(b"\n\n", at) + 2
+    if end >= 2 and data[at] != _LF and data.find(b"\r", at, end) < 0:
+        return end
+    found = _PLAIN_EVENT.match(data, at)
+    return found.end() if found else 0
+
+
+def may_have_id(event: bytes) -> bool:
+    """Whether a line begins with `id`: the letters are common in data, there they are not."""
+    return event.startswith(b"id") or b"\nid" in event or b"\rid" in event

@@ -1,0 +1,29 @@
+"""The two questions of the scanner's quick way have the same answers in C and in Python."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.protocols.twins import TWINS, Twin
+
+BOTH = pytest.mark.parametrize("twin", TWINS, ids=repr)
+BITS = st.lists(st.sampled_from([b"a", b"i", b"d", b":", b"\n", b"\r", b"\r\n", b"id"]), max_size=12).map(b"".join)
+
+
+@BOTH
+@pytest.mark.parametrize(("data", "end"), [
+    (b"", 0), (b"\n", 0), (b"\n\n", 0), (b"a", 0), (b"a\n", 0), (b"a\n\n", 3), (b"a\n\nb\n\n", 3), (b"a\n\n\n", 3),
+    (b"a\r\n\r\n", 5), (b"a\r\n\r", 0), (b"a\r\n\n", 4), (b"a\n\r\n", 4), (b"a\r\r", 0), (b"a\rb\n\n", 0),
+    (b"a\r\r\n\n", 0), (b"a\nb\n\n", 5),
+])  # fmt: skip
+def test_an_event_ends_with_its_blank_line(twin: Twin, data: bytes, end: int) -> None:
+    assert twin.lines.event_end(data, 0) == end
+    assert twin.lines.event_end(b"x\n\n" + data, 3) == (end and end + 3)
+
+
+@BOTH
+@given(data=BITS, before=BITS)
+def test_lines_are_told_from_what_only_looks_like_one(twin: Twin, data: bytes, before: bytes) -> None:
+    assert bool(twin.lines.may_have_id(data)) == any(line.startswith(b"id") for line in data.splitlines())
+    ends = {one.lines.event_end(before + data, len(before)) for one in TWINS}
+    assert len(ends) == 1
