@@ -6,8 +6,8 @@
                    changed on its way
     Turns          one a WebSocket session: what its messages say of turns
 
-The defaults are those of a protocol that knows nothing (`opaque`): any request may be the start of something, is not
-safe but for its method, and its answer goes through byte by byte. All of it is pure: no I/O, no clock.
+The defaults are those of a protocol that knows nothing: a request belongs to no session, is not safe but for its
+method, and its answer goes through as it is. All of it is pure: no I/O, no clock.
 """
 
 from collections.abc import Callable, Sequence
@@ -88,6 +88,8 @@ class Reading:
     """Whether the answer is a stream that stays open between turns: no turn waits for its end."""
     outlives = False
     """Whether the node's answer goes on while the client is away: it is kept for a client that returns."""
+    events = True
+    """Whether an answer that is a stream of events is read event by event; if not it passes byte by byte."""
     ids = Ids.KEEP
     wants_answer = False
     """Whether an answer that is no event stream has to be whole before it is passed on (`whole_answer`)."""
