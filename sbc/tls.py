@@ -33,13 +33,18 @@ class Shelf:
         connection.context = self.pick(name)
 
 
-def stock(certificates: Sequence[tuple[str, str]], min_version: str) -> Shelf:
-    """Load pairs of (certificate file, key file). Raises OSError or ssl.SSLError if one cannot be used."""
+def stock(
+    certificates: Sequence[tuple[str, str]], min_version: str, protocols: Sequence[str] = ("http/1.1",)
+) -> Shelf:
+    """Load pairs of (certificate file, key file). Raises OSError or ssl.SSLError if one cannot be used.
+
+    protocols: what is offered to clients that ask by ALPN (RFC 7301), the best first.
+    """
     contexts: list[ssl.SSLContext] = []
     by_name: dict[str, ssl.SSLContext] = {}
     expires = float("inf")
     for cert, key in certificates:
-        context = _context(min_version)
+        context = _context(min_version, protocols)
         context.load_cert_chain(cert, key)
         contexts.append(context)
         leaf = x509.load_pem_x509_certificate(Path(cert).read_bytes())
@@ -52,13 +57,13 @@ def stock(certificates: Sequence[tuple[str, str]], min_version: str) -> Shelf:
     return shelf
 
 
-def _context(min_version: str) -> ssl.SSLContext:
+def _context(min_version: str, protocols: Sequence[str]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3 if min_version == "1.3" else ssl.TLSVersion.TLSv1_2
     # TLS 1.2 with forward secrecy and authenticated encryption only (RFC 9325 section 4.2).
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(list(protocols))
     return context
 
 

@@ -14,6 +14,7 @@ from sbc.model.interfaces import Reception
 from sbc.runtime.rules import Rules, rules
 from sbc.runtime.seals import load_seal
 from sbc.tls import Shelf, stock
+from sbc.transports.entrance import protocols
 from sbc.transports.listener import Listener, Security, bind
 
 
@@ -33,7 +34,7 @@ def security_of(listener: ListenerConfig) -> Security | None:
     if listener.tls is None:
         return None
     pairs = tuple((certificate.cert, certificate.key) for certificate in listener.tls.certificates)
-    return Security(pairs, listener.tls.min_version)
+    return Security(pairs, listener.tls.min_version, tuple(protocols(frozenset(listener.transports))))
 
 
 def prepare(old: Config, path: str) -> Prepared:
@@ -52,7 +53,8 @@ def prepare(old: Config, path: str) -> Prepared:
             if former is not None and _same_door(former, listener):
                 security = security_of(listener)
                 if security is not None:
-                    shelves[listener.name] = stock(security.certificates, security.min_version)
+                    shelves[listener.name] = stock(
+                        security.certificates, security.min_version, security.protocols)
             elif former is not None and former.listen == listener.listen:
                 raise ConfigError([f"{path}: listeners.{listener.name}: TLS cannot be switched on or off on an address "
                                    "in use; take another address or name"])  # fmt: skip
@@ -88,8 +90,10 @@ async def open_doors(
         front = listeners[name].front
         assert front is not None
         front.shelf = shelf
+    for name, listener in listeners.items():
+        listener.transports = frozenset(wanted[name].transports)
     for name, sock in prepared.sockets.items():
-        listener = Listener(name, reception, security_of(wanted[name]))
+        listener = Listener(name, reception, security_of(wanted[name]), frozenset(wanted[name].transports))
         await listener.start(wanted[name].listen.host, wanted[name].listen.port, sock)
         listeners[name] = listener
     return {"opened": sorted(prepared.sockets), "closed": sorted(set(closed) - set(prepared.sockets))}

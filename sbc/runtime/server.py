@@ -113,7 +113,7 @@ class Server:
                 await self._trunk.start_on(sock := bind(where.host, where.port))
                 self.ports["trunk"] = int(sock.getsockname()[1])
         for listener in self.config.listeners:
-            door = Listener(listener.name, self.hall, security_of(listener))
+            door = Listener(listener.name, self.hall, security_of(listener), frozenset(listener.transports))
             sock = self._handed_over(listener.name)
             self.ports[listener.name] = await door.start(listener.listen.host, listener.listen.port, sock)
             self._listeners[listener.name] = door

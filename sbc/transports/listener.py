@@ -1,4 +1,4 @@
-"""Listening sockets: one TCP port, plain or TLS, whose connections begin on a Doorstep."""
+"""Listening sockets: one TCP port, plain or TLS, whose connections come in through an Entrance."""
 
 import asyncio
 import os
@@ -6,11 +6,12 @@ import socket
 import ssl
 from dataclasses import dataclass
 from typing import cast
+from weakref import WeakSet
 
 from sbc.model.errors import Refusal
 from sbc.model.interfaces import Reception
 from sbc.tls import Front, stock
-from sbc.transports.websocket import Doorstep
+from sbc.transports.entrance import Door, Entrance
 from sbc.wire.tls_transport import TlsTransport
 
 BACKLOG = 4096
@@ -24,18 +25,25 @@ class Security:
 
     certificates: tuple[tuple[str, str], ...]
     min_version: str
+    protocols: tuple[str, ...]
+    """What is offered by ALPN, the best first (entrance.protocols)."""
 
 
 class Listener:
     """One listener of the configuration."""
 
-    def __init__(self, name: str, reception: Reception, security: Security | None) -> None:
+    def __init__(
+        self, name: str, reception: Reception, security: Security | None, transports: frozenset[str]
+    ) -> None:
         """Raises OSError or ssl.SSLError if a certificate cannot be used."""
         self.name = name
+        self.transports = transports
+        """What is spoken on the connections to come."""
         self.front: Front | None = None
         if security is not None:
-            self.front = Front(stock(security.certificates, security.min_version))
+            self.front = Front(stock(security.certificates, security.min_version, security.protocols))
         self._reception = reception
+        self._doors: WeakSet[Door] = WeakSet()
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int, inherited: socket.socket | None) -> int:
@@ -45,7 +53,7 @@ class Listener:
         return int(sock.getsockname()[1])
 
     def _enter(self) -> asyncio.BaseProtocol:
-        door = Doorstep(self._reception, self.name, secure=self.front is not None)
+        door = Entrance(self._reception, self.name, self.front is not None, self.transports, self._doors)
         if self.front is None:
             return door
         deadline = asyncio.get_running_loop().time() + HANDSHAKE_TIMEOUT
@@ -62,6 +70,11 @@ class Listener:
         if self._server is not None:
             self._server.close()
             self._server = None
+
+    def retire(self) -> None:
+        """Have every connection end once what is under way on it is done; no more requests are taken."""
+        for door in list(self._doors):
+            door.retire()
 
 
 def bind(host: str, port: int) -> socket.socket:

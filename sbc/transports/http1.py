@@ -1,0 +1,380 @@
+"""One HTTP/1.x connection of a client: its requests are read strictly, and answered one after the other.
+
+    HEAD ──request──> BODY ──whole──> ANSWER ──answered──> HEAD ...
+      │                └──answered before its end──> DROP ──whole──> HEAD
+      ├──WebSocket──> a Doorstep takes the connection over
+      └──refused, told to close, too late──> LEAVING
+
+What comes before its time (a pipelined request, a body that nobody takes yet) is kept unread within a bound; then
+nothing more is read from the socket.
+"""
+
+import asyncio
+import socket
+import struct
+from enum import Enum
+from typing import Any, cast
+
+from sbc.model.errors import Refusal
+from sbc.model.interfaces import Reception
+from sbc.model.route import Hello
+from sbc.transports.http1_stream import Http1Stream
+from sbc.transports.http1_stream import Stage as Answer
+from sbc.transports.patience import Patience, Phase
+from sbc.transports.websocket import Doorstep
+from sbc.wire.chunks import Chunks, Step
+from sbc.wire.http1 import CONTINUE
+from sbc.wire.link import CLOSING, HIGH_WATER_BYTES, LOW_WATER_BYTES, Parting
+from sbc.wire.request_head import RequestReader
+from sbc.wire.upgrade import refusal
+
+EARLY_BYTES = 64 * 1024
+"""How much may come before its time until reading is paused."""
+DROPPED_BYTES = 256 * 1024
+"""How long a rest of a body may be that is read only to keep the connection, once the answer is complete."""
+MOST_REQUESTS = 1000
+"""Requests on one connection."""
+
+_RESET = struct.pack("ii", 1, 0)
+
+
+class Stage(Enum):
+    HEAD = "head"
+    BODY = "body"
+    ANSWER = "answer"
+    DROP = "drop"
+    LEAVING = "leaving"
+
+
+class Hold:
+    """Why the socket is not read at the moment."""
+
+    UNWANTED = 1
+    EARLY = 2
+
+
+class Http1Connection(asyncio.Protocol):
+    """A connection, from its first byte on. Implements Carrier for its stream of the moment."""
+
+    __slots__ = ("__weakref__", "_chunks", "_client", "_expects", "_holds", "_kept", "_left", "_listener", "_loop",
+                 "_patience", "_pending", "_persists", "_reader", "_reception", "_requests", "_retired", "_secure",
+                 "_stage", "_stream", "_transport", "_transports", "congested")
+
+    def __init__(self, reception: Reception, listener: str, secure: bool, transports: frozenset[str]) -> None:
+        """transports: what the listener serves. The reception knows already that a client has arrived."""
+        self.congested = False
+        self._reception = reception
+        self._listener = listener
+        self._secure = secure
+        self._transports = transports
+        octets, fields, head_timeout = reception.limits()
+        self._reader = RequestReader(octets, fields)
+        self._loop = asyncio.get_running_loop()
+        self._patience = Patience(self._loop, head_timeout, self._late, self._buffered)
+        self._transport: asyncio.Transport
+        self._client = ""
+        self._stage = Stage.HEAD
+        self._stream: Http1Stream | None = None
+        self._persists = True
+        self._retired = False
+        self._requests = 0
+        self._left = 0
+        """What is still to come of a body whose length was told."""
+        self._chunks: Chunks | None = None
+        self._expects = False
+        self._kept = b""
+        """What came before its time."""
+        self._holds = 0
+        self._pending: list[bytes] = []
+        """What is to be written at the end of this turn of the loop."""
+
+    # The connection.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods only
+        self._transport.set_write_buffer_limits(HIGH_WATER_BYTES, LOW_WATER_BYTES)
+        name: Any = transport.get_extra_info("peername")
+        self._client = str(name[0]) if name else ""
+        self._patience.head()
+
+    def data_received(self, data: bytes) -> None:
+        if self._kept:
+            data = self._kept + data
+            self._kept = b""
+        self._read(data)
+
+    def eof_received(self) -> bool:
+        # Who has closed may still read, but nearly always does not; an agent's work is too dear to find out late.
+        if self._stage is not Stage.LEAVING:
+            self._stage = Stage.LEAVING
+            self._give_up()
+            self._patience.until(CLOSING)
+        return False
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._stage = Stage.LEAVING
+        self._patience.end()
+        self._give_up()
+        self._reception.departed()
+
+    def _give_up(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.gone()
+
+    def pause_writing(self) -> None:
+        self.congested = True
+        self._patience.congested()
+        stream = self._stream
+        if stream is not None and stream.stage is not Answer.OVER:
+            stream.congested = True
+            stream.asker.client_slow()
+
+    def resume_writing(self) -> None:
+        self.congested = False
+        self._patience.flowing()
+        if self._stage is Stage.LEAVING:
+            self._part()
+            return
+        stream = self._stream
+        if stream is not None and stream.stage is not Answer.OVER:
+            stream.congested = False
+            stream.asker.client_ready()
+        self._read_kept()
+
+    def retire(self) -> None:
+        """Take no more requests: an idle connection is closed, another one behind its answer."""
+        self._retired = True
+        if self._stage is Stage.HEAD and not self._reader.begun and not self._kept:
+            self._leave()
+
+    # Reading.
+
+    def _read(self, data: bytes) -> None:
+        """Read as much as may be read at the moment, and keep the rest."""
+        at = 0
+        try:
+            while at < len(data):
+                stage = self._stage
+                if stage is Stage.HEAD and not self.congested:
+                    at = self._read_head(data, at)
+                elif stage is Stage.DROP or (stage is Stage.BODY and not self._holds & Hold.UNWANTED):
+                    at = self._read_body(data, at)
+                elif stage is Stage.LEAVING:
+                    return
+                else:
+                    self._kept = data[at:]
+                    if len(self._kept) > EARLY_BYTES:
+                        self._hold(Hold.EARLY)
+                    return
+        except Refusal as refused:
+            self._refuse(refused)
+
+    def _read_kept(self) -> None:
+        """The time of what was kept may have come."""
+        if self._kept:
+            data, self._kept = self._kept, b""
+            self._release(Hold.EARLY)
+            self._read(data)
+
+    def _read_head(self, data: bytes, at: int) -> int:
+        reader = self._reader
+        end = reader.read(data, at)
+        if end < 0:
+            if reader.begun:
+                self._patience.head()
+            return len(data)
+        if "websocket" in self._transports and (reader.upgrade or "http1" not in self._transports):
+            self._step_aside(data[end:])
+            return len(data)
+        self._requests += 1
+        request = reader.request
+        request.client, request.secure, request.listener = self._client, self._secure, self._listener
+        self._persists = reader.persists and self._requests < MOST_REQUESTS and not self._retired
+        if request.bodied:
+            self._stage = Stage.BODY
+            self._left = request.length or 0
+            self._chunks = Chunks() if reader.chunked else None
+            self._expects = reader.expects
+            self._patience.body(started=not reader.expects)
+        else:
+            self._stage = Stage.ANSWER
+            self._patience.off()
+        stream = self._stream = Http1Stream(self, request, self.congested)
+        stream.asker = self._reception.request(stream, request, reader.octets)
+        return end
+
+    def _read_body(self, data: bytes, at: int) -> int:
+        """Tell of a piece of the body; of none in DROP, where nobody wants to know."""
+        if self._chunks is not None:
+            piece, end = self._chunks.read(data, at)
+            whole, trailers = self._chunks.step is Step.END, self._chunks.trailers
+        else:
+            end = min(at + self._left, len(data))
+            piece = data[at:end]
+            self._left -= end - at
+            whole, trailers = self._left == 0, []
+        self._expects = False
+        self._patience.came(end - at)
+        if self._stage is Stage.DROP:
+            if whole:
+                self._await_request()
+            return end
+        stream = self._stream
+        assert stream is not None
+        if whole:
+            self._stage = Stage.ANSWER
+            self._patience.off()
+        if piece:
+            stream.asker.body(piece)
+        if whole and stream.stage is not Answer.OVER:
+            stream.asker.body_ended(trailers)
+        return end
+
+    def _step_aside(self, rest: bytes) -> None:
+        """From here on the connection is a Doorstep's."""
+        reader = self._reader
+        self._stage = Stage.LEAVING
+        self._patience.end()
+        reader.request.client, reader.request.secure, reader.request.listener = (
+            self._client, self._secure, self._listener)  # fmt: skip
+        doorstep = Doorstep(self._reception, self._transport, reader.request, reader.raw, rest)
+        self._transport.set_protocol(doorstep)
+        doorstep.enter(reader.octets)
+
+    def _hold(self, reason: int) -> None:
+        if self._holds == 0 and not self._transport.is_closing():
+            self._transport.pause_reading()
+        self._holds |= reason
+
+    def _release(self, reason: int) -> None:
+        if self._holds == 0:
+            return
+        self._holds &= ~reason
+        if self._holds == 0 and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    # What the stream of the moment needs (Carrier).
+
+    def put(self, data: bytes) -> None:
+        if not self._pending:
+            self._loop.call_soon(self._flush)
+        self._pending.append(data)
+
+    def _flush(self) -> None:
+        pending = self._pending
+        if pending:
+            data = pending[0] if len(pending) == 1 else b"".join(pending)
+            pending.clear()
+            if not self._transport.is_closing():
+                self._patience.sent(len(data))
+                self._transport.write(data)
+
+    def connection_line(self, *, last: bool) -> bytes:
+        if self._stage is Stage.BODY and (self._expects or self._chunks is not None or self._left > DROPPED_BYTES):
+            last = True  # there may be no end to what would have to be read before the next request
+        if last or self._retired:
+            self._persists = False
+        if not self._persists:
+            return b"connection: close\r\n"
+        return b"connection: keep-alive\r\n" if self._reader.request.version == "1.0" else b""
+
+    def answered(self) -> None:
+        self._flush()
+        self._stream = None
+        if not self._persists:
+            self._leave()
+            return
+        if self._stage is Stage.BODY:
+            self._stage = Stage.DROP
+        else:
+            self._await_request()
+        self._go_on()
+
+    def cut(self, *, reset: bool) -> None:
+        self._stream = None
+        if self._stage is Stage.LEAVING:
+            return
+        self._stage = Stage.LEAVING
+        if reset:
+            # RFC 9112 section 8: nothing but a reset tells this end from that of a whole answer.
+            self._pending.clear()
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self._transport.abort()
+        else:
+            self._flush()
+            self._transport.close()
+            self._patience.until(CLOSING)
+
+    def hold_body(self) -> None:
+        if self._stage is Stage.BODY and not self._holds & Hold.UNWANTED:
+            self._hold(Hold.UNWANTED)
+            self._patience.rest()
+
+    def want_body(self) -> None:
+        if self._stage is not Stage.BODY:
+            return
+        if self._expects:
+            self._expects = False
+            assert self._stream is not None
+            if self._stream.stage is Answer.WAITING:
+                self.put(CONTINUE)
+        self._patience.go_on()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Read again what nobody wanted, but in a turn of its own: facts are not told from within orders."""
+        self._release(Hold.UNWANTED)
+        if self._kept:
+            self._loop.call_soon(self._read_kept)
+
+    def _await_request(self) -> None:
+        self._stage = Stage.HEAD
+        self._patience.idle()
+        if self._retired and not self._kept:
+            self._leave()
+
+    # The end.
+
+    def _late(self, phase: Phase | None) -> None:
+        """Patience is at an end."""
+        if self._stage is Stage.LEAVING or phase is None:
+            self._transport.abort()
+        elif self._stage is Stage.DROP or phase is Phase.IDLE:
+            self._leave()
+        elif phase is Phase.HEAD or phase is Phase.BODY:
+            self._refuse(Refusal(408, f"{phase.value}_timeout", f"the request's {phase.value} did not come in time"))
+
+    def _buffered(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    def _refuse(self, refused: Refusal) -> None:
+        """Answer with the edge's own words if the answer has not begun, and close."""
+        self._reception.refused(refused, Hello(self._client, "", "", (), self._secure, self._listener))
+        stream = self._stream
+        if stream is not None and stream.stage is Answer.ANSWERING:
+            stream.abort()
+            stream.asker.client_gone()
+            return
+        self._give_up()
+        self._pending.append(refusal(refused))
+        self._flush()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Close once everything is written, without a reset that could overtake it."""
+        self._stage = Stage.LEAVING
+        self._kept = b""
+        self._patience.off()
+        if self._transport.is_closing():
+            return
+        if self._transport.get_write_buffer_size() == 0:
+            self._part()
+        else:
+            self._transport.set_write_buffer_limits(0, 0)  # resume_writing: all is written
+
+    def _part(self) -> None:
+        if not self._transport.is_closing():
+            self._patience.end()
+            self._reception.departed()
+            self._transport.set_protocol(Parting(self._transport, None))

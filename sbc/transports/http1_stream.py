@@ -1,0 +1,123 @@
+"""One request on an HTTP/1.1 connection, and how it is answered: what an exchange orders becomes bytes here.
+
+    WAITING ──respond──> ANSWERING ──finish──> OVER
+       └──────── respond(end), abort, client gone ───┘
+"""
+
+from enum import Enum
+from typing import Protocol
+
+from sbc.model.http import Fields, Request, Response
+from sbc.model.streams import Asker
+from sbc.wire.http1 import Framing, chunk, framing_of, interim_head, last_chunk, response_head
+
+
+class Carrier(Protocol):
+    """What a stream needs of its connection."""
+
+    def put(self, data: bytes) -> None:
+        """Write, at the end of this turn of the loop at the latest."""
+
+    def connection_line(self, *, last: bool) -> bytes:
+        """Decide whether the connection goes on behind this answer (not if `last`), and say so in its head."""
+
+    def answered(self) -> None:
+        """The answer is complete."""
+
+    def cut(self, *, reset: bool) -> None:
+        """The answer will never be complete: close, or reset, the connection."""
+
+    def hold_body(self) -> None:
+        """Read no more of the request's body."""
+
+    def want_body(self) -> None:
+        """Read on."""
+
+
+class Stage(Enum):
+    WAITING = "waiting"
+    ANSWERING = "answering"
+    OVER = "over"
+
+
+class Http1Stream:
+    """Implements ClientStream."""
+
+    __slots__ = ("_carrier", "_framing", "_left", "_old", "_to_head", "asker", "congested", "stage")
+
+    asker: Asker
+
+    def __init__(self, carrier: Carrier, request: Request, congested: bool) -> None:
+        self.stage = Stage.WAITING
+        self.congested = congested
+        self._carrier = carrier
+        self._to_head = request.method == b"HEAD"
+        self._old = request.version == "1.0"
+        self._framing = Framing.NONE
+        self._left = 0
+        """What is still to be sent of a body whose length was told."""
+
+    def inform(self, status: int, fields: Fields) -> None:
+        if self.stage is Stage.WAITING and not self._old:  # RFC 9110 section 15.2: never to HTTP/1.0
+            self._carrier.put(interim_head(status, fields))
+
+    def respond(self, response: Response, *, end: bool) -> None:
+        if self.stage is not Stage.WAITING:
+            return
+        framing = self._framing = framing_of(response, end=end, to_head=self._to_head, old=self._old)
+        connection = self._carrier.connection_line(last=framing is Framing.CLOSE)
+        self._carrier.put(response_head(response, framing, end=end, connection=connection))
+        if end:
+            self._complete()
+        else:
+            self.stage = Stage.ANSWERING
+            self._left = response.length or 0
+
+    def send(self, data: bytes) -> None:
+        if self.stage is not Stage.ANSWERING or not data:
+            return
+        match self._framing:
+            case Framing.CHUNKED:
+                self._carrier.put(chunk(data))
+            case Framing.LENGTH:
+                self._left -= len(data)
+                if self._left < 0:
+                    self.abort()  # the client would take the rest for another answer
+                else:
+                    self._carrier.put(data)
+            case Framing.CLOSE:
+                self._carrier.put(data)
+            case Framing.NONE:
+                pass
+
+    def finish(self, trailers: Fields) -> None:
+        if self.stage is not Stage.ANSWERING or (self._framing is Framing.LENGTH and self._left):
+            self.abort()  # it is not complete, whoever says so
+            return
+        if self._framing is Framing.CHUNKED:
+            self._carrier.put(last_chunk(trailers))
+        self._complete()
+
+    def _complete(self) -> None:
+        self.stage = Stage.OVER
+        self._carrier.answered()
+
+    def abort(self) -> None:
+        if self.stage is not Stage.OVER:
+            reset = self.stage is Stage.ANSWERING and self._framing is Framing.CLOSE
+            self.stage = Stage.OVER
+            self._carrier.cut(reset=reset)
+
+    def pause(self) -> None:
+        if self.stage is not Stage.OVER:
+            self._carrier.hold_body()
+
+    def resume(self) -> None:
+        if self.stage is not Stage.OVER:
+            self._carrier.want_body()
+
+    def gone(self) -> None:
+        """The client gave up."""
+        if self.stage is not Stage.OVER:
+            self.stage = Stage.OVER
+            self.asker.client_gone()

@@ -1,0 +1,105 @@
+"""HTTP/1.1 as it is written, to clients and to nodes (RFC 9112): heads, chunks, interim answers.
+
+Nothing that was received is passed on as it came: every head is made anew from its parts, and a part that could break
+the line it stands in is mended first, wherever it comes from. How heads are read: request_head.py; bodies: chunks.py.
+"""
+
+import re
+from enum import Enum
+from http import HTTPStatus
+
+from sbc.model.http import Fields, Request, Response
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_UNSAFE = re.compile(rb"[\r\n\0]")
+_NAME = rb"(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2}){1,255}"
+_AUTHORITY = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|" + _NAME + rb")(?::[0-9]{0,5})?")
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+
+
+class Framing(Enum):
+    """How a client knows where the body of an answer ends (RFC 9112 section 6.3)."""
+
+    NONE = "none"
+    """There is no body, whatever the head says of its length: to HEAD, with 204 and 304."""
+    LENGTH = "length"
+    CHUNKED = "chunked"
+    CLOSE = "close"
+    """The connection is closed behind it: all that HTTP/1.0 has for a body of unknown length."""
+
+
+def is_token(name: bytes) -> bool:
+    """Whether this can be a method or the name of a field (RFC 9110 section 5.6.2)."""
+    return _TOKEN.fullmatch(name) is not None
+
+
+def proper_authority(authority: bytes) -> bool:
+    """Whether this is one host and maybe a port, as Host and :authority have to be: no userinfo, no list, not empty."""
+    return _AUTHORITY.fullmatch(authority) is not None
+
+
+def request_head(request: Request) -> bytes:
+    """The head of a request to a node. A body without a length is to be sent in chunks."""
+    framing = b""
+    if request.length is not None:
+        framing = b"content-length: %d\r\n" % request.length
+    elif request.bodied:
+        framing = b"transfer-encoding: chunked\r\n"
+    first = b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (request.method, request.target, request.authority)
+    if first.count(b"\n") != 2 or first.count(b"\r") != 2:
+        raise ValueError("a line break in a request line")
+    return b"%b%b%b\r\n" % (first, _lines(request.fields), framing)
+
+
+def framing_of(response: Response, *, end: bool, to_head: bool, old: bool) -> Framing:
+    """How the body of an answer is framed. to_head: it answers HEAD; old: to a client of HTTP/1.0."""
+    if to_head or response.status in (204, 304):
+        return Framing.NONE
+    if end or response.length is not None:
+        return Framing.LENGTH
+    return Framing.CLOSE if old else Framing.CHUNKED
+
+
+def response_head(response: Response, framing: Framing, *, end: bool, connection: bytes) -> bytes:
+    """The head of an answer to a client. end: there is no body; connection: a whole Connection line, or nothing."""
+    match framing:
+        case Framing.NONE:
+            # RFC 9110 section 8.6: to HEAD and with 304 the length of what is not sent; never with 204.
+            unsaid = response.length is None or response.status == 204
+            framed = b"" if unsaid else b"content-length: %d\r\n" % (response.length or 0)
+        case Framing.LENGTH:
+            framed = b"content-length: %d\r\n" % (0 if end else response.length or 0)
+        case Framing.CHUNKED:
+            framed = b"transfer-encoding: chunked\r\n"
+        case Framing.CLOSE:
+            framed = b""
+    return b"%b%b%b%b\r\n" % (_status_line(response.status), _lines(response.fields), framed, connection)
+
+
+def interim_head(status: int, fields: Fields) -> bytes:
+    """An interim answer (RFC 9110 section 15.2)."""
+    return b"%b%b\r\n" % (_status_line(status), _lines(fields))
+
+
+def chunk(data: bytes) -> bytes:
+    """A piece of a body as one chunk. Not for an empty piece: that would be the end."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def last_chunk(trailers: Fields) -> bytes:
+    """What ends a body that is sent in chunks."""
+    return b"0\r\n%b\r\n" % _lines(trailers) if trailers else b"0\r\n\r\n"
+
+
+def _status_line(status: int) -> bytes:
+    return _STATUS_LINES.get(status) or b"HTTP/1.1 %03d \r\n" % status
+
+
+def _lines(fields: Fields) -> bytes:
+    lines = b"".join([b"%b: %b\r\n" % field for field in fields])
+    if lines.count(b"\n") == lines.count(b"\r") == len(fields) and b"\0" not in lines:
+        return lines
+    # RFC 9110 section 5.5: what came over another version of HTTP, or out of a body, can hold more than a line may.
+    return b"".join([b"%b: %b\r\n" % (name, _UNSAFE.sub(b" ", value)) for name, value in fields if is_token(name)])

@@ -1,0 +1,236 @@
+"""Request heads of HTTP/1.x, read strictly: httptools (llhttp), and the checks that it lacks.
+
+A head is given to the parser by itself, up to the empty line behind it: what follows (a body, another request, another
+protocol) is not touched, and nothing that the parser thinks of it is believed.
+"""
+
+import re
+
+import httptools
+
+from sbc.core.screening import LONGEST_TARGET, check_target
+from sbc.model.errors import Refusal
+from sbc.model.http import Fields, Request
+from sbc.wire.http1 import proper_authority
+
+_UNKNOWN_METHOD = re.compile(rb"[A-Z][A-Z0-9_-]{0,30} ")
+_ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
+_LONGEST_LINE = LONGEST_TARGET + 64
+_LONGEST_NUMBER = 18
+"""Digits of a length: none that a 64-bit reader would take for another."""
+
+
+class _Told:
+    """What the parser tells; a part of its own, so that no reference leads from the parser back to its reader."""
+
+    __slots__ = ("complete", "fields", "target")
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self.target = b""
+        self.fields: Fields = []
+        self.complete = False
+
+    def on_url(self, url: bytes) -> None:
+        self.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.fields.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        self.complete = True
+
+
+class RequestReader:
+    """Reads one request head after another, in whatever pieces they come."""
+
+    __slots__ = ("_begun", "_max_fields", "_max_octets", "_parser", "_told", "chunked", "expects", "octets", "persists",
+                 "raw", "request", "upgrade")
+
+    request: Request
+    """The head that was read last; what is known of its connection is for the caller to put in."""
+    raw: Fields
+    """All of its fields."""
+    octets: int
+    """Its size."""
+    chunked: bool
+    expects: bool
+    """Whether the client waits for a 100 before it sends the body (RFC 9110 section 10.1.1)."""
+    persists: bool
+    """Whether the client is ready to use the connection again (RFC 9112 section 9.3)."""
+    upgrade: bool
+    """Whether it asks for WebSocket on this connection. Another upgrade is as good as none (RFC 9110 section 7.8)."""
+
+    def __init__(self, max_octets: int, max_fields: int) -> None:
+        self._max_octets = max_octets
+        self._max_fields = max_fields
+        self._told = _Told()
+        self._parser = httptools.HttpRequestParser(self._told)
+        self._begun = b""
+        """A head that is not whole yet."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether a part of a head is here."""
+        return bool(self._begun)
+
+    def read(self, data: bytes, at: int) -> int:
+        """Read a head from `data[at:]`: where it ends in `data`, or -1 if it is not whole yet. Raises Refusal."""
+        begun = self._begun
+        overlap = begun[-3:]  # in which the empty line may have begun
+        if begun:
+            found = (overlap + data).find(b"\r\n\r\n")
+        else:
+            if data.startswith(b"\r\n", at):
+                at += 2  # RFC 9112 section 2.2: an empty line that old clients send behind a body
+            found = data.find(b"\r\n\r\n", at)
+        if found < 0:
+            self._begin(data[at:])
+            return -1
+        end = found + 4 - len(overlap)
+        piece = data[at:end]
+        head = begun + piece if begun else piece
+        if len(head) > self._max_octets:
+            raise self._too_large(head)
+        self._feed(piece, head)
+        self._begun = b""
+        self._judge(head)
+        return end
+
+    def _begin(self, piece: bytes) -> None:
+        """Let the parser see what is here: what is no head at all is refused at once."""
+        head = self._begun + piece
+        if len(head) > self._max_octets:
+            raise self._too_large(head)
+        self._feed(piece, head)
+        if self._told.complete:
+            raise _malformed("a head without an empty line behind it")
+        self._begun = head
+
+    def _feed(self, piece: bytes, head: bytes) -> None:
+        try:
+            self._parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            pass  # what it takes for an upgrade is no matter: it never sees what comes next
+        except httptools.HttpParserInvalidMethodError:
+            if _UNKNOWN_METHOD.match(head):
+                raise Refusal(501, "unknown_method", "a method that nobody here knows") from None
+            raise _malformed("no method") from None
+        except httptools.HttpParserError as error:
+            raise _malformed(str(error)) from None
+
+    def _too_large(self, head: bytes) -> Refusal:
+        if b"\r\n" not in head[:_LONGEST_LINE]:
+            return Refusal(414, "target_too_long", f"at most {LONGEST_TARGET} bytes")
+        return Refusal(431, "head_too_large", f"at most {self._max_octets} bytes of request head")
+
+    # What was read.
+
+    def _judge(self, head: bytes) -> None:
+        told, parser = self._told, self._parser
+        target, fields, complete = told.target, told.fields, told.complete
+        version, method = parser.get_http_version(), parser.get_method()
+        told.clear()
+        self.octets, self.raw = len(head), fields
+        if not complete:
+            raise _malformed("no request line")
+        if version not in ("1.1", "1.0"):
+            raise Refusal(505, "version", "HTTP/1.1 is spoken here")
+        # RFC 9112 section 3: single spaces. The parser takes more of them, and the next one may read them otherwise.
+        if not head.startswith(b"%b %b HTTP/%b\r\n" % (method, target, version.encode())):
+            raise _malformed("not a proper request line")
+        if len(fields) > self._max_fields:
+            raise Refusal(431, "too_many_headers", f"at most {self._max_fields} header fields")
+        request = Request(method, target, b"", [], version=version)
+        self._sort(request, fields)
+        self._aim(request)
+        self.request = request
+        if self.upgrade or self.chunked or request.length or method == b"CONNECT":
+            self._parser = httptools.HttpRequestParser(told)  # this one waits for what it is never given
+
+    def _sort(self, request: Request, fields: Fields) -> None:
+        """Take what is the connection's out of the fields. Raises Refusal."""
+        old = request.version == "1.0"
+        self.chunked = self.expects = self.upgrade = False
+        self.persists = not old
+        special: dict[bytes, bytes] = {}
+        kept = request.fields
+        for field in fields:
+            name = field[0]
+            if name in _SPECIAL:
+                # A list in two lines is one list (RFC 9110 section 5.3), but not of these.
+                if name in special:
+                    if name not in _LISTS:
+                        raise Refusal(400, "duplicate_header", f"more than one {name.decode()} header")
+                    special[name] += b"," + field[1]
+                else:
+                    special[name] = field[1]
+            if name not in _FRAMING:
+                kept.append(field)
+        host = special.get(b"host")
+        # RFC 9112 section 3.2: exactly one Host, and it names a host and maybe a port.
+        if not (old if host is None else proper_authority(host)):
+            raise Refusal(400, "bad_host", "exactly one proper Host header is needed")
+        request.authority = host or b""
+        if len(special) > (host is not None):
+            self._sort_out(request, special, old)
+
+    def _sort_out(self, request: Request, special: dict[bytes, bytes], old: bool) -> None:
+        if (connection := special.get(b"connection")) is not None:
+            tokens = _tokens(connection)
+            self.persists = b"close" not in tokens and (not old or b"keep-alive" in tokens)
+            upgrade = special.get(b"upgrade", b"")
+            self.upgrade = not old and b"upgrade" in tokens and b"websocket" in _tokens(upgrade)
+        if (coding := special.get(b"transfer-encoding")) is not None:
+            # RFC 9112 section 6.1: a framing that HTTP/1.0 does not have is a sign of smuggling.
+            if old:
+                raise Refusal(400, "transfer_coding", "HTTP/1.0 has no transfer codings")
+            if coding.lower() != b"chunked":
+                raise Refusal(501, "transfer_coding", "chunked is the only transfer coding here")
+            if b"content-length" in special:
+                raise _malformed("a length and chunks")
+            self.chunked = request.bodied = True
+        elif (length := special.get(b"content-length")) is not None:
+            if not length.isdigit() or len(length) > _LONGEST_NUMBER:
+                raise _malformed("not a proper length")
+            request.length = int(length)
+            request.bodied = request.length > 0
+        if (expected := special.get(b"expect")) is not None and not old:
+            if expected.lower() != b"100-continue":
+                raise Refusal(417, "expectation", "only 100-continue can be expected here")
+            self.expects = request.bodied
+
+    def _aim(self, request: Request) -> None:
+        """Bring the target into origin form (RFC 9112 section 3.2). Raises Refusal."""
+        if request.method == b"CONNECT":
+            raise Refusal(405, "method", "there are no tunnels here", headers=[("Allow", _ALLOWED)])
+        target = request.target
+        if target == b"*" and request.method == b"OPTIONS":
+            return
+        if not target.startswith(b"/"):
+            absolute = _ABSOLUTE.fullmatch(target)
+            if absolute is not None:
+                # RFC 9112 section 3.2.2 has the target win; whoever sends two hosts means mischief.
+                if absolute[1].lower() != request.authority.lower():
+                    raise Refusal(400, "bad_host", "the target names another host than the Host header")
+                path = absolute[2] or (b"*" if request.method == b"OPTIONS" else b"/")
+                request.target = target = b"/" + path if path.startswith(b"?") else path
+                if target == b"*":
+                    return
+        check_target(target.decode("latin-1"))
+
+
+_LISTS = frozenset({b"connection", b"upgrade"})
+_FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
+_SPECIAL = _LISTS | _FRAMING
+_ALLOWED = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+
+def _tokens(value: bytes) -> list[bytes]:
+    return [token.strip() for token in value.lower().split(b",")]
+
+
+def _malformed(why: str) -> Refusal:
+    return Refusal(400, "malformed", f"not a proper HTTP/1.1 request: {why}")
