@@ -1,0 +1,21 @@
+"""Anything else over HTTP (and WebSocket): the edge knows the method and nothing more.
+
+Which session a request belongs to is said by the route's own key; without one each request stands alone. A request is
+sent a second time only if its method allows that (RFC 9110 section 9.2.2). Answers pass byte by byte, streams of
+events too: nothing is added to them, and one that was cut off by the loss of its node ends as cut off. A turn ends
+when no exchange is under way.
+"""
+
+from sbc.model.http import Request
+from sbc.protocols.protocol import Protocol, Reading
+
+
+class OpaqueReading(Reading):
+    __slots__ = ()
+
+    events = False
+
+
+class Opaque(Protocol):
+    def read(self, request: Request, body: bytes | None) -> Reading:
+        return OpaqueReading(request, body)
