@@ -88,7 +88,7 @@ def _loss(written: str | int) -> int | None:
 
 def _policy(name: str, policy: schema_session.Policy) -> Policy:
     limits = Limits(**policy.limits.model_dump(exclude={"messages_per_second"}))
-    return Policy(name, limits, tuple(header.lower() for header in policy.headers.hide))
+    return Policy(name, limits, frozenset(header.lower().encode() for header in policy.headers.hide))
 
 
 def _route(route: schema_session.Route) -> Route:

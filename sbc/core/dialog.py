@@ -126,9 +126,10 @@ class Dialog:
     """All that is known of one session."""
 
     __slots__ = (
-        "account", "began", "binding", "checkpoint", "client", "entered", "fruitless", "ground", "inbound",
+        "account", "began", "binding", "bound", "checkpoint", "client", "entered", "fruitless", "ground", "inbound",
         "last_epoch", "last_seat", "lost_at", "manifest", "move", "node", "on_record", "outage", "outbound", "owner",
-        "park_until", "passed", "pending", "recovered", "roster", "served", "session", "standby", "standby_at",
+        "park_until", "passed", "pending", "recovered", "roster", "served", "session", "settled", "standby",
+        "standby_at", "under_way",
     )  # fmt: skip
 
     def __init__(
@@ -168,6 +169,13 @@ class Dialog:
         """Read back from the store: the counts may lag behind what the client has seen."""
         self.served = (0, 0)
         """The counts of both directions when the present owner began."""
+        self.settled = 0
+        """How many of the client messages that the present owner was sent are known to be answered, or may be sent
+        again: if it is lost, nobody has to wonder about these. Exchanges tell it; of other messages it is not known."""
+        self.under_way = 0
+        """How many exchanges of the present turn are under way; a planned move waits for their end."""
+        self.bound = 0
+        """How many of these nobody else could go on with."""
         self.fruitless = 0
         """How many owners in a row were lost before they said anything."""
         self.began = now

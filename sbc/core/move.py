@@ -42,6 +42,10 @@ def look(dialog: Dialog, now: float) -> list[Command]:
         counts = (dialog.inbound.count, dialog.outbound.count)
         if counts != move.seen:
             move.seen, move.quiet_since = counts, now
+        if dialog.under_way:
+            move.quiet_since = now
+        if now >= move.deadline and dialog.bound:
+            return _refrain(dialog)
         if now >= move.deadline or now - move.quiet_since >= QUIET:
             return _prepare(dialog, now)
         move.look_at = min(now + LOOK, move.deadline)
@@ -54,6 +58,14 @@ def look(dialog: Dialog, now: float) -> list[Command]:
         return target_failed(dialog, now)
     move.look_at = now + ATTEMPT
     return []
+
+
+def _refrain(dialog: Dialog) -> list[Command]:
+    """The turn has not ended, and to go now would cost the client an answer that nobody else can give."""
+    move = dialog.move
+    assert move is not None
+    dialog.move = None
+    return [Report(move.cause, "aborted", 0.0, 0, 0, 0)]
 
 
 def turn_ended(dialog: Dialog, now: float) -> list[Command]:

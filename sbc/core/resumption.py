@@ -102,7 +102,7 @@ def unknowable(dialog: Dialog, base: Checkpoint | None) -> int:
 
     A node without checkpoints takes them with it when it dies. Ask before the next owner begins.
     """
-    return dialog.sent - dialog.served[0] if base is None else 0
+    return max(0, dialog.sent - dialog.served[0] - dialog.settled) if base is None else 0
 
 
 def account_for(dialog: Dialog, cause: Cause, gap: float, replayed: int, lost: int, unknown: int) -> Report:

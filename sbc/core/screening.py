@@ -75,7 +75,7 @@ def _count(header: str | None, parameter: str | None) -> int | None:
 def _key(hello: Hello, key: SessionKey, parameters: dict[str, str]) -> str | None:
     found: str | None = None
     match key.source:
-        case KeySource.NONE:
+        case KeySource.NONE | KeySource.BODY | KeySource.CLAIM:
             return None
         case KeySource.HEADER:
             found = hello.header(key.name.lower())

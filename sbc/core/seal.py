@@ -18,6 +18,9 @@ NONCE_BYTES = 12
 KEY_BYTES = 32
 LONGEST_TOKEN = 512
 
+_KEY = b"key\n"
+"""Keeps the two kinds of tokens apart: a node that chose a key well could else open other people's sessions."""
+
 
 class Seal:
     """Seals and opens tokens. `keys`: id -> 32 secret bytes, the sealing key first."""
@@ -30,18 +33,33 @@ class Seal:
 
     def seal(self, session: SessionId, principal: PrincipalId, nonce: bytes) -> str:
         """The token of a session. nonce: 12 bytes that were never used before."""
-        sealed = self._ciphers[self._first].encrypt(nonce, session.encode(), principal.encode())
-        return f"{self._first}.{base64.urlsafe_b64encode(nonce + sealed).rstrip(b'=').decode()}"
+        return self._seal(session, principal.encode(), nonce)
 
     def open(self, token: str, principal: PrincipalId) -> SessionId | None:
         """The session of a token; None if it is not ours, was altered, or belongs to another principal."""
+        opened = self._open(token, principal.encode())
+        return None if opened is None else SessionId(opened)
+
+    def seal_key(self, key: str, principal: PrincipalId, nonce: bytes) -> str:
+        """A session key that a node made, as the client is to know it. It opens no session: who made it is no edge."""
+        return self._seal(key, _KEY + principal.encode(), nonce)
+
+    def open_key(self, token: str, principal: PrincipalId) -> str | None:
+        """The node's key; None as with `open`."""
+        return self._open(token, _KEY + principal.encode())
+
+    def _seal(self, text: str, bound_to: bytes, nonce: bytes) -> str:
+        sealed = self._ciphers[self._first].encrypt(nonce, text.encode(), bound_to)
+        return f"{self._first}.{base64.urlsafe_b64encode(nonce + sealed).rstrip(b'=').decode()}"
+
+    def _open(self, token: str, bound_to: bytes) -> str | None:
         key_id, _, text = token.rpartition(".")
         cipher = self._ciphers.get(key_id)
         if cipher is None or len(token) > LONGEST_TOKEN:
             return None
         try:
             blob = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
-            return SessionId(cipher.decrypt(blob[:NONCE_BYTES], blob[NONCE_BYTES:], principal.encode()).decode())
+            return cipher.decrypt(blob[:NONCE_BYTES], blob[NONCE_BYTES:], bound_to).decode()
         except (binascii.Error, ValueError, InvalidTag):
             return None
 

@@ -22,5 +22,5 @@ class Limits:
 class Policy:
     name: str
     limits: Limits
-    hidden_headers: tuple[str, ...] = ("server", "x-powered-by")
+    hidden: frozenset[bytes] = frozenset({b"server", b"x-powered-by"})
     """Response headers of nodes that clients do not see, in lower case."""

@@ -15,13 +15,18 @@ class KeySource(Enum):
     COOKIE = "cookie"
     QUERY = "query"
     PATH = "path"
+    CLAIM = "claim"
+    """A claim of the client's bearer token."""
+    BODY = "body"
+    """A field of a JSON body."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionKey:
     source: KeySource = KeySource.NONE
     name: str = ""
-    """The header, cookie or query parameter; for PATH the number of the segment, from 0."""
+    """The header (in lower case), cookie, query parameter or claim; for PATH the number of the segment, from 0; for BODY
+    the field's dotted path."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sbc.model.route import Claims, Hello, Route
 from sbc.runtime import record
 from sbc.runtime.house import House
 from sbc.runtime.rules import Rules
-from sbc.runtime.session import Session
+from sbc.runtime.websocket import WebSocketSession
 from sbc.telemetry.records import RecordWriter
 from sbc.transports.websocket import Doorstep
 from sbc.wire.upgrade import values
@@ -27,9 +27,9 @@ class Host(Protocol):
     rules: Rules
     records: RecordWriter | None
 
-    def make(self, entry: Stored, manifest: Manifest, policy: Policy, hello: Hello) -> Session: ...
+    def make(self, entry: Stored, manifest: Manifest, policy: Policy, hello: Hello) -> WebSocketSession: ...
 
-    def reattach(self, session: Session, door: Doorstep, hello: Hello, wish: Claims) -> None: ...
+    def reattach(self, session: WebSocketSession, door: Doorstep, hello: Hello, wish: Claims) -> None: ...
 
 
 class Dormant:

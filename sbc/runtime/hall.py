@@ -17,20 +17,27 @@ from sbc.core.screening import check_head, claims
 from sbc.model.binding import Binding
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import ClientLost, EndOrdered, MoveOrdered, NodeReady, NodeSilent, Reattached
+from sbc.model.http import Request
 from sbc.model.ids import NodeId, SessionId
 from sbc.model.interfaces import Stored
 from sbc.model.leg import Cause, State
 from sbc.model.manifest import Continuity, Manifest
-from sbc.model.policy import Policy
-from sbc.model.route import Claims, Hello, KeySource, Route
+from sbc.model.policy import Limits, Policy
+from sbc.model.route import Claims, Hello, KeySource, Route, SessionKey
+from sbc.model.streams import ClientStream
+from sbc.protocols.protocol import Conversation
 from sbc.runtime import node_words, record
 from sbc.runtime.clerk import Clerk
 from sbc.runtime.dormant import Dormant
 from sbc.runtime.house import House
+from sbc.runtime.http.exchange import Exchange
+from sbc.runtime.http.front import Front
+from sbc.runtime.http.session import HttpSession
 from sbc.runtime.movers import Movers
 from sbc.runtime.opening import opening
 from sbc.runtime.rules import Rules, route_name
 from sbc.runtime.session import Session
+from sbc.runtime.websocket import WebSocketSession
 from sbc.telemetry.records import RecordWriter
 from sbc.transports.websocket import Doorstep
 from sbc.wire.upgrade import deflate_offer
@@ -47,6 +54,7 @@ class Hall:
         self.rules = rules
         self.records = records
         self.sessions: dict[SessionId, Session] = {}
+        self.front = Front(self)
         self.dormant = Dormant(self)
         self.movers = Movers(house.roster, house.spawn, self.on, house.loop.time, house.signals.emptied)
         self.stopping = False
@@ -76,6 +84,9 @@ class Hall:
             "path": hello.path if hello else None,
         })  # fmt: skip
 
+    def request(self, stream: ClientStream, request: Request, octets: int) -> Exchange:
+        return self.front.request(stream, request, octets)
+
     def greet(self, doorstep: Doorstep, hello: Hello, octets: int) -> None:
         """A client's hello: a new session, or one it comes back to. Raises Refusal."""
         if self.stopping:
@@ -89,8 +100,10 @@ class Hall:
         known = self._meant(wish, route)
         if known is None:
             self._begin(doorstep, hello, route, policy, wish, SessionId(secrets.token_hex(16)))
-        elif known in self.sessions:
-            self.reattach(self.sessions[known], doorstep, hello, wish)
+        elif (session := self.sessions.get(known)) is not None:
+            if not isinstance(session, WebSocketSession):
+                raise Refusal(409, "other_transport", "this session is made of requests, not of a connection")
+            self.reattach(session, doorstep, hello, wish)
         elif known in self.dormant:
             self.dormant.wake(known, doorstep, hello, wish, route)
         elif wish.token is not None and self._is_token(wish, route):
@@ -130,19 +143,30 @@ class Hall:
         door.gone = lambda: session.tell(ClientLost())
         session.start(seating.start(session.dialog, time.monotonic()))
 
-    def make(self, entry: Stored, manifest: Manifest, policy: Policy, hello: Hello) -> Session:
-        """A session with its dialog and relays, not started."""
-        house, limits, class_ = self.house, policy.limits, manifest.continuity.value
+    def make(self, entry: Stored, manifest: Manifest, policy: Policy, hello: Hello) -> WebSocketSession:
+        """A session over WebSocket with its dialog and relays, not started."""
+        dialog = self._dialog(entry, manifest, policy.limits)
+        session = WebSocketSession(self.house, dialog, policy, entry, opening(hello))
+        self.sessions[dialog.session] = session
+        return session
+
+    def make_http(
+        self, entry: Stored, manifest: Manifest, policy: Policy, conversation: Conversation, key: SessionKey
+    ) -> HttpSession:
+        """A session of exchanges with its dialog, not started."""
+        dialog = self._dialog(entry, manifest, policy.limits)
+        session = HttpSession(self.house, dialog, policy, entry, conversation, key, self.front.registry)
+        self.sessions[dialog.session] = session
+        return session
+
+    def _dialog(self, entry: Stored, manifest: Manifest, limits: Limits) -> Dialog:
+        house, class_, session_id = self.house, manifest.continuity.value, entry.binding.session
         inbound = Relay(Journal(limits.journal), self._tally("client", class_), masked=True, limit=limits.message)
         outbound = Relay(Journal(limits.journal), self._tally("node", class_), masked=False, limit=limits.message)
-        session_id = entry.binding.session
-        dialog = Dialog(session_id, manifest, house.roster, inbound, outbound, time.monotonic())
         if house.store.durable:
             inbound.clerk = Clerk(house.office, session_id, inbound, from_client=True)
             outbound.clerk = Clerk(house.office, session_id, outbound, from_client=False)
-        session = Session(house, dialog, policy, entry, opening(hello))
-        self.sessions[session_id] = session
-        return session
+        return Dialog(session_id, manifest, house.roster, inbound, outbound, time.monotonic())
 
     def _tally(self, leg: str, class_: str) -> Tally:
         tallies = self.house.metrics.tallies
@@ -150,7 +174,7 @@ class Hall:
         assert isinstance(tally, Tally)
         return tally
 
-    def reattach(self, session: Session, door: Doorstep, hello: Hello, wish: Claims) -> None:
+    def reattach(self, session: WebSocketSession, door: Doorstep, hello: Hello, wish: Claims) -> None:
         """The client of a session is back, on a new connection. Raises Refusal."""
         dialog, received = session.dialog, wish.received or 0
         if dialog.state is State.EARLY or session.door is not None:
@@ -167,6 +191,8 @@ class Hall:
         session = self.sessions.pop(session_id, None)
         if session is None:
             return
+        if isinstance(session, HttpSession):
+            self.front.registry.forget(session)
         self.house.roster.ledger.leave(session.record.principal)
         self.house.store.remove(session_id)
         record.write(session, self.records)

@@ -9,6 +9,7 @@ from sbc.core.roster import Roster
 from sbc.core.seal import Seal
 from sbc.model.ids import NodeId, SessionId
 from sbc.model.interfaces import Spawn, Store
+from sbc.model.streams import Reach
 from sbc.runtime.burst import Burst
 from sbc.runtime.clerk import Office
 from sbc.runtime.pace import Pace
@@ -39,6 +40,7 @@ class House:
     office: Office
     roster: Roster
     signals: Signals
+    reach: Reach
     seal: Seal
     pace: Pace
     burst: Burst

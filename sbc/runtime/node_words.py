@@ -1,11 +1,9 @@
 """What a node says about a session over its trunk, held against what is true."""
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
 from sbc.core.dialog import Seat, Step
-from sbc.core.frames import Fault, payload_of
 from sbc.model.binding import Checkpoint
 from sbc.model.events import Accepted, Checkpointed, Declined, NodeBye
 from sbc.model.ids import NodeId
@@ -29,7 +27,10 @@ def hear(session: Session, node: NodeId, message: Mapping[str, Any]) -> None:
         case "bye":
             session.tell(NodeBye(node, seat.epoch, message.get("result", "")))
         case "journal":
-            session.house.signals.send(node, _journal(session, message["after"]))
+            messages = session.said(message["after"])
+            session.house.signals.send(
+                node, {"type": "journal", "session": session.dialog.session, "messages": messages}
+            )
 
 
 def _seat(session: Session, node: NodeId, epoch: int) -> Seat | None:
@@ -49,25 +50,3 @@ def _checkpoint(session: Session, node: NodeId, message: Mapping[str, Any]) -> N
         session.house.metrics.abuse["checkpoint_lie"] += 1
     checkpoint = Checkpoint(message["received"], message["sent"], message.get("state"))
     session.tell(Checkpointed(node, message["epoch"], checkpoint))
-
-
-ANSWER_BYTES = 512 * 1024
-"""How much of a journal one answer holds, well below what a trunk may queue."""
-
-
-def _journal(session: Session, after: int) -> dict[str, Any]:
-    """The node messages above `after` that the client has been given, as far as they are still kept."""
-    journal = session.dialog.outbound.journal
-    messages: list[dict[str, Any]] = []
-    size = 0
-    for number, message in enumerate(journal.since(after), max(after + 1, journal.first)):
-        try:
-            is_text, payload = payload_of(message, session.policy.limits.message)
-        except Fault:
-            continue  # compressed, and not well: nobody can read it, the client neither
-        said = {"text": payload.decode()} if is_text else {"base64": base64.b64encode(payload).decode()}
-        messages.append({"seq": number, **said})
-        size += len(payload)
-        if size > ANSWER_BYTES:
-            break
-    return {"type": "journal", "session": session.dialog.session, "messages": messages}

@@ -10,6 +10,8 @@ from sbc.model.ids import AgentName
 from sbc.model.manifest import Manifest
 from sbc.model.policy import Policy
 from sbc.model.route import Route
+from sbc.protocols.protocol import Protocol
+from sbc.protocols.registry import PROTOCOLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,8 @@ class Rules:
     routes: Routes
     agents: Mapping[AgentName, Manifest]
     policies: Mapping[str, Policy]
+    protocols: Mapping[str, Protocol]
+    """By the name that stands in the routes."""
     seal: Seal
     head: tuple[int, int, float]
     """What holds for a hello before its route is known: bytes, fields, seconds; the widest of all policies."""
@@ -31,7 +35,8 @@ def rules(config: Config, seal: Seal) -> Rules:
         max(limit.head for limit in limits), max(limit.headers for limit in limits),
         max(limit.head_timeout for limit in limits),
     )  # fmt: skip
-    return Rules(Routes(config.routes), config.agents, config.policies, seal, head)
+    protocols = {name: make() for name, make in PROTOCOLS.items()}
+    return Rules(Routes(config.routes), config.agents, config.policies, protocols, seal, head)
 
 
 def route_name(route: Route) -> str:

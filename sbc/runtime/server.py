@@ -15,6 +15,7 @@ from sbc.core.roster import Roster
 from sbc.model.errors import ConfigError
 from sbc.model.ids import SessionId
 from sbc.model.interfaces import Store
+from sbc.nodes.pool import Pool
 from sbc.nodes.trunk import TrunkDoor
 from sbc.runtime.burst import Burst
 from sbc.runtime.clerk import Office
@@ -69,9 +70,10 @@ class Server:
         roster = Roster()
         self.fleet = Fleet(roster, self.metrics, tasks.spawn, self.announce, loop.time)
         seal = load_seal(config.edge.seal_keys)
+        self._pool = Pool(tasks.spawn)
         house = House(
             loop=loop, spawn=tasks.spawn, store=store, office=Office(store), roster=roster, signals=self.fleet,
-            seal=seal, pace=Pace(), burst=Burst(loop), metrics=self.metrics, announce=self.announce,
+            reach=self._pool, seal=seal, pace=Pace(), burst=Burst(loop), metrics=self.metrics, announce=self.announce,
             closed=self._closed,
         )  # fmt: skip
         records = config.edge.records
@@ -197,6 +199,7 @@ class Server:
         if self._trunk is not None:
             await self._trunk.close()
         await self.fleet.close()
+        self._pool.close()
         await self._store.close()
         if self._records is not None:
             self._records.close()

@@ -10,7 +10,6 @@ from sbc.model.errors import CloseCode
 from sbc.model.events import Declined, Event, LegClosed
 from sbc.model.interfaces import Stored
 from sbc.runtime.house import House
-from sbc.runtime.legs import Legs
 
 
 class Speaker(Protocol):
@@ -19,7 +18,6 @@ class Speaker(Protocol):
     house: House
     dialog: Dialog
     record: Stored
-    legs: Legs
 
     def tell(self, event: Event) -> None: ...
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sbc.core.dialog import ClientSide, Step
-from sbc.model.commands import Invite, OpenLeg
+from sbc.model.commands import CloseLeg, Invite, OpenLeg, Serve
 from sbc.model.ids import NodeId
 from sbc.model.leg import Role
 from sbc.runtime import signalling
@@ -14,8 +14,26 @@ STANDBY = 3
 """Added to the rank of a class: a standby comes after all those that have no owner."""
 
 
+class NodeLegs(Protocol):
+    """The node's side of a session."""
+
+    def open(self, order: OpenLeg) -> None:
+        """Have a way to a node -> LegOpened | LegRefused."""
+
+    def close(self, order: CloseLeg) -> None:
+        """Give a seat up: what still comes from it is stale."""
+
+    def freeze(self) -> None:
+        """Stop reading what the owner says."""
+
+    def serve(self, order: Serve) -> None:
+        """From here on this seat carries the session."""
+
+
 class Taker(Speaker, Protocol):
     """The session, as its turn sees it."""
+
+    legs: NodeLegs
 
     def settle(self) -> None:
         """Orders were carried out."""

@@ -1,0 +1,67 @@
+"""The answer of one exchange as it comes in: passed on byte by byte, event by event, or once it is whole."""
+
+from enum import Enum
+
+from sbc.model.http import Response
+from sbc.protocols.events import Scanner
+
+EVENT_STREAM = b"text/event-stream"
+LONGEST_EVENT = 1024 * 1024
+
+
+class Form(Enum):
+    PLAIN = "plain"
+    """Its bytes are passed on as they come."""
+    EVENTS = "events"
+    WHOLE = "whole"
+    """Its protocol wants to see it whole first."""
+    REST = "rest"
+    """Not the events that were asked for to go on with, but a plain answer: its protocol may know what to do."""
+
+
+class Answer:
+    """What is known of an answer under way."""
+
+    __slots__ = ("body", "delivered", "form", "head", "last_id", "scanner", "skip")
+
+    def __init__(self) -> None:
+        self.form = Form.PLAIN
+        self.head: Response | None = None
+        self.scanner: Scanner | None = None
+        self.body: bytearray | None = None
+        """What came so far of an answer that has to be whole."""
+        self.delivered = 0
+        """How many messages of it the client has been given."""
+        self.skip = 0
+        """How many messages of a repeated answer the client has already."""
+        self.last_id: bytes | None = None
+        """The last event id that the node gave."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether the client is given events."""
+        return self.scanner is not None
+
+    def begin(self, response: Response, *, end: bool, wanted_whole: bool) -> None:
+        """The head of the answer is here."""
+        self.head = response
+        if end:
+            self.form = Form.PLAIN
+        elif _is_events(response):
+            self.form, self.scanner, response.length = Form.EVENTS, Scanner(LONGEST_EVENT), None
+        elif wanted_whole:
+            self.form, self.body = Form.WHOLE, bytearray()
+
+    def begin_again(self, response: Response) -> None:
+        """Another answer to go on with: the client has the head and some events of the one before."""
+        self.head = response
+        if _is_events(response):
+            self.form, self.scanner = Form.EVENTS, Scanner(LONGEST_EVENT)
+        else:
+            self.form, self.body = Form.REST, bytearray()
+
+
+def _is_events(response: Response) -> bool:
+    kind, coding = response.first(b"content-type"), response.first(b"content-encoding")
+    plain = coding is None or coding == b"identity"  # what is compressed cannot be read event by event
+    return response.status == 200 and kind is not None and kind.startswith(EVENT_STREAM) and plain

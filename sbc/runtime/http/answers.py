@@ -1,0 +1,40 @@
+"""What the edge itself answers to requests: refusals, and outcomes that cannot be known."""
+
+import orjson
+
+from sbc.model.errors import Outcome, Refusal
+from sbc.model.http import Fields, Response
+from sbc.protocols.protocol import LastWords, Reading, Rejection
+
+_JSON = (b"content-type", b"application/json")
+
+
+def refused(refusal: Refusal, reading: Reading | None) -> tuple[Response, bytes]:
+    """The answer to a request that is refused, in its protocol's own form where it has one."""
+    if isinstance(refusal, Rejection):
+        response, body = refusal.response, refusal.body
+    else:
+        own = reading.refusal(refusal) if reading is not None else None
+        response, body = own if own is not None else _plain(refusal)
+    response.fields = response.fields + _truth(refusal)
+    response.length = len(body)
+    return response, body
+
+
+def _plain(refusal: Refusal) -> tuple[Response, bytes]:
+    body = orjson.dumps({"error": {"code": refusal.code, "message": refusal.detail}}) + b"\n"
+    return Response(refusal.status, [_JSON]), body
+
+
+def _truth(refusal: Refusal) -> Fields:
+    """What is said with every refusal: whether a node was reached, and when to try again."""
+    fields = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in refusal.headers]
+    if refusal.retry_after is not None:
+        fields.append((b"retry-after", str(max(1, round(refusal.retry_after))).encode()))
+    return [*fields, (b"session-outcome", refusal.outcome.value.encode())]
+
+
+def unknown(words: LastWords) -> Response:
+    """The head of the answer to a request whose outcome is unknown."""
+    fields = [(b"content-type", words.content_type), (b"session-outcome", Outcome.UNKNOWN.value.encode())]
+    return Response(words.status, fields, len(words.body))

@@ -1,0 +1,162 @@
+"""Where a request comes in: its route, its protocol, and whether it belongs to a session, begins one, or neither."""
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from sbc.core import seating
+from sbc.core.forwarding import check_fields
+from sbc.core.keys import may_be_minted, route_key
+from sbc.model.binding import Binding
+from sbc.model.errors import Refusal
+from sbc.model.http import Request
+from sbc.model.ids import NodeId, PrincipalId, SessionId
+from sbc.model.interfaces import Stored
+from sbc.model.manifest import Manifest
+from sbc.model.policy import Policy
+from sbc.model.route import KeySource, Route, SessionKey
+from sbc.model.streams import ClientStream
+from sbc.protocols.protocol import Conversation, Key
+from sbc.runtime.house import House
+from sbc.runtime.http.exchange import Exchange
+from sbc.runtime.http.registry import Registry, session_id
+from sbc.runtime.http.session import HttpSession
+from sbc.runtime.http.single import Single
+from sbc.runtime.rules import Rules, route_name
+from sbc.runtime.session import Session
+
+
+class Host(Protocol):
+    """The hall, as far as requests need it."""
+
+    house: House
+    rules: Rules
+    stopping: bool
+    sessions: dict[SessionId, Session]
+
+    def make_http(self, entry: Stored, manifest: Manifest, policy: Policy, conversation: Conversation,
+                  key: SessionKey) -> HttpSession:  # fmt: skip
+        """A session with its dialog, not started."""
+
+    def refused(self, refusal: Refusal, hello: None) -> None:
+        """To be counted."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request whose route is known."""
+
+    exchange: Exchange
+    route: Route
+    manifest: Manifest
+    principal: PrincipalId
+
+
+class Front:
+    """Takes requests in for the hall."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.registry: Registry[HttpSession] = Registry()
+
+    def request(self, stream: ClientStream, request: Request, octets: int) -> Exchange:
+        """A client's request; whatever becomes of it, the stream is answered."""
+        exchange = Exchange(stream, request)
+        try:
+            self._find_route(exchange, octets)
+        except Refusal as refusal:
+            self._refuse(exchange, refusal)
+        return exchange
+
+    def _refuse(self, exchange: Exchange, refusal: Refusal) -> None:
+        self._host.refused(refusal, None)
+        exchange.refuse(refusal)
+
+    def _find_route(self, exchange: Exchange, octets: int) -> None:
+        request, rules = exchange.request, self._host.rules
+        if self._host.stopping:
+            raise Refusal(503, "stopping", "this edge is being stopped", retry_after=1)
+        path = request.path.decode("latin-1")
+        route = rules.routes.find(request.authority.decode("latin-1"), path)
+        if route is None:
+            raise Refusal(404, "no_route", "nothing is served here")
+        policy = exchange.policy = rules.policy_of(route)
+        if octets > policy.limits.head:
+            raise Refusal(431, "head_too_large", f"at most {policy.limits.head} bytes of request head")
+        check_fields(request, policy.limits.headers)
+        protocol = rules.protocols[route.protocol]
+        principal = PrincipalId(f"address:{request.client}")
+        asked = Asked(exchange, route, rules.agents[route.agent], principal)
+        wanted = protocol.wants_body(request) or route.session.source is KeySource.BODY
+        if wanted and request.bodied:
+            exchange.collect(policy.limits.message, partial(self._have_body, asked))
+        else:
+            self._place(asked, b"" if wanted else None)
+
+    def _have_body(self, asked: Asked) -> None:
+        try:
+            self._place(asked, asked.exchange.upload.body)
+        except Refusal as refusal:
+            self._refuse(asked.exchange, refusal)
+
+    def _place(self, asked: Asked, body: bytes | None) -> None:
+        """Find the session that is meant, or begin one, or send the request alone."""
+        exchange, route = asked.exchange, asked.route
+        protocol = self._host.rules.protocols[route.protocol]
+        reading = exchange.reading = protocol.read(exchange.request, body)
+        keys = [*reading.keys]
+        own = route_key(exchange.request, route.session, body)
+        if own is not None:
+            exchange.key = own, self._opened(asked, own)
+            keys.insert(0, Key("route", exchange.key[1]))
+        exchange.wants_answer = own is None and route.session.source is KeySource.BODY
+        session = self._meant(asked, keys)
+        if session is not None:
+            session.take(exchange)
+        elif reading.needs_session:
+            raise Refusal(404, "session_gone", "this session has ended")
+        elif own is not None or reading.begins or may_be_minted(route.session):
+            self._begin(asked, [key for key in keys if key.kind != "token"])
+        else:
+            Single(self._host.house, asked.manifest, exchange, protocol.converse()).begin()
+
+    def _opened(self, asked: Asked, value: str) -> str:
+        """The route's own key as its node knows it: one that a node had made is sealed towards the client."""
+        seal = self._host.house.seal
+        opened = seal.open_key(value, asked.principal) if seal.ours(value) else value
+        if opened is None:
+            raise Refusal(403, "bad_key", "this key opens no session of yours")
+        return opened
+
+    def _meant(self, asked: Asked, keys: Sequence[Key]) -> HttpSession | None:
+        agent, principal = asked.route.agent, asked.principal
+        for key in keys:
+            if key.kind == "token":
+                opened = self._host.house.seal.open(key.value, principal)
+                if opened is None:
+                    raise Refusal(404, "session_gone", "this token opens no session of yours")
+                found = self._session(SessionId(opened))
+                if found is not None:
+                    return found
+        return self.registry.find(agent, principal, keys)
+
+    def _session(self, session: SessionId) -> HttpSession | None:
+        found = self._host.sessions.get(session)
+        return found if isinstance(found, HttpSession) else None
+
+    def _begin(self, asked: Asked, keys: Sequence[Key]) -> None:
+        host, route, policy = self._host, asked.route, asked.exchange.policy
+        host.house.roster.ledger.enter(asked.principal, policy.limits.sessions_per_principal)
+        name = session_id(route.agent, asked.principal, keys[0]) if keys else SessionId(secrets.token_hex(16))
+        entry = Stored(Binding(name, NodeId(""), None, 0), route.agent, route_name(route), asked.principal,
+                       time.time(), None)  # fmt: skip
+        conversation = host.rules.protocols[route.protocol].converse()
+        session = host.make_http(entry, asked.manifest, policy, conversation, route.session)
+        if keys:
+            self.registry.learn(session, keys)
+        session.take(asked.exchange)
+        session.start(seating.start(session.dialog, time.monotonic()))
+

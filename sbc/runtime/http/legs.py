@@ -1,0 +1,191 @@
+"""The node's side of a session made of exchanges: seats without a connection of their own.
+
+A seat is open once a connection to its node stands ready in the pool; who serves is sent the exchanges.
+"""
+
+from typing import Protocol
+
+from sbc.core.dialog import Dialog
+from sbc.core.exchange import Fate
+from sbc.core.relay import Gate
+from sbc.model.commands import CloseLeg, OpenLeg, Serve
+from sbc.model.errors import CloseCode
+from sbc.model.events import Event, LegClosed, LegOpened, LegRefused
+from sbc.model.manifest import Output, Replay
+from sbc.protocols.protocol import Conversation
+from sbc.runtime.house import House
+from sbc.runtime.http.exchange import Exchange
+from sbc.runtime.http.handover import Handover
+from sbc.runtime.http.journal import exchange_of
+from sbc.runtime.http.outgoing import Place
+
+
+class Owner(Protocol):
+    """The session, as its legs see it."""
+
+    house: House
+    dialog: Dialog
+    conversation: Conversation
+    exchanges: dict[Exchange, None]
+
+    def tell(self, event: Event) -> None: ...
+
+    def go_on(self) -> None: ...
+
+    def make_up(self) -> None: ...
+
+
+class Places:
+    """Seat number -> the place there. Implements NodeLegs."""
+
+    __slots__ = ("_handover", "_places", "_served", "_session", "keeps", "serving")
+
+    def __init__(self, session: Owner) -> None:
+        self._session = session
+        self._places: dict[int, Place] = {}
+        self._handover: Handover | None = None
+        """What a new owner is told before it gets anything new."""
+        self._served = False
+        self.serving = 0
+        """The seat that carries the session; 0: none."""
+        self.keeps = False
+        """Whether requests are kept to be said again to the next owner."""
+
+    @property
+    def place(self) -> Place | None:
+        """Where exchanges are to be sent now; None: nowhere yet."""
+        held = self._handover is not None or self._session.dialog.inbound.gate is not Gate.OPEN
+        return None if held else self._places.get(self.serving)
+
+    def at(self, seat: int) -> Place | None:
+        return self._places.get(seat)
+
+    def open(self, order: OpenLeg) -> None:
+        session = self._session
+        standing = session.house.roster.get(order.node)
+        if standing is None:
+            session.tell(LegRefused(order.seat, 0, "node gone"))
+            return
+        place = self._places[order.seat] = Place(standing.node, session.dialog, order)
+
+        def done(fault: str) -> None:
+            if self._places.get(order.seat) is place:
+                self._arrived(order, fault)
+
+        session.house.reach.ready(standing.node, done)
+
+    def _arrived(self, order: OpenLeg, fault: str) -> None:
+        session = self._session
+        if not fault:
+            session.house.signals.worked(order.node)
+            session.tell(LegOpened(order.seat))
+            return
+        del self._places[order.seat]
+        session.house.signals.refused(order.node)
+        session.house.announce("leg_failed", {
+            "session": session.dialog.session, "node": order.node, "status": 0, "why": fault,
+        })  # fmt: skip
+        session.tell(LegRefused(order.seat, 0, fault))
+
+    def close(self, order: CloseLeg) -> None:
+        self._places.pop(order.seat, None)
+        if order.seat != self.serving:
+            return
+        self.serving = 0
+        if self._handover is not None:
+            self._handover.stop()
+            self._handover = None
+        for exchange in [found for found in self._session.exchanges if found.seat == order.seat]:
+            if exchange.node is not None or exchange.waiting:
+                self.leave(exchange)
+
+    def leave(self, exchange: Exchange) -> None:
+        """The node of an exchange is lost: it is owed to the next one, or its client is told that nobody knows."""
+        if exchange.prospect(replayed=self.keeps) is Fate.TELL:
+            exchange.tell()
+        elif not exchange.waiting:
+            exchange.wait()
+            self._session.dialog.settled += 1
+
+    def freeze(self) -> None:
+        for exchange in self._session.exchanges:
+            if exchange.node is not None:
+                exchange.node.pause()
+
+    def serve(self, order: Serve) -> None:
+        place, session = self._places.get(order.seat), self._session
+        if place is None:
+            return  # it broke in the same moment
+        same, self.serving = self.serving == order.seat, order.seat
+        if same:
+            self._thaw()
+            session.go_on()
+            return
+        dialog, owner = session.dialog, session.dialog.owner
+        place.serves(dialog)
+        self.keeps = dialog.manifest.migration.replay is Replay.ALL or (owner is not None and owner.checkpoints)
+        if self._served or dialog.account.recovered:
+            self._skip_what_is_said_again()
+            self._handover = Handover(session, place, order.replay, self._handed_over)
+            self._handover.begin()
+        else:
+            self._served = True
+            session.go_on()
+
+    def _skip_what_is_said_again(self) -> None:
+        """With `output: regenerate` the new owner says all again that came after its state: the client has it."""
+        dialog = self._session.dialog
+        if not self.keeps or dialog.manifest.migration.output is not Output.REGENERATE:
+            return
+        journal = dialog.outbound.journal
+        after = journal.since(dialog.ground.sent)
+        for exchange in self._session.exchanges:
+            exchange.answer.skip = sum(exchange_of(entry) == exchange.number for entry in after)
+
+    def _handed_over(self, fault: str) -> None:
+        """The new owner knows all that it has to, or it was lost over it."""
+        self._handover = None
+        if fault:
+            self.lose(self.serving, fault)
+            return
+        self._session.conversation.taken()
+        self._session.go_on()
+        self._session.make_up()
+
+    def _thaw(self) -> None:
+        for exchange in self._session.exchanges:
+            if exchange.node is not None and not (exchange.client is not None and exchange.client.congested):
+                exchange.node.resume()
+
+    # Losses.
+
+    def ask_whether_it_lives(self, seat: int) -> None:
+        """One stream broke: was it the node, or that stream alone?"""
+        place, session = self._places.get(seat), self._session
+        if place is None or seat != self.serving:
+            return
+        self._lost_now()
+
+        def done(fault: str) -> None:
+            if fault:
+                self.lose(seat, fault)
+            elif seat == self.serving:
+                session.dialog.lost_at = None
+                session.go_on()
+
+        session.house.reach.ready(place.node, done)
+
+    def lose(self, seat: int, reason: str, code: int = CloseCode.ABNORMAL) -> None:
+        """The node of a seat is lost to the session."""
+        place, session = self._places.get(seat), self._session
+        if place is None:
+            return
+        self._lost_now()
+        if code == CloseCode.ABNORMAL:
+            session.house.signals.refused(place.node.id)
+        session.tell(LegClosed(seat, code, reason))
+
+    def _lost_now(self) -> None:
+        dialog = self._session.dialog
+        if dialog.lost_at is None:
+            dialog.lost_at = self._session.house.loop.time()

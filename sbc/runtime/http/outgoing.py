@@ -1,0 +1,57 @@
+"""What a node is sent: the client's request without what is not its business, with what the edge has to say."""
+
+from sbc.core.dialog import Dialog
+from sbc.core.forwarding import node_fields, node_target
+from sbc.model.binding import Resume
+from sbc.model.commands import OpenLeg
+from sbc.model.http import Fields, Request
+from sbc.model.leg import Role
+from sbc.model.node import Node
+from sbc.runtime.opening import resume_header
+
+OWN_PARAMETERS = frozenset({b"session", b"received", b"access_token"})
+"""Query parameters by which a browser, which cannot set headers, speaks to the edge; no node sees them."""
+
+
+class Place:
+    """A seat of a session made of exchanges: what its node is told with each request (docs/DESIGN.md 5.3)."""
+
+    __slots__ = ("_fields", "node", "resume")
+
+    def __init__(self, node: Node, dialog: Dialog, order: OpenLeg) -> None:
+        self.node = node
+        self.resume: bytes | None = resume_header(order.resume).encode() if order.resume is not None else None
+        """From where the owner goes on: with each request until it has answered one."""
+        self._fields = _session_fields(dialog, order.epoch, order.role)
+
+    def serves(self, dialog: Dialog) -> None:
+        """The seat is the owner's from here on; a standby is told so with the first request it gets."""
+        owner = dialog.owner
+        if owner is not None:
+            self._fields = _session_fields(dialog, owner.epoch, Role.OWNER)
+
+    def goes_on_from(self, resume: Resume) -> None:
+        self.resume = resume_header(resume).encode()
+
+    def fields(self, number: int) -> Fields:
+        """The edge's own fields for the request of this number."""
+        fields = [*self._fields, (b"session-message", b"%d" % number)]
+        if self.resume is not None:
+            fields.append((b"session-resume", self.resume))
+        return fields
+
+
+def _session_fields(dialog: Dialog, epoch: int, role: Role) -> Fields:
+    return [
+        (b"session-id", dialog.session.encode()), (b"session-epoch", b"%d" % epoch),
+        (b"session-class", dialog.manifest.continuity.value.encode()),
+        (b"session-agent", dialog.manifest.agent.encode()), (b"session-role", role.value.encode()),
+    ]  # fmt: skip
+
+
+def outgoing(request: Request, own: Fields) -> Request:
+    """A client's request as a node is to see it. own: the edge's own fields."""
+    return Request(
+        method=request.method, target=node_target(request.target, OWN_PARAMETERS), authority=request.authority,
+        fields=node_fields(request) + own, bodied=request.bodied, length=request.length,
+    )  # fmt: skip

@@ -1,0 +1,70 @@
+"""By which keys sessions made of exchanges are known: those a client sends, and those that answers brought."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from sbc.model.ids import AgentName, PrincipalId, SessionId
+from sbc.protocols.protocol import Key
+
+MOST_KEYS = 256
+"""Keys of one session; of more the oldest are forgotten."""
+
+Name = tuple[AgentName, PrincipalId, str, str]
+"""One principal's keys are never another's, nor one agent's another's."""
+
+
+class Known(Protocol):
+    """A session, as far as it is known by keys."""
+
+    @property
+    def whose(self) -> tuple[AgentName, PrincipalId]: ...
+
+
+S = TypeVar("S", bound=Known)
+
+
+class Registry(Generic[S]):
+    """Keys -> sessions."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[Name, S] = {}
+        self._names: dict[S, dict[Name, None]] = {}
+
+    def find(self, agent: AgentName, principal: PrincipalId, keys: Iterable[Key]) -> S | None:
+        """The session that the first of these keys leads to which leads to any."""
+        for key in keys:
+            found = self._sessions.get((agent, principal, key.kind, key.value))
+            if found is not None:
+                return found
+        return None
+
+    def learn(self, session: S, keys: Sequence[Key]) -> None:
+        """The session is known by these keys from here on."""
+        agent, principal = session.whose
+        names = self._names.setdefault(session, {})
+        for key in keys:
+            name = (agent, principal, key.kind, key.value)
+            self._sessions[name] = session
+            names.pop(name, None)
+            names[name] = None
+        while len(names) > MOST_KEYS:
+            oldest = next(iter(names))
+            del names[oldest]
+            if self._sessions.get(oldest) is session:
+                del self._sessions[oldest]
+
+    def knows(self, session: S) -> bool:
+        """Whether any key leads to the session."""
+        return session in self._names
+
+    def forget(self, session: S) -> None:
+        """The session is over."""
+        for name in self._names.pop(session, {}):
+            if self._sessions.get(name) is session:
+                del self._sessions[name]
+
+
+def session_id(agent: AgentName, principal: PrincipalId, key: Key) -> SessionId:
+    """The id of a session that a client's own key names: the same after a restart of the edge."""
+    return SessionId(hashlib.sha256(f"{agent}\n{principal}\n{key.kind}\n{key.value}".encode()).hexdigest()[:32])

@@ -1,0 +1,64 @@
+"""A client that comes back for the rest of a stream of events: what the journal holds of it, and then what still comes.
+
+The journal is the session's; the stream is known by the last event's id, which the edge or the node made.
+"""
+
+from typing import Protocol
+
+from sbc.core.dialog import Dialog
+from sbc.model.http import Response
+from sbc.protocols.events import event_id, gap
+from sbc.runtime.http.exchange import Exchange
+from sbc.runtime.http.journal import exchange_of, message_of, number_in
+
+
+class Journaled(Protocol):
+    """The session, as a returning client needs it."""
+
+    dialog: Dialog
+    exchanges: dict[Exchange, None]
+
+
+def come_back(session: Journaled, exchange: Exchange) -> bool:
+    """Give the client of `exchange` the rest of the stream it asks for; False: it has to be asked of the node."""
+    after = (exchange.reading.after or "").encode("latin-1", "replace")
+    journal = session.dialog.outbound.journal
+    entries = journal.since(0)
+    for at in range(len(entries) - 1, -1, -1):
+        if event_id(message_of(entries[at])) == after:
+            number = exchange_of(entries[at])
+            return _go_on(session, exchange, number, entries[at + 1 :], 0)
+    numbers = number_in(after)
+    if numbers is None:
+        return False  # an id of the node's own: it may know more than the journal holds
+    number, last = numbers
+    lost = max(1, journal.first - 1 - last)
+    session.dialog.account.lost += lost
+    if _go_on(session, exchange, number, entries, lost):
+        return True
+    exchange.preface = gap(lost)
+    return False
+
+
+def _go_on(session: Journaled, exchange: Exchange, number: int, entries: list[bytes], lost: int) -> bool:
+    rest = [message_of(entry) for entry in entries if exchange_of(entry) == number]
+    alive = next((found for found in session.exchanges if found.number == number and found.begun), None)
+    client = exchange.client
+    if client is None or (alive is None and not rest):
+        return False
+    fields = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
+    client.respond(Response(200, fields), end=False)
+    events = ([gap(lost)] if lost else []) + rest
+    if events:
+        client.send(b"".join(events))
+    if alive is None:
+        client.finish([])
+        exchange.client = None
+        exchange.over()
+        return True
+    former, alive.client, exchange.onward = alive.client, client, alive
+    if former is not None:
+        former.abort()  # one connection of a client at a time has a stream
+    if alive.node is not None and not client.congested:
+        alive.node.resume()
+    return True

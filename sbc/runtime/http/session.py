@@ -1,0 +1,305 @@
+"""A session made of HTTP exchanges: pinned to its owner as any other, without a connection of its own.
+
+What a message is, is told by docs/DESIGN.md section 5.4: a request is one to the node, each event or whole answer one
+from it.
+"""
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sbc.core.dialog import Dialog
+from sbc.core.exchange import Fate, Stage
+from sbc.core.keys import field_of, minted, with_key
+from sbc.core.relay import Relay
+from sbc.core.seal import NONCE_BYTES
+from sbc.model.commands import Answer
+from sbc.model.errors import CloseCode, Refusal
+from sbc.model.events import ClientBye, EndOrdered, MoveOrdered, TurnEnded
+from sbc.model.http import Fields, Response
+from sbc.model.ids import AgentName, PrincipalId
+from sbc.model.interfaces import Stored
+from sbc.model.leg import Cause
+from sbc.model.policy import Policy
+from sbc.model.route import KeySource, SessionKey
+from sbc.protocols.protocol import Conversation, Key
+from sbc.runtime.house import House
+from sbc.runtime.http import journal
+from sbc.runtime.http.exchange import Exchange
+from sbc.runtime.http.home import Loss
+from sbc.runtime.http.legs import Places
+from sbc.runtime.http.outgoing import Place, outgoing
+from sbc.runtime.http.registry import Registry
+from sbc.runtime.http.returns import come_back
+from sbc.runtime.session import Session
+
+MOST_EXCHANGES = 256
+"""Exchanges of one session that may be under way, or wait, at a time."""
+MOST_TRIES = 4
+"""How often an exchange is sent, or its rest asked for."""
+COMMENT_AFTER = 15.0
+"""How long an open stream of events may say nothing before the edge says a comment, in seconds."""
+COMMENT = b":\n\n"
+
+
+class HttpSession(Session):
+    """A dialog whose messages are exchanges. Implements Home for them."""
+
+    __slots__ = ("_ending", "_greeted", "_registry", "_token", "conversation", "exchanges", "key", "legs")
+
+    legs: Places
+
+    def __init__(self, house: House, dialog: Dialog, policy: Policy, record: Stored, conversation: Conversation,
+                 key: SessionKey, registry: "Registry[HttpSession]") -> None:  # fmt: skip
+        """conversation: what its protocol remembers; key: where its route has the key; registry: who knows keys."""
+        super().__init__(house, dialog, policy, record)
+        self.legs = Places(self)
+        self.conversation = conversation
+        self.key = key
+        self.exchanges: dict[Exchange, None] = {}
+        """Those under way, in the order in which they came."""
+        self._registry = registry
+        self._token = b""
+        self._greeted = False
+        self._ending = False
+        """Whether the client has ended it by an exchange that is not over yet."""
+
+    @property
+    def whose(self) -> tuple[AgentName, PrincipalId]:
+        """Whose keys are those by which it is known."""
+        return self.record.agent, self.record.principal
+
+    # Exchanges.
+
+    def take(self, exchange: Exchange) -> None:
+        """A request of this session: to the owner, as soon as there is one. Raises Refusal."""
+        if len(self.exchanges) >= MOST_EXCHANGES:
+            raise Refusal(503, "session_busy", f"at most {MOST_EXCHANGES} requests of a session at a time",
+                          retry_after=1)  # fmt: skip
+        exchange.home = self
+        exchange.reading.joins(self.conversation)
+        if exchange.reading.after is not None and come_back(self, exchange):
+            return
+        self.exchanges[exchange] = None
+        exchange.waiting = True
+        self.count_turn()
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Send what waits, if there is an owner to send it to."""
+        if self.legs.place is None:
+            return
+        for exchange in [found for found in self.exchanges if found.waiting]:
+            place = self.legs.place
+            if place is not None and exchange.waiting:
+                self._send(exchange, place)
+
+    def _send(self, exchange: Exchange, place: Place) -> None:
+        keeps = self.legs.keeps
+        if keeps and not exchange.upload.ended and exchange.number == 0:
+            # What may have to be said again is kept whole before it is said for the first time.
+            exchange.waiting = False
+            exchange.collect(self.policy.limits.message, lambda: self._have_whole(exchange))
+            return
+        if exchange.number == 0:
+            exchange.number = self._count_request(exchange)
+            exchange.keep = keeps or exchange.reading.safe
+        exchange.seat = self.legs.serving
+        if exchange.begun and not keeps:
+            self._ask_for_rest(exchange, place)
+            return
+        request = outgoing(exchange.request, place.fields(exchange.number))
+        if exchange.key is not None and exchange.key[0] != exchange.key[1]:
+            request.fields = with_key(request.fields, self.key, *exchange.key)
+        exchange.send(self.house.reach, place.node, exchange.reading.outgoing(request, self.conversation))
+
+    def _have_whole(self, exchange: Exchange) -> None:
+        exchange.waiting = True
+        self.go_on()
+
+    def _ask_for_rest(self, exchange: Exchange, place: Place) -> None:
+        wanted = exchange.reading.resume(exchange.answer.last_id) if exchange.attempts < MOST_TRIES else None
+        if wanted is None:
+            exchange.tell()
+            return
+        request, body = wanted
+        request = exchange.reading.outgoing(outgoing(request, place.fields(exchange.number)), self.conversation)
+        exchange.ask_for_rest(self.house.reach, place.node, request, body)
+
+    def _count_request(self, exchange: Exchange) -> int:
+        keeps, upload = self.legs.keeps, exchange.upload
+        entry = journal.request_entry(exchange.request, upload.body) if keeps else b""
+        _pass(self.dialog.inbound, entry, upload.octets, keep=keeps)
+        return self.dialog.inbound.count
+
+    def count_turn(self) -> None:
+        """Keep the dialog informed of what is under way: a planned move waits for the turn's end."""
+        dialog, before = self.dialog, self.dialog.under_way
+        turn = [exchange for exchange in self.exchanges if not exchange.reading.standing]
+        dialog.under_way = len(turn)
+        dialog.bound = sum(exchange.prospect(replayed=self.legs.keeps) is Fate.TELL for exchange in turn)
+        if before and not turn and dialog.move is not None:
+            self.tell(TurnEnded())
+
+    # What happens to exchanges (Home).
+
+    def token(self) -> bytes:
+        if not self._token:
+            nonce = os.urandom(NONCE_BYTES)
+            self._token = self.house.seal.seal(self.dialog.session, self.record.principal, nonce).encode()
+        return self._token
+
+    def greet(self, exchange: Exchange, response: Response) -> None:
+        place = self.legs.at(exchange.seat)
+        if place is not None:
+            place.resume = None  # the new owner knows by now from where it goes on
+        self._ending = self._ending or (exchange.reading.ends and 200 <= response.status < 300)
+        value = minted(response.fields, self.key)
+        if value and exchange.key != (value, value):  # what the client itself made needs no seal
+            self.learned([Key("route", value)])
+            sealed = self.house.seal.seal_key(value, self.record.principal, os.urandom(NONCE_BYTES))
+            response.fields = with_key(response.fields, self.key, value, sealed)
+
+    def greeting(self) -> Fields:
+        # Once is enough: a client that wants to come back another way has it from its first answer.
+        if self._greeted or self._nobody_knows_it:
+            return []
+        self._greeted = True
+        return [(b"session-id", self.token())]
+
+    def learned(self, keys: Sequence[Key]) -> None:
+        self._registry.learn(self, keys)
+
+    def read_answer(self, exchange: Exchange, body: bytes) -> None:
+        if self.key.source is KeySource.BODY and not self._registry.knows(self):
+            value = field_of(body, self.key.name)
+            if value:
+                self.learned([Key("route", value)])
+
+    def deliver(self, exchange: Exchange, message: bytes) -> bytes:
+        outbound = self.dialog.outbound
+        message = journal.numbered(message, exchange, outbound.count + 1)
+        _pass(outbound, journal.event_entry(exchange.number, message), len(message), keep=True)
+        return message
+
+    def broken(self, exchange: Exchange, loss: Loss) -> None:
+        seat, legs = exchange.seat, self.legs
+        if exchange.attempts >= MOST_TRIES:
+            exchange.tell()
+        else:
+            legs.leave(exchange)
+        match loss:
+            case Loss.LEAVING:
+                self.tell(MoveOrdered(None, Cause.MIGRATION, 0.0))
+            case Loss.MEMORY:
+                legs.lose(seat, "the node knows nothing of the session", CloseCode.TRY_LATER)
+            case Loss.STREAM if not legs.keeps:
+                legs.ask_whether_it_lives(seat)
+            case _:
+                legs.lose(seat, "the node's stream broke" if loss is Loss.STREAM else "the node cannot be reached")
+
+    def again(self, exchange: Exchange, after: float) -> None:
+        exchange.wait()
+        self.house.loop.call_later(after, self.go_on)
+
+    def client_left(self, exchange: Exchange) -> bool:
+        exchange.quiet = 0.0
+        return exchange.reading.outlives and exchange.begun
+
+    def over(self, exchange: Exchange) -> None:
+        if self.exchanges.pop(exchange, self) is self:
+            return
+        if exchange.number and exchange.begun and not exchange.answer.streams:
+            _pass(self.dialog.outbound, journal.event_entry(exchange.number, b""), 0, keep=True)
+        self.dialog.settled += 1
+        self.count_turn()
+        if self._ending or (not self.exchanges and self._nobody_knows_it):
+            self.house.loop.call_soon(self._leave)
+
+    @property
+    def _nobody_knows_it(self) -> bool:
+        """Whether nobody can ever come back to it: no key leads here, and the client was given no token."""
+        return not self._token and not self._registry.knows(self)
+
+    def _leave(self) -> None:
+        if self._ending:
+            self.tell(ClientBye(CloseCode.NORMAL, "ended by the client"))
+        elif not self.exchanges and self._nobody_knows_it:
+            self.tell(ClientBye(CloseCode.NORMAL, "its only exchange is over"))
+
+    def make_up(self) -> None:
+        """After a handover: tell standing streams what may have been missed."""
+        events = self.conversation.moved()
+        for exchange in self.exchanges:
+            if events and exchange.begun and exchange.client is not None and exchange.reading.standing:
+                exchange.client.send(b"".join([self.deliver(exchange, event) for event in events]))
+
+    # The client's side.
+
+    def answer(self, order: Answer) -> None:
+        self.house.metrics.admissions["admitted" if order.resumed is None else "reattached"] += 1
+
+    def refuse(self, refusal: Refusal) -> None:
+        for exchange in list(self.exchanges):
+            exchange.refuse(refusal)
+
+    def replace_client(self) -> None:
+        """A client of exchanges has no connection that could be replaced."""
+
+    def park(self) -> None:
+        """A client of exchanges is never away: it is just not asking anything."""
+
+    def close_client(self, code: int, reason: str) -> None:
+        for exchange in list(self.exchanges):
+            if exchange.reading.standing and exchange.begun:
+                exchange.say_farewell()
+            elif exchange.stage is Stage.WAITING:
+                exchange.refuse(_refusal(code, reason))
+            else:
+                exchange.tell()
+
+    def abandon(self) -> None:
+        self.close_client(CloseCode.RESTART, "this edge is being stopped")
+        self.stop_timer()
+
+    def look(self, elapsed: float) -> None:
+        for exchange in list(self.exchanges):
+            exchange.quiet += elapsed
+            if exchange.client is None and exchange.quiet >= self.dialog.manifest.migration.hold:
+                exchange.over()
+            elif exchange.client is not None and exchange.answer.streams and exchange.quiet >= COMMENT_AFTER:
+                exchange.quiet = 0.0
+                exchange.client.send(COMMENT)
+        if not self.exchanges and self.idle_for(elapsed) >= self.policy.limits.idle:
+            self.house.metrics.abuse["idle"] += 1
+            self.tell(EndOrdered(CloseCode.POLICY, "idle"))
+
+    def said(self, after: int) -> Sequence[Mapping[str, Any]]:
+        kept = self.dialog.outbound.journal
+        found = enumerate(kept.since(after), max(after + 1, kept.first))
+        return [{"seq": number, **_as_json(journal.message_of(entry))} for number, entry in found]
+
+
+def _pass(relay: Relay, entry: bytes, octets: int, *, keep: bool) -> None:
+    """Count a message, and keep it."""
+    relay.count += 1
+    relay.tally.messages += 1
+    relay.tally.octets += octets
+    if keep:
+        relay.journal.append(entry, 0, len(entry))
+        if relay.clerk is not None and not relay.clerk.noted:
+            relay.clerk.note()
+
+
+def _refusal(code: int, reason: str) -> Refusal:
+    if code == CloseCode.BAD_GATEWAY:
+        return Refusal(503, "no_node", "no node can take the session now", retry_after=5)
+    return Refusal(503, "session_over", reason or "the session has ended", retry_after=1)
+
+
+def _as_json(message: bytes) -> dict[str, str]:
+    try:
+        return {"text": message.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(message).decode()}

@@ -1,0 +1,133 @@
+"""A request that belongs to no session: a dialog that ends with its answer (docs/DESIGN.md section 5.2).
+
+It has a seat on a node for as long as it lasts, and goes to another node while it is not sent, or is safe. Nothing of
+it is put on record.
+"""
+
+import secrets
+from collections.abc import Sequence
+
+from sbc.core.exchange import Fate, Stage
+from sbc.model.errors import Refusal
+from sbc.model.http import Fields, Response
+from sbc.model.ids import NodeId, SessionId
+from sbc.model.manifest import Manifest
+from sbc.model.node import Node
+from sbc.protocols.protocol import Conversation, Key
+from sbc.runtime.house import House
+from sbc.runtime.http.exchange import Exchange
+from sbc.runtime.http.home import Loss
+from sbc.runtime.http.outgoing import outgoing
+
+TRIES = 3
+"""How many nodes a request is offered."""
+
+
+class Single:
+    """The home of one exchange. Implements Home."""
+
+    __slots__ = ("_exchange", "_house", "_manifest", "_node", "_session", "_tried", "conversation")
+
+    def __init__(self, house: House, manifest: Manifest, exchange: Exchange, conversation: Conversation) -> None:
+        self._house = house
+        self._manifest = manifest
+        self._exchange = exchange
+        self._session = SessionId(secrets.token_hex(16))
+        self._node: Node | None = None
+        self._tried: set[NodeId] = set()
+        self.conversation = conversation
+        exchange.home = self
+        exchange.reading.joins(conversation)
+
+    def begin(self) -> None:
+        """Find a node and send it the request. Raises Refusal if there is none."""
+        if not self._offer():
+            raise Refusal(503, "no_node", "no node can take the request now", retry_after=1)
+        self._house.metrics.admissions["single"] += 1
+
+    def _offer(self) -> bool:
+        chosen = self._house.roster.seat_owner(self._session, self._manifest, self._tried, None)
+        if chosen is None:
+            return False
+        self._node = chosen.node
+        return self._send(chosen.node)
+
+    def _send(self, node: Node) -> bool:
+        exchange = self._exchange
+        exchange.number = 1
+        reading = exchange.reading
+        exchange.keep = reading.safe
+        if not exchange.begun:
+            request = reading.outgoing(outgoing(exchange.request, self._fields()), self.conversation)
+            exchange.send(self._house.reach, node, request)
+            return True
+        wanted = reading.resume(exchange.answer.last_id)
+        if wanted is None:
+            return False
+        request = reading.outgoing(outgoing(wanted[0], self._fields()), self.conversation)
+        exchange.ask_for_rest(self._house.reach, node, request, wanted[1])
+        return True
+
+    def _fields(self) -> Fields:
+        manifest = self._manifest
+        return [
+            (b"session-id", self._session.encode()), (b"session-epoch", b"%d" % (len(self._tried) + 1)),
+            (b"session-class", manifest.continuity.value.encode()), (b"session-agent", manifest.agent.encode()),
+            (b"session-role", b"owner"), (b"session-message", b"1"),
+        ]  # fmt: skip
+
+    def _vacate(self) -> None:
+        node, self._node = self._node, None
+        if node is not None:
+            self._house.roster.vacate(node.id)
+
+    # Home.
+
+    def token(self) -> bytes:
+        return b""
+
+    def greeting(self) -> Fields:
+        return []
+
+    def learned(self, keys: Sequence[Key]) -> None:
+        """There is no session to be known by them."""
+
+    def greet(self, exchange: Exchange, response: Response) -> None:
+        """There is no session to learn anything."""
+
+    def read_answer(self, exchange: Exchange, body: bytes) -> None:
+        """There is no session to learn anything."""
+
+    def deliver(self, exchange: Exchange, message: bytes) -> bytes:
+        return message
+
+    def broken(self, exchange: Exchange, loss: Loss) -> None:
+        node = self._node
+        if node is not None:
+            self._tried.add(node.id)
+            if loss is Loss.NODE:
+                self._house.signals.refused(node.id)
+        self._vacate()
+        fate = exchange.prospect(replayed=False)
+        if fate is not Fate.TELL and len(self._tried) < TRIES and self._offer():
+            return
+        if exchange.stage is Stage.WAITING:
+            exchange.refuse(Refusal(503, "no_node", "no node can take the request now", retry_after=1))
+        elif loss is Loss.LEAVING:
+            exchange.say_farewell()
+        else:
+            exchange.tell()
+
+    def again(self, exchange: Exchange, after: float) -> None:
+        self._house.loop.call_later(after, self._ask_again)
+
+    def _ask_again(self) -> None:
+        node, exchange = self._node, self._exchange
+        if node is not None and exchange.stage is not Stage.ANSWERED and not self._send(node):
+            exchange.tell()
+
+    def client_left(self, exchange: Exchange) -> bool:
+        return False
+
+    def over(self, exchange: Exchange) -> None:
+        self._vacate()
