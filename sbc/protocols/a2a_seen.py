@@ -87,7 +87,7 @@ class Seen:
         self.context: str | None = None
         self.items = 0
         self.closed = False
-        """Whether the last item was one after which a stream ends."""
+        """Whether a stream may end now: nothing followed the last status, message or error after which it does."""
         self.full = False
         """Whether it was more than is remembered."""
         self._status: Json = {}
@@ -103,7 +103,8 @@ class Seen:
 
     def _watch(self, item: Item) -> None:
         self.items += 1
-        self.closed = item.closes
+        if item.kind is not Kind.ARTIFACT:
+            self.closed = item.closes
         self.task = item.task or self.task
         self.context = item.context or self.context
         if item.status and self._is_news(item.status):
