@@ -3,38 +3,18 @@
 import asyncio
 import base64
 import os
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import cast
-from urllib.parse import urlsplit
 
 import httptools
 
+from sbc.nodes import dial as dialling
+from sbc.nodes.address import Speech, address_of
 from sbc.wire.link import Link, LinkOwner
-from sbc.wire.tls_transport import TlsTransport
 from sbc.wire.upgrade import Headers, accept_key, deflate_agreed, head
 
 LONGEST_HEAD = 32 * 1024
-DIAL_TIMEOUT = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    host: str
-    port: int
-    secure: bool
-    prefix: str
-    """The path of the node's URL, put before that of each request."""
-
-
-@lru_cache(maxsize=4096)
-def address_of(url: str) -> Address:
-    """Where a node's URL (http, https, ws, wss) leads."""
-    parts = urlsplit(url)
-    secure = parts.scheme in ("https", "wss")
-    return Address(parts.hostname or "", parts.port or (443 if secure else 80), secure, parts.path.rstrip("/"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +72,10 @@ class Approach(asyncio.Protocol):
         """Dial. The rest is told by `outcome`."""
         if self._outcome is None:
             return
-        where, loop = address_of(self._dial.url), asyncio.get_running_loop()
-        deadline = loop.time() + DIAL_TIMEOUT
-        protocol: asyncio.BaseProtocol = self
-        try:
-            if where.secure:
-                tls = TlsTransport(self, _client_context(), where.host, deadline, self._insecure)
-                protocol = cast(asyncio.BaseProtocol, tls)  # by its methods only
-            async with asyncio.timeout_at(deadline):
-                await loop.create_connection(lambda: protocol, where.host, where.port)
-        except (OSError, ValueError, TimeoutError) as error:  # ValueError: no name that a host can have
-            self._fail(0, f"cannot connect: {error or 'timed out'}", reached=False)
+        await dialling.dial(address_of(self._dial.url), Speech.HTTP1, self, self._not_connected)
 
-    def _insecure(self, error: Exception | None) -> None:
-        self._fail(0, f"cannot connect: {error or 'closed in the TLS handshake'}", reached=False)
+    def _not_connected(self, reason: str) -> None:
+        self._fail(0, reason, reached=False)
 
     def drop(self) -> None:
         """Nobody waits for this leg any more."""
@@ -182,11 +152,3 @@ class Approach(asyncio.Protocol):
 def _new_mask() -> bytes:
     # RFC 6455 section 10.3: masks must not be predictable.
     return os.urandom(4)
-
-
-@lru_cache(maxsize=1)
-def _client_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols(["http/1.1"])
-    return context

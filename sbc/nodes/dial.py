@@ -1,0 +1,62 @@
+"""How a connection to a node comes about: TCP, TLS where the node's URL says so, and what was agreed on over it."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from functools import lru_cache
+from typing import cast
+
+from sbc.nodes.address import Address, Speech
+from sbc.wire.tls_transport import TlsTransport
+
+DIAL_TIMEOUT = 3.0
+"""Seconds for TCP and TLS together."""
+
+_OFFERS = {Speech.HTTP1: ["http/1.1"], Speech.HTTP2: ["h2"], Speech.EITHER: ["h2", "http/1.1"]}
+
+
+async def dial(where: Address, speech: Speech, protocol: asyncio.BaseProtocol, failed: Callable[[str], None]) -> None:
+    """Connect. Either `protocol.connection_made` is called, once TLS stands, or `failed` with the reason."""
+
+    def insecure(error: Exception | None) -> None:
+        failed(f"cannot connect: {error or 'closed in the TLS handshake'}")
+
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + DIAL_TIMEOUT
+    try:
+        if where.secure:
+            tls = TlsTransport(protocol, client_context(speech), where.host, deadline, insecure)
+            protocol = cast(asyncio.BaseProtocol, tls)  # by its methods only
+        async with asyncio.timeout_at(deadline):
+            await loop.create_connection(lambda: protocol, where.host, where.port)
+    except (OSError, ValueError, TimeoutError) as error:  # ValueError: no name that a host can have
+        failed(f"cannot connect: {error or 'timed out'}")
+
+
+@lru_cache(maxsize=3)
+def client_context(speech: Speech) -> ssl.SSLContext:
+    """TLS towards nodes that are offered this."""
+    context = ssl.create_default_context()
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(_OFFERS[speech])
+    return context
+
+
+def agreed(transport: asyncio.Transport) -> str | None:
+    """What ALPN (RFC 7301) came to; None: nothing, or there is no TLS."""
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    return tls.selected_alpn_protocol() if tls is not None else None
+
+
+def ended_properly(transport: asyncio.Transport) -> bool:
+    """Whether a connection that is at its end was ended by the node and not cut by somebody on the way.
+
+    RFC 9112 section 9.8: over TLS only a close_notify ends an answer that nothing else does.
+    """
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return True
+    try:
+        return not tls.read(1)
+    except ssl.SSLError:  # SSLWantReadError too: nothing was said
+        return False

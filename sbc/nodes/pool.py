@@ -1,0 +1,109 @@
+"""The connections to all nodes: how a request comes to its node.
+
+A request that finds a connection costs no task and no future: it is written in the next turn of the loop.
+"""
+
+import asyncio
+from dataclasses import replace
+
+from sbc.model.http import Request
+from sbc.model.ids import NodeId
+from sbc.model.interfaces import Spawn
+from sbc.model.node import Node
+from sbc.model.streams import Answerer, NodeStream, Readiness
+from sbc.nodes.address import address_of
+from sbc.nodes.errand import Errand
+from sbc.nodes.lines import Lines
+
+SWEEP = 1.0
+"""How often it is looked for connections that are idle or stuck, in seconds."""
+
+
+class Pool:
+    """Implements Reach (model/streams.py)."""
+
+    def __init__(self, spawn: Spawn, engine: str = "auto") -> None:
+        """engine: the HTTP/2 engine's name (wire/http2/factory.py)."""
+        self._spawn = spawn
+        self._engine = engine
+        self._nodes: dict[NodeId, Lines] = {}
+        self._retired: list[Lines] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def open(self, node: Node, request: Request, answerer: Answerer) -> NodeStream:
+        """Send a request to a node, over a connection that is there or a new one."""
+        loop = asyncio.get_running_loop()
+        try:
+            lines = self._lines_of(node)
+        except ValueError as error:
+            errand = Errand(_NOWHERE, request, answerer)
+            loop.call_soon(_refuse, errand, str(error))
+            return errand
+        if lines.prefix and request.target != b"*":
+            request = replace(request, target=lines.prefix + request.target)
+        errand = Errand(lines, request, answerer)
+        loop.call_soon(lines.place, errand)
+        return errand
+
+    def ready(self, node: Node, done: Readiness) -> None:
+        """Have a connection to a node: `done("")` once there is one, else `done(why not)`."""
+        loop = asyncio.get_running_loop()
+        try:
+            loop.call_soon(self._lines_of(node).ask, done)
+        except ValueError as error:
+            loop.call_soon(done, str(error))
+
+    def forget(self, node: Node) -> None:
+        """A node is gone or was drained: close the connections that nothing is under way on."""
+        lines = self._nodes.pop(node.id, None)
+        if lines is not None:
+            lines.retire()
+            if not lines.empty:
+                self._retired.append(lines)
+
+    def close(self) -> None:
+        """Close every connection at once; nothing is told of what they carried."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for lines in (*self._nodes.values(), *self._retired):
+            lines.close()
+        self._nodes.clear()
+        self._retired.clear()
+
+    def _lines_of(self, node: Node) -> Lines:
+        lines = self._nodes.get(node.id)
+        if lines is not None and lines.url == node.url:
+            return lines
+        where = address_of(node.url)
+        self.forget(node)
+        lines = self._nodes[node.id] = Lines(str(node.id), node.url, where, self._spawn, self._engine)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(SWEEP, self._sweep)
+        return lines
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for lines in (*self._nodes.values(), *self._retired):
+            lines.sweep(now)
+        self._nodes = {node: lines for node, lines in self._nodes.items() if not lines.empty}
+        self._retired = [lines for lines in self._retired if not lines.empty]
+        self._timer = loop.call_later(SWEEP, self._sweep) if self._nodes or self._retired else None
+
+
+class _Nowhere:
+    """Where errands wait that have nowhere to go."""
+
+    def place(self, errand: Errand) -> None:
+        pass
+
+    def withdraw(self, errand: Errand) -> None:
+        pass
+
+
+_NOWHERE = _Nowhere()
+
+
+def _refuse(errand: Errand, reason: str) -> None:
+    errand.fail(reason, sent=False, reached=False)
