@@ -67,6 +67,8 @@ class LastWords:
     clean: bool
     content_type: bytes = b"application/json"
     status: int = 502
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+    """Further fields of the head, before any answer."""
 
 
 class Reading:
