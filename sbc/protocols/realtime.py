@@ -29,6 +29,9 @@ _TYPE = re.compile(rb'"type"\s*:\s*"([\w.]*)"')
 HEAD = 256
 """Bytes in which the type of a message stands when it is not its first member."""
 
+EDGE = 2048
+"""Bytes at both ends of a message that are searched: what is long in it is audio, and says nothing."""
+
 _END_SPEECH = frozenset({
     "input_audio_buffer.cleared", "conversation.item.input_audio_transcription.completed",
     "conversation.item.input_audio_transcription.failed",
@@ -126,12 +129,13 @@ class RealtimeTurns(Turns):
         member, value = found.groups()
         if member == b"type" and value and b"." in value:
             return value in _TYPES_IN_BYTES
+        edges = payload if len(payload) <= 2 * EDGE else payload[:EDGE] + payload[-EDGE:]
         if member in _MEMBERS:
-            return any(word in payload for word in _MEMBERS[member] if not (self._generating and word is _MODEL_TURN))
+            return any(word in edges for word in _MEMBERS[member] if not (self._generating and word is _MODEL_TURN))
         typed = _TYPE.search(payload, 0, HEAD)
         if typed is not None and b"." in typed[1]:
             return typed[1] in _TYPES_IN_BYTES
-        return any(word in payload for word in _WORDS)
+        return any(word in edges for word in _WORDS)
 
     def _openai(self, from_client: bool, kind: str, said: dict[str, Any], now: float) -> None:
         if from_client:
