@@ -2,7 +2,7 @@
 
 import asyncio
 
-from sbc.runtime.burst import AT_ONCE, Burst
+from sbc.runtime.burst import AT_ONCE, AWAITED_AT_ONCE, Burst
 
 
 async def test_a_burst_lets_others_have_their_turn() -> None:
@@ -28,6 +28,21 @@ async def test_in_a_burst_those_go_first_whose_rank_is_low_and_then_those_that_a
     for _ in range(3):  # turns of the loop
         await asyncio.sleep(0)
     assert done == ["first", "waits", "quiet", "quiet too", "late"]
+
+
+async def test_more_of_those_that_are_waited_for_have_their_turn_but_not_all() -> None:
+    burst, done = Burst(asyncio.get_running_loop()), list[bool]()
+    for number in range(AT_ONCE * 4 + AWAITED_AT_ONCE * 2):
+        waiting = number >= AT_ONCE * 4
+        burst.add(lambda waiting=waiting: done.append(waiting), 1, waiting)  # type: ignore[misc]
+    assert done == [False] * AT_ONCE
+    turns = []
+    while len(done) < AT_ONCE * 4 + AWAITED_AT_ONCE * 2:
+        before = len(done)
+        await asyncio.sleep(0)
+        turns.append(done[before:])
+    turns = [turn for turn in turns if turn]
+    assert turns == [[True] * AWAITED_AT_ONCE] * 2 + [[False] * AT_ONCE] * 3
 
 
 async def test_single_pieces_are_done_at_once_turn_after_turn() -> None:
