@@ -9,7 +9,9 @@ as a batch, one batch at a time, which commits it as one transaction:
 
 A failed batch answers its questions (create, rebind, journals) with StoreError, for somebody waits for them; its notes
 are tried again for `patience` seconds, then journal notes are dropped, which the next reader sees as a gap. While the
-disk refuses, the disk is tried every second at least, so that `healthy` recovers without being asked.
+disk refuses, the disk is tried every second at least, so that `healthy` recovers without being asked. A disk that has
+room for all but the messages gets the rest, and the messages are dropped at once: they must not keep new sessions
+waiting, nor what was freed of a full disk from being used.
 """
 
 import asyncio

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from sbc.model.errors import StoreError
 from sbc.model.interfaces import Stored
-from sbc.stores.operations import Operation, Result
+from sbc.stores.operations import Keep, Operation, Result
 from sbc.stores.tables import Tables
 
 BUSY_TIMEOUT: Final = 0.25
@@ -37,6 +37,8 @@ class Writer:
         self._written = written
         self._closed = closed
         self._faulty = False
+        self._full = False
+        """Whether there was no room for what was tried last."""
         self._jobs: queue.SimpleQueue[Sequence[Operation] | None] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="store", daemon=True).start()
 
@@ -64,6 +66,19 @@ class Writer:
             self._tell(self._closed)
 
     def _perform(self, tables: Tables, batch: Sequence[Operation]) -> Sequence[Result] | StoreError:
+        told = self._commit(tables, batch)
+        rest = [operation for operation in batch if not isinstance(operation, Keep)]
+        if not self._full or len(rest) == len(batch):
+            return told
+        # Messages are the bulk of it. Where there is room for the rest, nothing else has to wait until they fit.
+        lighter = self._commit(tables, rest)
+        if isinstance(lighter, StoreError):
+            return told
+        results = iter(lighter)
+        too_much = StoreError(f"{self._path}: no room for messages")
+        return [too_much if isinstance(operation, Keep) else next(results) for operation in batch]
+
+    def _commit(self, tables: Tables, batch: Sequence[Operation]) -> Sequence[Result] | StoreError:
         try:
             tables.begin()
             if self._faulty or not batch:
@@ -73,9 +88,10 @@ class Writer:
         except Exception as error:
             # Broad, for this thread has no supervisor: if it died, everyone who waits for an answer would wait forever.
             self._faulty = True
+            self._full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
             _roll_back(tables)
             return StoreError(f"{self._path}: {error}")
-        self._faulty = False
+        self._faulty = self._full = False
         return results
 
     def _tell(self, listener: Callable[..., None], *told: object) -> None:

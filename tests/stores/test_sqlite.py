@@ -274,6 +274,31 @@ async def test_a_disk_too_small_for_the_journal_still_serves(small_disk: Path) -
     await store.close()
 
 
+async def test_a_backlog_too_large_for_the_disk_holds_up_nobody_once_there_is_room(small_disk: Path) -> None:
+    store = SqliteStore(small_disk / "sbc.db", BOUNDS)
+    await store.open()
+    await creating(store, dialog("s"))
+    store.journal(S, True, 1, [b"1"])
+    assert (await store.journals(S)).from_client == (1, [b"1"])
+    ballast = occupy(small_disk)
+    for number in range(1, 31):
+        store.journal(S, False, number, [b"x" * 20_000])
+    store.checkpoint(S, Checkpoint(1, 30, "kept"))
+    assert isinstance(await creating(store, dialog("t")), StoreError)
+    assert not store.healthy() and store.dropped == 0, "nothing is given up as long as nothing can be written"
+    ballast.unlink()
+    async with asyncio.timeout(2):
+        await until(store.healthy)
+    assert await answers([creating(store, dialog("t")), rebinding(store, binding("s", 2), 1)]) == [None, None]
+    assert store.dropped == 30
+    store.journal(S, False, 31, [b"y"])
+    journals = await store.journals(S)
+    assert (journals.from_client, journals.from_node) == ((2, []), (31, [b"y"]))
+    await store.close()
+    assert await store.open() == [dialog("s", 2, Checkpoint(1, 30, "kept")), dialog("t")]
+    await store.close()
+
+
 EDGE = """
 import asyncio, os, sys
 from pathlib import Path
