@@ -1,0 +1,130 @@
+"""MCP 2026-07-28: no sessions; every request says all that there is to say, and may go to any node.
+
+Three things still bind a client to a node: a task that a call began (`taskId`), the state that a server hands out to
+have it back with the answers it asked for (`requestState`, which many servers can only open where they sealed it), and
+a subscription (listen.py). A request that names what nobody knows here goes to any node, which knows best.
+
+Closing the answer's stream cancels the request, so nothing outlives its client. When the node is lost, the client's
+stream stays: the request is made again if that is safe, and what the client has already is left out.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, Final
+
+from sbc.model.errors import Refusal
+from sbc.model.http import Fields, Request, Response
+from sbc.protocols.mcp import jsonrpc
+from sbc.protocols.mcp.delivered import Delivered
+from sbc.protocols.mcp.jsonrpc import Kind, Message
+from sbc.protocols.mcp.memory import LAST_EVENT, SESSION
+from sbc.protocols.mcp.safety import Tools, safe
+from sbc.protocols.protocol import Conversation, Key, LastWords, Reading
+
+ASKING: Final = frozenset({"tools/call", "prompts/get", "resources/read"})
+"""Methods whose result may be a task, or a request for input."""
+LONGEST_KEY: Final = 256
+
+
+class StatelessReading(Reading):
+    """One request or notification. tools: what is known of the route's tools; None: what they say is not believed."""
+
+    __slots__ = ("_delivered", "_message", "_tools", "begins", "ends", "keys", "wants_answer")
+
+    def __init__(self, request: Request, body: bytes, message: Message, tools: Tools | None) -> None:
+        super().__init__(request, body)
+        self._message = message
+        self._tools = tools
+        self._delivered = Delivered([message])
+        lists = message.method == "tools/list" and tools is not None
+        self.keys = tuple(_keys(message))
+        self.begins = message.kind is Kind.REQUEST and message.method in ASKING
+        self.wants_answer = self.begins or lists
+        self.ends = any(key.kind == "state" for key in self.keys)  # handed out to come back once
+
+    @property
+    def safe(self) -> bool:
+        return safe(self._message, self._tools)
+
+    def outgoing(self, request: Request, conversation: Conversation) -> Request:
+        """Mcp-Session-Id and Last-Event-ID mean nothing here, and must not mean anything to an older node either."""
+        dropped = (SESSION, LAST_EVENT, b"accept-encoding")
+        fields: Fields = [(name, value) for name, value in request.fields if name not in dropped]
+        return replace(request, fields=[*fields, (b"accept-encoding", b"identity")])  # answers are read here
+
+    def answered(self, response: Response, token: Callable[[], bytes], conversation: Conversation) -> Response:
+        self._delivered.streamed = jsonrpc.is_stream(response)
+        return replace(response, fields=[(name, value) for name, value in response.fields if name != SESSION])
+
+    def whole_answer(self, body: bytes) -> bytes:
+        for message in jsonrpc.in_answer(Response(200), body):
+            self._learn(message)
+        return body
+
+    def event(self, event: bytes) -> bytes | None:
+        if b'"id"' not in event and not self.safe:
+            return event  # nothing that has to be known
+        messages = jsonrpc.in_event(event)
+        passed = [message for message in messages if self._delivered.passes(message)]
+        for message in passed:
+            self._learn(message)
+        return None if messages and not passed else event
+
+    def complete(self) -> bool:
+        return self._delivered.whole
+
+    def resume(self, last_id: bytes | None) -> tuple[Request, bytes] | None:
+        if not self.safe or not self._delivered.restart():
+            return None
+        return self.request, self.body or b""
+
+    def resume_answered(self, response: Response, body: bytes) -> bytes | None:
+        passed = self._delivered.gone_on(response, body)
+        for message in passed:
+            self._learn(message)
+        return b"".join(jsonrpc.event(message.whole) for message in passed) or None
+
+    def last_words(self, *, begun: bool) -> LastWords:
+        return self._delivered.last_words(begun=begun)
+
+    def refusal(self, refused: Refusal) -> tuple[Response, bytes]:
+        return self._delivered.refusal(refused)
+
+    def _learn(self, message: Message) -> None:
+        """What an answer says of where its client has to come back to."""
+        if message.kind is not Kind.RESPONSE or message.id != self._message.id:
+            return
+        if self._message.method == "tools/list" and self._tools is not None:
+            self._tools.learn(message.result)
+        match message.result.get("resultType"):
+            case "task":
+                key = task_key(message.result.get("taskId"))
+            case "input_required":
+                key = _state(message.result.get("requestState"))
+            case _:
+                key = None
+        if key is not None:
+            self.learned.append(key)
+            self.ends = False
+
+
+def _keys(message: Message) -> list[Key]:
+    """What a request names that one node may know and others not."""
+    found: list[Key | None] = []
+    if message.method.startswith("tasks/"):
+        found.append(task_key(message.params.get("taskId")))
+    found.append(_state(message.params.get("requestState")))
+    return [key for key in found if key is not None]
+
+
+def task_key(task: Any) -> Key | None:
+    """The key of a task; None if this is no id of one."""
+    return Key("task", task) if isinstance(task, str) and 0 < len(task) <= LONGEST_KEY else None
+
+
+def _state(state: Any) -> Key | None:
+    """Opaque, and of any length: known by its digest."""
+    if not isinstance(state, str) or not state:
+        return None
+    return Key("state", sha256(state.encode(errors="surrogatepass")).hexdigest())
