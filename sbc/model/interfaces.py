@@ -174,3 +174,6 @@ class Reception(Protocol):
 
     def refused(self, refusal: Any, hello: Any) -> None:
         """A client was turned away: to be counted, and logged."""
+
+    def abused(self, kind: str, client: str) -> None:
+        """A connection was ended for a flood, or a protocol that was broken. kind: a word of the edge's own."""

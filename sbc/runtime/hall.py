@@ -87,6 +87,9 @@ class Hall:
     def request(self, stream: ClientStream, request: Request, octets: int) -> Exchange:
         return self.front.request(stream, request, octets)
 
+    def abused(self, kind: str, client: str) -> None:
+        self.house.metrics.abuse[kind] += 1
+
     def greet(self, doorstep: Doorstep, hello: Hello, octets: int) -> None:
         """A client's hello: a new session, or one it comes back to. Raises Refusal."""
         if self.stopping:

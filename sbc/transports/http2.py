@@ -1,0 +1,380 @@
+"""One HTTP/2 connection of a client: frames are budgeted, an engine reads them, each stream is an exchange of its own.
+
+    OPEN ──retire, idle, worn──> NOTICED ──pong──> LEAVING ──last stream──> OVER ──last words──> GONE
+      └───────────────── protocol broken, flood ──────────────────────────────┘
+      └───────────────── silence, connection lost ─────────────────────────────────────────────────┘
+
+What comes of a read, and what is ordered in one turn of the loop, is written in one go at its end. While TCP takes
+nothing, nothing is asked of the engine: what is queued stays on its streams, and only those that go on sending are slow.
+"""
+
+import asyncio
+from enum import Enum
+from typing import Any, cast
+
+from sbc.model.errors import Refusal
+from sbc.model.http import Fields, Request
+from sbc.model.interfaces import Reception
+from sbc.model.route import Hello
+from sbc.transports.http2_doorstep import StreamDoorstep, hello_of
+from sbc.transports.http2_stream import Http2Stream
+from sbc.transports.http2_watch import Due, Times, Watch
+from sbc.wire.http2.budget import Budget
+from sbc.wire.http2.engine import H2Error, Role, Terms
+from sbc.wire.http2.factory import make_engine
+from sbc.wire.http2.inbound import Inbound, Stage
+from sbc.wire.http2.refusal import refusal_answer
+from sbc.wire.http2.request_fields import octets_of, read_request
+from sbc.wire.link import HIGH_WATER_BYTES, LOW_WATER_BYTES
+
+PREFACE_OCTETS = 24
+WRITE_OCTETS = 256 * 1024
+"""How much is taken from the engine at a time."""
+LINGER = 1.0
+"""How long a client may go on with a request that was answered already, in seconds."""
+PARTING = 1.0
+"""How long a client has to read the last words, in seconds."""
+REFUSED_GLITCHES = 2
+"""What a request counts that is refused for its form (budget.py)."""
+
+TIMES = Times()
+
+
+class State(Enum):
+    OPEN = "open"
+    NOTICED = "noticed"
+    LEAVING = "leaving"
+    OVER = "over"
+    GONE = "gone"
+
+
+class Http2Connection(asyncio.Protocol):
+    """A connection, from its preface on. Implements EngineOwner, and for its streams Patron and Tunnels."""
+
+    __slots__ = ("__weakref__", "_backlog", "_budget", "_choked", "_client", "_held_back", "_limits", "_lingering",
+                 "_listener", "_loop", "_reception", "_scheduled", "_secure", "_slow", "_state", "_streams", "_timer",
+                 "_times", "_transport", "_waiting", "_watch", "_websocket", "_written", "engine")
+
+    def __init__(
+        self, reception: Reception, listener: str, secure: bool, websocket: bool, engine: str, times: Times = TIMES
+    ) -> None:
+        """websocket: whether the listener serves it. engine: `auto`, `ngh2` or `h2`. The reception knows already that a
+        client has arrived."""
+        self._reception = reception
+        self._listener = listener
+        self._secure = secure
+        self._websocket = websocket
+        self._times = times
+        self._limits = reception.limits()
+        self._loop = asyncio.get_running_loop()
+        terms = Terms(header_octets=self._limits[0], extended_connect=websocket)
+        self.engine = make_engine(engine, Role.SERVER, self, terms)
+        now = self._loop.time()
+        self._budget = Budget(PREFACE_OCTETS, self._limits[0], now)
+        self._watch = Watch(times, now)
+        self._state = State.OPEN
+        self._streams: dict[int, Inbound] = {}
+        self._slow: set[int] = set()
+        """Streams whose windows are small."""
+        self._waiting: set[int] = set()
+        """Streams that were written to while TCP took nothing."""
+        self._held_back: set[int] = set()
+        """Those of them that were told so."""
+        self._lingering: set[int] = set()
+        self._backlog = b""
+        """What was read and has to wait for the next turn of the loop: no more than one read, nothing is read then."""
+        self._scheduled = False
+        self._choked = False
+        self._written = 0
+        self._client = ""
+        self._transport: asyncio.Transport
+        self._timer: asyncio.TimerHandle | None = None
+
+    # The connection.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods only
+        self._transport.set_write_buffer_limits(HIGH_WATER_BYTES, LOW_WATER_BYTES)
+        name: Any = transport.get_extra_info("peername")
+        self._client = str(name[0]) if name else ""
+        self._timer = self._loop.call_later(self._times.look, self._look)
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        self._watch.heard = True
+        if self._backlog:
+            self._backlog += data
+        elif self._alive:
+            self._work(data)
+
+    @property
+    def _alive(self) -> bool:
+        return self._state not in (State.OVER, State.GONE)
+
+    def _work(self, data: bytes) -> None:
+        """Work off as much as one turn of the loop has room for."""
+        budget = self._budget
+        portion = budget.charge(data, self._loop.time())
+        if not budget.fault:
+            self._scheduled = True  # it is written below
+            self.engine.receive(data if portion == len(data) else data[:portion])
+        if budget.fault:
+            self._punish(budget.fault)
+            return
+        if portion < len(data) and self._alive:
+            if not self._backlog:
+                self._transport.pause_reading()
+            self._backlog = data[portion:]
+            self._loop.call_soon(self._work_on)
+        if budget.worn:
+            self.retire()
+        self._flush()
+
+    def _work_on(self) -> None:
+        data, self._backlog = self._backlog, b""
+        if data and self._alive:
+            self._transport.resume_reading()
+            self._work(data)
+
+    def eof_received(self) -> bool:
+        # Who has closed may still read, but nearly always does not; an agent's work is too dear to find out late.
+        self._give_up(State.GONE)
+        return False
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._give_up(State.GONE)
+        self._reception.departed()
+
+    def _give_up(self, state: State) -> None:
+        """Nothing more comes of what is under way here."""
+        if self._state is not State.GONE:
+            self._state = state
+        streams, self._streams = self._streams, {}
+        for inbound in streams.values():
+            inbound.closed()
+        self._backlog = b""
+
+    def retire(self) -> None:
+        """Take no more requests: those that were sent by now are served, then the connection is closed."""
+        if self._state is State.OPEN:
+            self._state = State.NOTICED
+            self.engine.notice()
+            self.engine.ping()  # its answer shows that the client has seen the notice (RFC 9113 section 6.8)
+            self.touch()
+
+    def _leave(self) -> None:
+        if self._state is State.NOTICED:
+            self._state = State.LEAVING
+            self.engine.goaway(H2Error.NO_ERROR)
+            self.touch()
+
+    def _punish(self, kind: str) -> None:
+        """End a connection whose client breaks a limit that no honest one comes near."""
+        self._reception.abused(kind, self._client)
+        self.engine.goaway(H2Error.ENHANCE_YOUR_CALM)
+        self._give_up(State.OVER)
+        self._flush()
+
+    # Writing.
+
+    def put(self, stream: int, data: bytes) -> None:
+        self._budget.data_frames += 1 + (len(data) >> 14)
+        self.engine.send(stream, data)
+        if self._choked:
+            self._waiting.add(stream)
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def touch(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def extra(self, name: str, default: Any) -> Any:
+        return self._transport.get_extra_info(name, default)
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        if self._state is State.GONE or self._transport.is_closing():
+            return
+        while not self._choked:
+            out = self.engine.outgoing(WRITE_OCTETS)
+            if out:
+                self._written += len(out)
+                self._transport.write(out)
+            if len(out) < WRITE_OCTETS:
+                break
+        if self._state is State.OVER:
+            self._part()
+        elif self._waiting:
+            self._hold_back()
+
+    def _part(self) -> None:
+        """Everything was said. Closing at once would answer unread bytes with a reset, which overtakes it."""
+        self._state = State.GONE
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(PARTING, self._transport.abort)
+        self._transport.pause_reading()
+        self._transport.write_eof()
+
+    def _hold_back(self) -> None:
+        """Streams that go on sending while TCP takes nothing are slow."""
+        waiting, self._waiting = self._waiting, set()
+        for stream in waiting - self._slow - self._held_back:
+            if stream in self._streams and self._choked:
+                self._held_back.add(stream)
+                self._streams[stream].slow()
+
+    def pause_writing(self) -> None:
+        self._choked = True
+
+    def resume_writing(self) -> None:
+        self._choked = False
+        held_back, self._held_back = self._held_back, set()
+        self._flush()
+        for stream in held_back - self._slow:
+            if stream in self._streams:
+                self._streams[stream].ready()
+
+    # What the engine tells.
+
+    def head(self, stream: int, fields: Fields, end: bool) -> None:
+        octets = octets_of(fields)
+        try:
+            if octets > self._limits[0]:
+                raise Refusal(431, "head_too_large", f"at most {self._limits[0]} bytes of request head")
+            if len(fields) > self._limits[1]:
+                raise Refusal(431, "too_many_headers", f"at most {self._limits[1]} header fields")
+            request, expects = read_request(fields, end)
+        except Refusal as refused:
+            self._budget.glitch(REFUSED_GLITCHES)
+            if not end:
+                self.linger(stream)
+            self.turn_away(stream, refused, Hello(self._client, "", "", (), self._secure, self._listener))
+            return
+        request.client, request.secure, request.listener = self._client, self._secure, self._listener
+        if request.protocol is not None:
+            self._greet(stream, request, octets)
+            return
+        inbound = Http2Stream(self, stream, request, expects)
+        self._streams[stream] = inbound
+        inbound.asker = self._reception.request(inbound, request, octets)
+
+    def _greet(self, stream: int, request: Request, octets: int) -> None:
+        """RFC 8441 section 5: a WebSocket."""
+        if not self._websocket or request.protocol != b"websocket":
+            self.linger(stream)
+            self.turn_away(stream, Refusal(501, "protocol", "no such protocol is spoken here"), hello_of(request))
+            return
+        door = StreamDoorstep(self, stream, self._reception, request)
+        self._streams[stream] = door
+        door.enter(octets)
+
+    def interim(self, stream: int, fields: Fields) -> None:
+        """Not from a client."""
+
+    def data(self, stream: int, data: bytes, end: bool) -> None:
+        inbound = self._streams.get(stream)
+        if inbound is not None:
+            inbound.data(data, end)
+        else:
+            self.engine.consume(stream, len(data))
+
+    def trailers(self, stream: int, fields: Fields) -> None:
+        inbound = self._streams.get(stream)
+        if inbound is not None:
+            inbound.trailers(fields)
+
+    def closed(self, stream: int, code: int, remote: bool) -> None:
+        self._lingering.discard(stream)
+        self._slow.discard(stream)
+        self._held_back.discard(stream)
+        inbound = self._streams.pop(stream, None)
+        if inbound is not None:
+            if remote and inbound.stage is Stage.WAITING:
+                self._budget.premature()
+            elif not remote and code and inbound.stage is not Stage.OVER:
+                self._budget.provoked()
+            inbound.closed()
+        elif code and not remote:
+            self._budget.provoked()
+
+    def slow(self, stream: int) -> None:
+        self._slow.add(stream)
+        if stream in self._streams and stream not in self._held_back:
+            self._streams[stream].slow()
+
+    def ready(self, stream: int) -> None:
+        self._slow.discard(stream)
+        if stream in self._streams and stream not in self._held_back:
+            self._streams[stream].ready()
+
+    def settings(self) -> None:
+        """Nothing hangs on them here."""
+
+    def goaway(self, last: int, code: int) -> None:
+        """The client takes no pushed streams any more: there are none."""
+
+    def pong(self) -> None:
+        self._leave()
+
+    def ended(self, code: int, reason: str) -> None:
+        if code != H2Error.NO_ERROR:
+            self._reception.abused("h2_protocol", self._client)
+        self._give_up(State.OVER)
+        self.touch()
+
+    # What the streams need.
+
+    def linger(self, stream: int) -> None:
+        self._lingering.add(stream)
+        self._loop.call_later(LINGER, self._let_go, stream)
+
+    def _let_go(self, stream: int) -> None:
+        if stream in self._lingering and self._alive:
+            self.engine.reset(stream, H2Error.NO_ERROR)  # RFC 9113 section 8.1
+            self.touch()
+
+    def turn_away(self, stream: int, refused: Refusal, hello: Hello) -> None:
+        self._reception.refused(refused, hello)
+        self._streams.pop(stream, None)
+        fields, body = refusal_answer(refused)
+        self.engine.respond(stream, fields, end=False)
+        self.engine.send(stream, body)
+        self.engine.finish(stream, [])
+        self.touch()
+
+    def hand_over(self, stream: int, inbound: Inbound) -> None:
+        self._streams[stream] = inbound
+
+    # The clock.
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        self._timer = self._loop.call_later(self._times.look, self._look)
+        taken = self._written - self._transport.get_write_buffer_size()
+        due = self._watch.look(now, len(self._streams))
+        if due is Due.DROP or self._watch.stuck(now, taken, self._choked) or self._late(now):
+            self._transport.abort()
+            return
+        if not self._choked:
+            for stream in self._watch.stalled(now, self._streams, self.engine):
+                self._reception.abused("h2_stalled_stream", self._client)
+                self.engine.reset(stream, H2Error.CANCEL)
+        if self._state is State.NOTICED:
+            self._leave()
+        elif due is Due.LEAVE:
+            self.retire()
+        elif due is Due.PING:
+            self.engine.ping()
+        self.touch()
+
+    def _late(self, now: float) -> bool:
+        """Whether the first SETTINGS, or the rest of a head, is not here in time."""
+        since = self._budget.begun_since
+        return since > 0 and now - since >= self._limits[2]

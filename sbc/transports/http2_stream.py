@@ -1,0 +1,190 @@
+"""One request on an HTTP/2 connection, and how it is answered: what an exchange orders becomes frames here.
+
+    WAITING ──respond──> ANSWERING ──finish──> OVER
+       └──────── respond(end), abort, client gone ───┘
+"""
+
+import asyncio
+from typing import Protocol
+
+from sbc.model.http import Fields, Request, Response
+from sbc.model.streams import Asker
+from sbc.wire.http2.engine import H2Error
+from sbc.wire.http2.inbound import Carrier, Stage
+
+
+class Patron(Carrier, Protocol):
+    """What a client's stream needs of its connection."""
+
+    def linger(self, stream: int) -> None:
+        """The answer is complete and the request is not: nobody wants the rest of it."""
+
+
+_STATUS = {status: (b":status", b"%d" % status) for status in range(100, 600)}
+
+
+def head_fields(response: Response) -> Fields:
+    """The head of an answer as HTTP/2 has it."""
+    fields = [_STATUS.get(response.status, (b":status", b"502")), *response.fields]
+    if response.length is not None and response.status != 204:
+        fields.append((b"content-length", b"%d" % response.length))
+    return fields
+
+
+class Http2Stream:
+    """Implements ClientStream; Inbound for the connection."""
+
+    __slots__ = ("_carrier", "_ended", "_expects", "_held", "_left", "_paused", "_received", "_stream", "_to_head",
+                 "asker", "congested", "sent", "stage")
+
+    asker: Asker
+
+    def __init__(self, carrier: Patron, stream: int, request: Request, expects: bool) -> None:
+        """expects: whether the client waits for a 100."""
+        self.stage = Stage.WAITING
+        self.congested = False
+        self.sent = 0
+        self._carrier = carrier
+        self._stream = stream
+        self._to_head = request.method == b"HEAD"
+        self._expects = expects
+        self._received = not request.bodied
+        self._left = -1
+        """What is still to be sent of a body whose length was told; below 0: it was not."""
+        self._paused = False
+        self._held: list[bytes] = []
+        """What came while the body was paused: never more than a window, as it is not credited."""
+        self._ended: Fields | None = None
+        """The trailers of a body whose end came while it was paused."""
+
+    # What an exchange orders.
+
+    def inform(self, status: int, fields: Fields) -> None:
+        if self.stage is Stage.WAITING:
+            self._carrier.engine.inform(self._stream, [_STATUS[status], *fields])
+            self._carrier.touch()
+
+    def respond(self, response: Response, *, end: bool) -> None:
+        if self.stage is not Stage.WAITING:
+            return
+        end = end or self._to_head or response.status in (204, 304)
+        self._carrier.engine.respond(self._stream, head_fields(response), end=end)
+        self._carrier.touch()
+        if end:
+            self._complete()
+        else:
+            self.stage = Stage.ANSWERING
+            self._left = -1 if response.length is None else response.length
+
+    def send(self, data: bytes) -> None:
+        if self.stage is not Stage.ANSWERING or not data:
+            return
+        if self._left >= 0:
+            self._left -= len(data)
+            if self._left < 0:
+                self.abort()  # there is more than was told: none of it can be trusted
+                return
+        self.sent += len(data)
+        self._carrier.put(self._stream, data)
+
+    def finish(self, trailers: Fields) -> None:
+        if self.stage is not Stage.ANSWERING:
+            return
+        if self._left > 0:
+            self.abort()  # it is not complete, whoever says so
+            return
+        self._carrier.engine.finish(self._stream, trailers)
+        self._carrier.touch()
+        self._complete()
+
+    def _complete(self) -> None:
+        self.stage = Stage.OVER
+        self._drop()
+        if not self._received:
+            self._carrier.linger(self._stream)
+
+    def abort(self) -> None:
+        if self.stage is not Stage.OVER:
+            self.stage = Stage.OVER
+            self._drop()
+            self._carrier.engine.reset(self._stream, H2Error.INTERNAL_ERROR)
+            self._carrier.touch()
+
+    def pause(self) -> None:
+        self._paused = True
+
+    def resume(self) -> None:
+        if self._expects:
+            self._expects = False
+            self.inform(100, [])
+        if self._paused:
+            self._paused = False
+            if self._held or self._ended is not None:
+                asyncio.get_running_loop().call_soon(self._deliver)
+
+    # What the connection tells.
+
+    def data(self, data: bytes, end: bool) -> None:
+        """A piece of the request's body."""
+        if end:
+            self._received = True
+        if self.stage is Stage.OVER:
+            self._carrier.engine.consume(self._stream, len(data))
+            return
+        self._expects = False
+        if self._paused or self._held:
+            if data:
+                self._held.append(data)
+            if end:
+                self._ended = []
+            return
+        if data:
+            self._carrier.engine.consume(self._stream, len(data))
+            self.asker.body(data)
+        if end:
+            self._end_body([])
+
+    def trailers(self, fields: Fields) -> None:
+        """The request is complete."""
+        self._received = True
+        self._end_body(fields)
+
+    def _end_body(self, trailers: Fields) -> None:
+        if self._paused or self._held:
+            self._ended = trailers
+        elif self.stage is not Stage.OVER:
+            self.asker.body_ended(trailers)
+
+    def _deliver(self) -> None:
+        while self._held and not self._paused and self.stage is not Stage.OVER:
+            piece = self._held.pop(0)
+            self._carrier.engine.consume(self._stream, len(piece))
+            self._carrier.touch()
+            self.asker.body(piece)
+        if self._ended is not None:
+            trailers, self._ended = self._ended, None
+            self._end_body(trailers)
+
+    def _drop(self) -> None:
+        for piece in self._held:
+            self._carrier.engine.consume(self._stream, len(piece))
+        self._held.clear()
+
+    def slow(self) -> None:
+        """What is sent piles up."""
+        self.congested = True
+        if self.stage is not Stage.OVER:
+            self.asker.client_slow()
+
+    def ready(self) -> None:
+        """It does no longer."""
+        self.congested = False
+        if self.stage is not Stage.OVER:
+            self.asker.client_ready()
+
+    def closed(self) -> None:
+        """The stream is over, or its whole connection."""
+        self._drop()
+        if self.stage is not Stage.OVER:
+            self.stage = Stage.OVER
+            self.asker.client_gone()
