@@ -9,6 +9,8 @@ read no body with it.
 from http import HTTPStatus
 from typing import Any
 
+import orjson
+
 from sbc.model.errors import Outcome, Refusal
 from sbc.model.http import Response
 from sbc.protocols.a2a_calls import Call, Form
@@ -26,6 +28,9 @@ _NAMES = {
     413: "INVALID_ARGUMENT", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
 }
 """google.rpc.Code by HTTP status."""
+
+_TYPES = {400: "InvalidRequestError", 404: "TaskNotFoundError", 413: "InvalidRequestError"}
+"""What 0.3 clients look for at the top of an error over REST."""
 
 _REASONS = {400: "INVALID_REQUEST", 404: "TASK_NOT_FOUND", 413: "INVALID_REQUEST"}
 
@@ -55,5 +60,7 @@ def _body(call: Call, status: int, code: int, message: str, outcome: Outcome, ta
     }
     if call.form.rpc:
         return fault_of(call, {"code": code, "message": message, "data": [detail]})
-    return fault_of(call, {"code": status, "status": _NAMES.get(status, "INTERNAL"), "message": message,
-                           "details": [detail]})
+    fault = {"code": status, "status": _NAMES.get(status, "INTERNAL"), "message": message, "details": [detail]}
+    if call.form is Form.REST_1:
+        return fault_of(call, fault)
+    return orjson.dumps({"error": fault, "type": _TYPES.get(status, "InternalError"), "message": message})
