@@ -1,3 +1,5 @@
+import cython
+
 from sbc.core._octets cimport copy_into, get_length, put_length
 
 
@@ -18,9 +20,12 @@ cdef class Journal:
     cdef public long long taken
     cdef Py_ssize_t _fresh_at
 
+    @cython.locals(need=Py_ssize_t)
     cpdef void append(self, bytes data, Py_ssize_t start, Py_ssize_t end)
+    @cython.locals(need=Py_ssize_t)
     cpdef void insist(self, bytes data, Py_ssize_t start, Py_ssize_t end)
     cdef void _put(self, bytes data, Py_ssize_t start, Py_ssize_t end, Py_ssize_t need)
     cdef void _make_room(self, Py_ssize_t need, Py_ssize_t limit)
+    @cython.locals(length=Py_ssize_t)
     cdef void _drop_oldest(self)
     cpdef void restart(self, long long first)
