@@ -8,6 +8,10 @@ cdef class TlsTransport:
     cdef object _incoming
     cdef object _outgoing
     cdef object _ssl
+    cdef object _feed
+    cdef object _decrypt
+    cdef object _encrypt
+    cdef object _drain
     cdef object _raw
     cdef object _timer
     cdef bint _shaking
@@ -20,13 +24,14 @@ cdef class TlsTransport:
 
     cpdef data_received(self, bytes data)
     @cython.locals(sent=Py_ssize_t)
-    cpdef write(self, data)
+    cpdef write(self, bytes data)
     cpdef close(self)
     cpdef abort(self)
 
     @cython.locals(at=Py_ssize_t)
     cdef _receive(self, bytes data)
-    cdef _decrypt(self, list parts)
+    @cython.locals(part=bytes)
+    cdef _read_records(self, list parts)
     cdef _deliver(self, list parts)
     cdef _answer(self)
     cdef _end(self)

@@ -30,8 +30,9 @@ _NOBODY = asyncio.Protocol()
 class TlsTransport:
     """One connection, from the TCP handshake on. Its protocol is told of it when the TLS handshake is done."""
 
-    __slots__ = ("_choked", "_congested", "_deadline", "_failed", "_incoming", "_mute", "_open", "_outgoing", "_over",
-                 "_paused", "_protocol", "_raw", "_shaking", "_ssl", "_timer")
+    __slots__ = ("_choked", "_congested", "_deadline", "_decrypt", "_drain", "_encrypt", "_failed", "_feed",
+                 "_incoming", "_mute", "_open", "_outgoing", "_over", "_paused", "_protocol", "_raw",
+                 "_shaking", "_ssl", "_timer")
 
     def __init__(
         self, protocol: asyncio.BaseProtocol, context: ssl.SSLContext, server: str | None, deadline: float,
@@ -48,6 +49,13 @@ class TlsTransport:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server is None, server)
+        # The four steps of every message, looked up once. An SSLObject's own read and write are Python functions that
+        # do no more than call these.
+        bare = self._ssl._sslobj  # type: ignore[attr-defined]
+        self._feed = self._incoming.write
+        self._decrypt: Callable[[int], bytes] = bare.read
+        self._encrypt: Callable[[bytes | memoryview], int] = bare.write
+        self._drain = self._outgoing.read
         self._raw: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
         self._shaking = True
@@ -70,7 +78,7 @@ class TlsTransport:
         self._shake_hands(b"")
 
     def _shake_hands(self, data: bytes) -> None:
-        self._incoming.write(data)
+        self._feed(data)
         try:
             self._ssl.do_handshake()
         except ssl.SSLWantReadError:
@@ -115,26 +123,26 @@ class TlsTransport:
             if self._shaking:
                 self._shake_hands(data)
         elif self._paused:
-            self._incoming.write(data)  # what was on its way when reading stopped
+            self._feed(data)  # what was on its way when reading stopped
         else:
             self._receive(data)
 
     def _receive(self, data: bytes) -> None:
         parts: list[bytes] = []
         if len(data) <= GULP:
-            self._incoming.write(data)
-            self._decrypt(parts)
+            self._feed(data)
+            self._read_records(parts)
         else:
             for at in range(0, len(data), GULP):
-                self._incoming.write(memoryview(data)[at : at + GULP])
-                self._decrypt(parts)
+                self._feed(memoryview(data)[at : at + GULP])
+                self._read_records(parts)
         self._deliver(parts)
 
-    def _decrypt(self, parts: list[bytes]) -> None:
+    def _read_records(self, parts: list[bytes]) -> None:
         """Take what the records that are whole by now hold."""
         try:
             while self._incoming.pending:  # with whole records OpenSSL is never asked in vain
-                part = self._ssl.read(RECORD)
+                part = self._decrypt(RECORD)
                 if not part:
                     self._over = True
                     break
@@ -154,7 +162,7 @@ class TlsTransport:
 
     def _answer(self) -> None:
         """Send what TLS itself has to say: handshakes, tickets, alerts, new keys."""
-        answer = self._outgoing.read()
+        answer = self._drain()
         if answer and not self._mute:
             self._raw.write(answer)
             if self._congested and not self._choked:
@@ -201,14 +209,14 @@ class TlsTransport:
         if self._mute or not data:
             return
         try:
-            sent = self._ssl.write(data if len(data) <= RECORD else memoryview(data)[:RECORD])
+            sent = self._encrypt(data if len(data) <= RECORD else memoryview(data)[:RECORD])
             while sent < len(data):
-                self._raw.write(self._outgoing.read())
-                sent += self._ssl.write(memoryview(data)[sent : sent + RECORD])
+                self._raw.write(self._drain())
+                sent += self._encrypt(memoryview(data)[sent : sent + RECORD])
         except ssl.SSLError:
             self.abort()
         else:
-            self._raw.write(self._outgoing.read())
+            self._raw.write(self._drain())
 
     def can_write_eof(self) -> bool:
         return True
