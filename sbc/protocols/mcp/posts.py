@@ -26,7 +26,8 @@ from sbc.protocols.protocol import Conversation, Ids, LastWords, Rest
 class PostReading(SessionReading):
     """Some messages of the client. trusted: whether what tools are said to be is believed."""
 
-    __slots__ = ("_batch", "_delivered", "_has_ids", "_lists", "_messages", "_trusted", "begins", "wants_answer")
+    __slots__ = ("_batch", "_delivered", "_forgotten", "_has_ids", "_lists", "_messages", "_trusted", "begins",
+                 "wants_answer")  # fmt: skip
 
     def __init__(self, request: Request, body: bytes, messages: list[Message], *, batch: bool, trusted: bool) -> None:
         super().__init__(request, body)
@@ -35,6 +36,7 @@ class PostReading(SessionReading):
         self._trusted = trusted
         self._delivered = Delivered(messages, batch=batch)
         self._lists = {each.id for each in messages if trusted and each.method == "tools/list"}
+        self._forgotten = False
         self._has_ids = False
         self.wants_answer = bool(self._lists)
         self.begins = not self._known and not batch and messages[0].method == "initialize"
@@ -76,8 +78,9 @@ class PostReading(SessionReading):
 
     def forgotten(self, response: Response) -> bool:
         """404 to a message in a session: the node does not have it (any more). Other methods may get it for being
-        unknown to a server, whose session is whole."""
-        return response.status == 404 and self.needs_session
+        unknown to a server, whose session is whole; and so may a message in a session that was begun just now."""
+        before, self._forgotten = self._forgotten, self._forgotten or response.status == 404
+        return self.needs_session and response.status == 404 and not before
 
     def whole_answer(self, body: bytes) -> bytes:
         for message in jsonrpc.in_answer(Response(200), body):

@@ -24,6 +24,7 @@ from sbc.protocols.protocol import Conversation, Key, LastWords, Reading
 
 ASKING: Final = frozenset({"tools/call", "prompts/get", "resources/read"})
 """Methods whose result may be a task, or a request for input."""
+CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
 LONGEST_KEY: Final = 256
 
 
@@ -39,7 +40,7 @@ class StatelessReading(Reading):
         self._delivered = Delivered([message])
         lists = message.method == "tools/list" and tools is not None
         self.keys = tuple(_keys(message))
-        self.begins = message.kind is Kind.REQUEST and message.method in ASKING
+        self.begins = message.kind is Kind.REQUEST and message.method in ASKING and _can_more(message)
         self.wants_answer = self.begins or lists
         self.ends = any(key.kind == "state" for key in self.keys)  # handed out to come back once
 
@@ -107,6 +108,13 @@ class StatelessReading(Reading):
         if key is not None:
             self.learned.append(key)
             self.ends = False
+
+
+def _can_more(message: Message) -> bool:
+    """Whether the client has declared that it can do anything but wait for results: only then may a server begin a
+    task, or ask for input."""
+    meta = message.params.get("_meta")
+    return isinstance(meta, dict) and bool(meta.get(CAPABILITIES))
 
 
 def _keys(message: Message) -> list[Key]:
