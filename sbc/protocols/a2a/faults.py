@@ -13,8 +13,8 @@ import orjson
 
 from sbc.model.errors import Outcome, Refusal
 from sbc.model.http import Response
-from sbc.protocols.a2a_calls import Call, Form
-from sbc.protocols.a2a_items import fault_event, fault_of
+from sbc.protocols.a2a.calls import Call, Form
+from sbc.protocols.a2a.items import fault_event, fault_of
 from sbc.protocols.protocol import LastWords
 
 _INTERNAL = -32603

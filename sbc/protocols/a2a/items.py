@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from sbc.protocols.a2a_calls import Call, Form, ident, loads
+from sbc.protocols.a2a.calls import Call, Form, ident, loads
 from sbc.protocols.events import make_event
 
 Json = dict[str, Any]

@@ -1,7 +1,7 @@
 import pytest
 
-from sbc.protocols.a2a_calls import MAX_ID, Call, Form, Verb, call_of
-from tests.protocols.a2a_shapes import get, post, rpc
+from sbc.protocols.a2a.calls import MAX_ID, Call, Form, Verb, call_of
+from tests.protocols.a2a.shapes import get, post, rpc
 
 MESSAGE = {"message": {"messageId": "m1", "taskId": "t1", "contextId": "c1", "role": "ROLE_USER", "parts": []}}
 

@@ -9,7 +9,7 @@ from a2a.utils.signing import create_agent_card_signer, create_signature_verifie
 from sbc.model.http import Request, Response
 from sbc.protocols.a2a import A2A
 from sbc.protocols.protocol import Conversation
-from tests.protocols.a2a_shapes import get, post, rpc
+from tests.protocols.a2a.shapes import get, post, rpc
 
 PATH = "/agent/.well-known/agent-card.json"
 TALK = Conversation()

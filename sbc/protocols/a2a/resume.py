@@ -17,8 +17,8 @@ from urllib.parse import quote
 import orjson
 
 from sbc.model.http import Fields, Request
-from sbc.protocols.a2a_calls import Call, Form, Verb
-from sbc.protocols.a2a_seen import Seen
+from sbc.protocols.a2a.calls import Call, Form, Verb
+from sbc.protocols.a2a.seen import Seen
 
 MAX_TRIES = 8
 """Questions in a row that brought the client nothing."""

@@ -6,11 +6,11 @@ import pytest
 
 from sbc.model.http import Response
 from sbc.protocols.a2a import A2A
-from sbc.protocols.a2a_calls import Form
-from sbc.protocols.a2a_resume import MAX_TRIES
+from sbc.protocols.a2a.calls import Form
+from sbc.protocols.a2a.resume import MAX_TRIES
 from sbc.protocols.events import event_name
 from sbc.protocols.protocol import Conversation, Key, Reading, Rest
-from tests.protocols.a2a_shapes import (
+from tests.protocols.a2a.shapes import (
     CONTEXT,
     STATES,
     TASK,

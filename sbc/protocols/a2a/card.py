@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import orjson
 
 from sbc.model.http import Request
-from sbc.protocols.a2a_calls import loads
-from sbc.protocols.a2a_seen import dicts
+from sbc.protocols.a2a.calls import loads
+from sbc.protocols.a2a.seen import dicts
 
 _SECURE = {"http": "https", "https": "https", "ws": "wss", "wss": "wss"}
 

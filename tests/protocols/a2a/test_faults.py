@@ -16,9 +16,9 @@ from a2a.utils.errors import InternalError, TaskNotFoundError
 from sbc.model.errors import Outcome, Refusal
 from sbc.model.http import Request, Response
 from sbc.protocols.a2a import A2A
-from sbc.protocols.a2a_calls import Form
+from sbc.protocols.a2a.calls import Form
 from sbc.protocols.protocol import Conversation, Reading
-from tests.protocols.a2a_shapes import STATES, answer, get, result, task
+from tests.protocols.a2a.shapes import STATES, answer, get, result, task
 
 TRANSPORTS = {Form.RPC_1: JsonRpcTransport, Form.REST_1: RestTransport, Form.RPC_03: CompatJsonRpcTransport,
               Form.REST_03: CompatRestTransport}

@@ -7,11 +7,11 @@ from a2a.server.tasks.task_manager import append_artifact_to_task
 from a2a.types import a2a_pb2 as a2a
 from google.protobuf.json_format import MessageToDict
 
-from sbc.protocols.a2a_calls import Call, Form, Verb
-from sbc.protocols.a2a_items import Item, Kind, event_of, read_item
-from sbc.protocols.a2a_seen import MAX_ARTIFACTS, MAX_MESSAGES, Seen
+from sbc.protocols.a2a.calls import Call, Form, Verb
+from sbc.protocols.a2a.items import Item, Kind, event_of, read_item
+from sbc.protocols.a2a.seen import MAX_ARTIFACTS, MAX_MESSAGES, Seen
 from sbc.protocols.events import event_data
-from tests.protocols.a2a_shapes import STATES, TASK, Client, artifact, chunk, message, sse, status, task
+from tests.protocols.a2a.shapes import STATES, TASK, Client, artifact, chunk, message, sse, status, task
 
 CALL = Call(Verb.STREAM, Form.RPC_1, 7, message="m-user")
 WORKING, DONE = STATES.TASK_STATE_WORKING, STATES.TASK_STATE_COMPLETED

@@ -20,8 +20,8 @@ from typing import Any
 
 import orjson
 
-from sbc.protocols.a2a_calls import Call, ident
-from sbc.protocols.a2a_items import Item, Json, Kind, status_update
+from sbc.protocols.a2a.calls import Call, ident
+from sbc.protocols.a2a.items import Item, Json, Kind, status_update
 
 GAP = "sbc/gap"
 RESTORED = "sbc/restored"

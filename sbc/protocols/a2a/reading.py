@@ -1,28 +1,18 @@
-"""A2A 1.0 and 0.3 (https://a2a-protocol.org): agents that are given tasks, over JSON-RPC or REST.
-
-A request belongs to the session of its task, else of its context; sending a message begins one, and the answer tells
-the ids. A task lives whether or not somebody listens, so a stream whose client went away is not kept (`outlives`): the
-client subscribes to its task again, and is led to the same node. For the same reason a stream whose node was lost is
-asked for again (a2a_resume), and the client gets what it has not seen yet (a2a_seen).
-
-A message is sent to a second node only if the agent is said to know a message again by its id (`deduplicates`): the
-specification leaves that to the agent (1.0 section 3.1.1), and without it the task would be done twice. `A2A-Version`
-and `A2A-Extensions` go through untouched, and so does gRPC.
-"""
+"""One A2A call: whose it is, what may be done when its node is lost, and how a stream of a task goes on."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
 from sbc.model.errors import Refusal
 from sbc.model.http import Request, Response
-from sbc.protocols.a2a_calls import Call, Verb, call_of, ident
-from sbc.protocols.a2a_card import rewritten
-from sbc.protocols.a2a_faults import refused, unknown
-from sbc.protocols.a2a_items import Item, Json, Kind, event_of, read_item, read_task
-from sbc.protocols.a2a_resume import Came, Resumption, plain
-from sbc.protocols.a2a_seen import GAP, Seen
+from sbc.protocols.a2a.calls import Call, Verb, ident
+from sbc.protocols.a2a.card import rewritten
+from sbc.protocols.a2a.faults import refused, unknown
+from sbc.protocols.a2a.items import Item, Json, Kind, event_of, read_item, read_task
+from sbc.protocols.a2a.resume import Came, Resumption, plain
+from sbc.protocols.a2a.seen import GAP, Seen
 from sbc.protocols.events import event_data
-from sbc.protocols.protocol import Conversation, Key, LastWords, Protocol, Reading, Rest
+from sbc.protocols.protocol import Conversation, Key, LastWords, Reading, Rest
 
 SENDING = frozenset({Verb.SEND, Verb.STREAM})
 
@@ -214,28 +204,3 @@ class CardReading(CallReading):
 
     def whole_answer(self, body: bytes) -> bytes:
         return rewritten(body, self.request, self._prefix, rpc=self.call.form.rpc)
-
-
-class A2A(Protocol):
-    """The protocol `a2a`. deduplicates: the agent knows a message that it was sent twice again by its messageId, and
-    does not act on it twice. prefix: the path of the route."""
-
-    def __init__(self, *, deduplicates: bool = False, prefix: str = "/") -> None:
-        self._deduplicates = deduplicates
-        self._prefix = prefix
-
-    def wants_body(self, request: Request) -> bool:
-        if request.method != b"POST" or request.first(b"content-encoding") not in (None, b"identity"):
-            return False
-        content_type = (request.first(b"content-type") or b"").lower()
-        return not content_type.startswith(b"application/grpc") and b"json" in content_type
-
-    def read(self, request: Request, body: bytes | None) -> Reading:
-        call = call_of(request, body)
-        if call is None:
-            return Reading(request, body)
-        if call.verb is Verb.CARD:
-            return CardReading(request, body, call, self._prefix)
-        if call.verb in SENDING or call.verb is Verb.SUBSCRIBE:
-            return TaskReading(request, body, call, self._deduplicates)
-        return CallReading(request, body, call, self._deduplicates)

@@ -9,7 +9,7 @@ from a2a.types import a2a_pb2 as a2a
 from google.protobuf.json_format import MessageToDict, ParseDict
 
 from sbc.model.http import Request
-from sbc.protocols.a2a_calls import Form
+from sbc.protocols.a2a.calls import Form
 from sbc.protocols.events import Scanner, event_data
 
 STATES = a2a.TaskState
