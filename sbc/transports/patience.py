@@ -65,7 +65,8 @@ class Patience:
         now = self._began = self._piece = self._loop.time()
         self._octets = 0
         self._rested = None if started else now
-        self._set(now + BODY_GRACE)
+        if started:
+            self._arm(self._due())
 
     def came(self, octets: int) -> None:
         """A piece of the body."""
@@ -86,7 +87,7 @@ class Patience:
             self._began += now - self._rested
             self._piece = now
             self._rested = None
-            self._set(now + BODY_GRACE)
+            self._arm(self._due())
 
     def idle(self) -> None:
         """Another request may come."""
