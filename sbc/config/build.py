@@ -69,6 +69,7 @@ def _manifest(name: AgentName, agent: schema_session.Agent) -> Manifest:
             output=Output(migration.output),
             replay=Replay(migration.replay),
             tolerated_loss=_loss(migration.tolerated_loss),
+            trust=tuple(migration.trust),
             deadline=migration.deadline,
             hold=migration.hold,
         ),
@@ -113,5 +114,9 @@ def _session_key(key: schema_session.SessionKey | None) -> SessionKey:
             return SessionKey(KeySource.QUERY, name)
         case schema_session.SessionKey(path_segment=int(number)):
             return SessionKey(KeySource.PATH, str(number))
+        case schema_session.SessionKey(jwt_claim=str(name)):
+            return SessionKey(KeySource.CLAIM, name)
+        case schema_session.SessionKey(json_field=str(name)):
+            return SessionKey(KeySource.BODY, name)
         case _:
             return SessionKey()

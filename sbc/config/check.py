@@ -143,7 +143,7 @@ def _session_keys(tree: Tree) -> Found:
         here, count = (*path, "session"), sum(source is not None for source in session.values())
         if count != 1:
             yield fault(tree.position(here), here, f"{count} sources of the key",
-                        "one of header, cookie, query, path_segment")
+                        "one of header, cookie, query, path_segment, jwt_claim, json_field")
 
 
 def _files(tree: Tree) -> Found:

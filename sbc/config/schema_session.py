@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from sbc.config.units import Duration, Size
-from sbc.config.values import AgentKey, Label, Later, Loss, Name, RouteHost, RoutePath, Token, choice, whole
+from sbc.config.values import AgentKey, FieldPath, Label, Later, Loss, Name, RouteHost, RoutePath, Token, choice, whole
 
 
 class Section(BaseModel):
@@ -55,6 +55,9 @@ class Migration(Section):
     """What a new owner is sent again without a checkpoint: what was certainly not sent, the whole journal, nothing."""
     tolerated_loss: Loss = "none"
     """How many messages a held client may lose before its session has to end: `none`, `any` or a number."""
+    trust: list[Annotated[str, choice("annotations", "message_ids")]] = Field(default=[], max_length=2)
+    """What the edge may believe of a request's being safe to say twice: the annotations of MCP tools (readOnlyHint,
+    idempotentHint); that A2A agents do nothing twice for the same messageId."""
     deadline: Annotated[float, Duration(0, "1h")] = default("5s")
     """How long a planned move waits for the turn's end."""
     hold: Annotated[float, Duration(0, "1d")] = default("30s")
@@ -163,10 +166,10 @@ class SessionKey(Section):
     """The query parameter of this name."""
     path_segment: Annotated[int, whole(0, 63)] | None = None
     """The segment of the path with this number; the first is 0."""
-    jwt_claim: Later = None
-    """A claim of the client's token: not available in this version."""
-    json_field: Later = None
-    """A field of the body: not available in this version."""
+    jwt_claim: Token | None = None
+    """The claim of this name in the client's bearer token; for requests only."""
+    json_field: FieldPath | None = None
+    """The field of a JSON body at this dotted path; for requests only."""
 
 
 class Route(Section):
@@ -176,8 +179,10 @@ class Route(Section):
     """Which hellos it takes."""
     agent: AgentKey
     """Which agent serves them."""
-    protocol: Annotated[str, choice("opaque", later=("sse", "mcp", "a2a", "realtime"))] = "opaque"
-    """What the messages mean. Only `opaque` is available in this version: they are passed on as they are."""
+    protocol: Annotated[str, choice(
+        "opaque", "sse", "mcp", "a2a", "agentcore", "realtime", "openai"
+    )] = "opaque"
+    """What the messages mean: which session a request belongs to, where a turn ends, what may be said twice."""
     policy: Name = "default"
     """What its sessions may do."""
     session: SessionKey | None = None

@@ -19,7 +19,7 @@ from sbc.config.model import Address
 
 STORES_LATER: Final = ("redis:", "rediss:", "sentinel:", "cluster:")
 PORT_MOST: Final = 65535
-NODE_SCHEMES: Final = ("http", "https", "ws", "wss")
+NODE_SCHEMES: Final = ("http", "https", "ws", "wss", "h2", "h2c")
 
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9][A-Za-z0-9-]{0,62}){0,20})"
 _HOST_NAME = re.compile(_HOST)
@@ -121,7 +121,7 @@ def store(value: Any) -> str:
 
 def node_url(value: Any) -> str:
     """Where a node takes sessions: scheme, host, port, and a path that is put before every client's. Raises Wrong."""
-    right = "http://HOST:PORT or https://HOST:PORT, such as http://127.0.0.1:9001"
+    right = "http://, https://, h2c:// or h2:// and HOST:PORT, such as http://127.0.0.1:9001"
     written = text(value)
     try:
         parts = urlsplit(written)
@@ -194,11 +194,13 @@ Label = Annotated[str, patterned("[!-~]{1,128}", "up to 128 visible ASCII charac
 File = Annotated[str, patterned(r"[^\x00-\x1f\x7f]{1,1024}", "the path of a file", "/etc/sbc/FILE")]
 # RFC 9110 section 5.6.2
 Token = Annotated[str, patterned(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}", "a name as RFC 9110 allows it", "Session-Id")]
+FieldPath = Annotated[str, patterned(r"[^.\s]{1,64}(?:\.[^.\s]{1,64}){0,7}", "names of fields with dots between them",
+                                     "conversation.id")]
 ListenAddress = Annotated[Address, Reads(address, {"type": "string", "pattern": f"^{_ADDRESS.pattern}$",
                                                    "examples": ["127.0.0.1:8080", "[::1]:8080"]})]
 Store = Annotated[str, Reads(store, {"type": "string", "pattern": f"^(?:{_STORE.pattern})$",
                                      "examples": ["memory:", "sqlite:var/sbc.db"]})]
-NodeUrl = Annotated[str, Reads(node_url, {"type": "string", "pattern": "^(?:https?|wss?)://[^/?#@]+(?:/[^?#]*)?$",
+NodeUrl = Annotated[str, Reads(node_url, {"type": "string", "pattern": "^(?:https?|wss?|h2c?)://[^/?#@]+(?:/[^?#]*)?$",
                                           "examples": ["http://127.0.0.1:9001"]})]
 RouteHost = Annotated[str, Reads(route_host, {"type": "string", "pattern": f"^{_HOST}$",
                                               "examples": ["mcp.example.com"]})]

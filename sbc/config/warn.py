@@ -16,8 +16,8 @@ def _doors(config: Config) -> Iterator[str]:
     open_policies = ", ".join(sorted({route.policy for route in config.routes}))
     for number, listener in enumerate(config.listeners):
         for transport in listener.transports:
-            if transport != "websocket":
-                yield f"listeners.{number}.transports: {transport} is not served in this version: only websocket is"
+            if transport == "quic":
+                yield f"listeners.{number}.transports: quic is not served in this version"
         if not listener.listen.loopback:
             yield (f"listeners.{number}: {listener.listen} is not loopback and no auth is asked for (policies: "
                    f"{open_policies}): whoever reaches it may open sessions; listen on loopback or guard the network")

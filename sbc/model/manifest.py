@@ -61,6 +61,8 @@ class Migration:
     replay: Replay = Replay.AUTO
     tolerated_loss: int | None = 0
     """Messages a held client may lose before its session has to end; None: any number."""
+    trust: tuple[str, ...] = ()
+    """What is believed of a request's being safe to say twice: `annotations` (MCP), `message_ids` (A2A)."""
     deadline: float = 5.0
     """How long a planned move waits for the turn's end."""
     hold: float = 30.0

@@ -21,7 +21,7 @@ _LARGEST = 2**53 - 1
 _LONGEST_WAIT = 7 * 24 * 3600.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NODE_URL = re.compile(
-    r"(?:https?|wss?)://"
+    r"(?:https?|wss?|h2c?)://"
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9][A-Za-z0-9_-]{0,62})*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
     r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*)?"
 )
@@ -127,7 +127,7 @@ _NODE = Field(_is_name, "a name of up to 64 letters, digits, `.`, `_` and `-`")
 _SESSION = Field(_is_session, "a session id: 1 to 512 printable characters")
 _TEXT = Field(_is_text, "a string of up to 1024 characters")
 _STATE = Field(_is_state, f"null or a string of up to {STATE_LIMIT} bytes in UTF-8")
-_URL = Field(_is_url, "http, https, ws or wss, a host, and maybe a port and a path")
+_URL = Field(_is_url, "http, https, ws, wss, h2 or h2c, a host, and maybe a port and a path")
 _LABELS = Field(_is_labels, "an object of up to 64 strings")
 _FLAG = Field(lambda value: isinstance(value, bool), "true or false")
 

@@ -9,15 +9,10 @@ from sbc.model.errors import Refusal, StoreError
 from sbc.model.ids import SessionId
 from sbc.model.interfaces import Journals, Stored
 from sbc.model.manifest import Manifest
-from sbc.model.policy import Policy
-from sbc.model.route import Claims, Hello, Route
 from sbc.runtime import record
 from sbc.runtime.house import House
 from sbc.runtime.rules import Rules
-from sbc.runtime.websocket import WebSocketSession
 from sbc.telemetry.records import RecordWriter
-from sbc.transports.websocket import Doorstep
-from sbc.wire.upgrade import values
 
 
 class Host(Protocol):
@@ -27,9 +22,19 @@ class Host(Protocol):
     rules: Rules
     records: RecordWriter | None
 
-    def make(self, entry: Stored, manifest: Manifest, policy: Policy, hello: Hello) -> WebSocketSession: ...
 
-    def reattach(self, session: WebSocketSession, door: Doorstep, hello: Hello, wish: Claims) -> None: ...
+class Waiter(Protocol):
+    """A client that is back, and waits for its dialog to wake."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has given up meanwhile."""
+
+    def go_on(self, entry: Stored, manifest: Manifest, journals: Journals) -> None:
+        """The dialog as it was. Raises Refusal."""
+
+    def refuse(self, refusal: Refusal) -> None:
+        """It will not wake now."""
 
 
 class Dormant:
@@ -54,42 +59,30 @@ class Dormant:
             if manifest is not None:
                 self._host.house.roster.ledger.enter(entry.principal, limit=2**31)
 
-    def wake(self, session: SessionId, door: Doorstep, hello: Hello, wish: Claims, route: Route) -> None:
+    def wake(self, session: SessionId, waiter: Waiter) -> None:
         """The client is back: read the journals and go on."""
-        entry, until = self.entries.pop(session), self._until.pop(session)
+        self._host.house.spawn("wake", self._wake(self.entries.pop(session), self._until.pop(session), waiter))
 
-        def put_back() -> None:
-            self.entries[session], self._until[session] = entry, until
-
-        door.gone = put_back
-        self._host.house.spawn("wake", self._wake(entry, door, hello, wish, route))
-
-    async def _wake(self, entry: Stored, door: Doorstep, hello: Hello, wish: Claims, route: Route) -> None:
-        put_back = door.gone
+    async def _wake(self, entry: Stored, until: float, waiter: Waiter) -> None:
+        session = entry.binding.session
         manifest = self._host.rules.agents.get(entry.agent)
         try:
-            journals = await self._host.house.store.journals(entry.binding.session)
+            journals = await self._host.house.store.journals(session)
         except StoreError:
-            put_back()
-            door.refuse(Refusal(503, "store", "the session cannot be read now", retry_after=1))
+            self.entries[session], self._until[session] = entry, until
+            waiter.refuse(Refusal(503, "store", "the session cannot be read now", retry_after=1))
             return
-        if entry.binding.session in self.entries:
-            return  # the client has given up meanwhile: it was put back
-        if manifest is None:
-            door.refuse(Refusal(404, "session_gone", "its agent is no longer served here"))
-            self._host.house.store.remove(entry.binding.session)
+        if waiter.gone:
+            self.entries[session], self._until[session] = entry, until
+        elif manifest is None:
+            waiter.refuse(Refusal(404, "session_gone", "its agent is no longer served here"))
+            self._host.house.store.remove(session)
             record.write_absent(self._host.house, entry, "agent_gone", self._host.records)
-            return
-        woken = self._host.make(entry, manifest, self._host.rules.policy_of(route), hello)
-        restore(woken.dialog, entry, journals)
-        offered = values(hello.headers, "sec-websocket-protocol")
-        woken.legs.protocol = offered[0] if offered else None
-        woken.legs.opened.deflate = None
-        door.gone = _nothing
-        try:
-            self._host.reattach(woken, door, hello, wish)
-        except Refusal as refused:
-            door.refuse(refused)
+        else:
+            try:
+                waiter.go_on(entry, manifest, journals)
+            except Refusal as refused:
+                waiter.refuse(refused)
 
     def expire(self) -> list[Stored]:
         """Those whose clients did not come back in time; they are forgotten."""
@@ -123,6 +116,3 @@ def _refill(relay: Relay, first: int, messages: Sequence[bytes]) -> None:
     relay.journal.take()  # the store has them
     relay.count = relay.journal.last
 
-
-def _nothing() -> None:
-    pass

@@ -1,46 +1,38 @@
 """The live sessions, and the reception of clients: who comes in, who comes back, who is told that a node is gone."""
 
 import asyncio
-import hashlib
 import resource
-import secrets
 import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from sbc.core import seating
 from sbc.core.dialog import Dialog, NodeSide
 from sbc.core.journal import Journal
 from sbc.core.relay import Relay, Tally
-from sbc.core.screening import check_head, claims
-from sbc.model.binding import Binding
 from sbc.model.errors import CloseCode, Refusal
-from sbc.model.events import ClientLost, EndOrdered, MoveOrdered, NodeReady, NodeSilent, Reattached
+from sbc.model.events import EndOrdered, MoveOrdered, NodeReady, NodeSilent
 from sbc.model.http import Request
 from sbc.model.ids import NodeId, SessionId
 from sbc.model.interfaces import Stored
-from sbc.model.leg import Cause, State
+from sbc.model.leg import Cause
 from sbc.model.manifest import Continuity, Manifest
-from sbc.model.policy import Limits, Policy
-from sbc.model.route import Claims, Hello, KeySource, Route, SessionKey
+from sbc.model.policy import Limits
+from sbc.model.route import Hello
 from sbc.model.streams import ClientStream
-from sbc.protocols.protocol import Conversation
 from sbc.runtime import node_words, record
 from sbc.runtime.clerk import Clerk
 from sbc.runtime.dormant import Dormant
 from sbc.runtime.house import House
 from sbc.runtime.http.exchange import Exchange
-from sbc.runtime.http.front import Front
+from sbc.runtime.http.front import RequestFront
 from sbc.runtime.http.session import HttpSession
 from sbc.runtime.movers import Movers
-from sbc.runtime.opening import opening
-from sbc.runtime.rules import Rules, route_name
+from sbc.runtime.rules import Rules
 from sbc.runtime.session import Session
-from sbc.runtime.websocket import WebSocketSession
+from sbc.runtime.websocket.front import WebSocketFront
 from sbc.telemetry.records import RecordWriter
 from sbc.transports.websocket import Doorstep
-from sbc.wire.upgrade import deflate_offer
 
 SPARE_SHARE = 0.8
 """How much of the file descriptors clients and their sessions may have; the rest is for trunks, probes, files."""
@@ -54,7 +46,8 @@ class Hall:
         self.rules = rules
         self.records = records
         self.sessions: dict[SessionId, Session] = {}
-        self.front = Front(self)
+        self._requests = RequestFront(self)
+        self._websockets = WebSocketFront(self)
         self.dormant = Dormant(self)
         self.movers = Movers(house.roster, house.spawn, self.on, house.loop.time, house.signals.emptied)
         self.stopping = False
@@ -85,84 +78,18 @@ class Hall:
         })  # fmt: skip
 
     def request(self, stream: ClientStream, request: Request, octets: int) -> Exchange:
-        return self.front.request(stream, request, octets)
+        return self._requests.request(stream, request, octets)
 
     def abused(self, kind: str, client: str) -> None:
         self.house.metrics.abuse[kind] += 1
 
     def greet(self, doorstep: Doorstep, hello: Hello, octets: int) -> None:
-        """A client's hello: a new session, or one it comes back to. Raises Refusal."""
+        """A client's hello. Raises Refusal."""
         if self.stopping:
             raise Refusal(503, "stopping", "this edge is being stopped", retry_after=1)
-        route = self.rules.routes.find(hello.host, hello.path)
-        if route is None:
-            raise Refusal(404, "no_route", "nothing is served here")
-        policy = self.rules.policy_of(route)
-        check_head(hello, octets, policy.limits)
-        wish = claims(hello, route)
-        known = self._meant(wish, route)
-        if known is None:
-            self._begin(doorstep, hello, route, policy, wish, SessionId(secrets.token_hex(16)))
-        elif (session := self.sessions.get(known)) is not None:
-            if not isinstance(session, WebSocketSession):
-                raise Refusal(409, "other_transport", "this session is made of requests, not of a connection")
-            self.reattach(session, doorstep, hello, wish)
-        elif known in self.dormant:
-            self.dormant.wake(known, doorstep, hello, wish, route)
-        elif wish.token is not None and self._is_token(wish, route):
-            raise Refusal(404, "session_gone", "this session has ended")
-        else:
-            self._begin(doorstep, hello, route, policy, wish, known)
+        self._websockets.greet(doorstep, hello, octets)
 
-    def _is_token(self, wish: Claims, route: Route) -> bool:
-        """A route may take its keys from the very header that carries our tokens: the form tells them apart."""
-        key_header = route.session.source is KeySource.HEADER and route.session.name.lower() == "session-id"
-        return wish.token is not None and (not key_header or self.house.seal.ours(wish.token))
-
-    def _meant(self, wish: Claims, route: Route) -> SessionId | None:
-        """Which session a client means. None: a new one."""
-        if wish.token is not None and self._is_token(wish, route):
-            session = self.house.seal.open(wish.token, wish.principal)
-            if session is None:
-                raise Refusal(403, "bad_token", "this token opens no session of yours")
-            return session
-        if wish.key is None:
-            return None
-        # One principal's keys are never another's: the id is made of both.
-        return SessionId(hashlib.sha256(f"{route.agent}\n{wish.principal}\n{wish.key}".encode()).hexdigest()[:32])
-
-    def _begin(
-        self, door: Doorstep, hello: Hello, route: Route, policy: Policy, wish: Claims, session_id: SessionId
-    ) -> None:
-        self.house.roster.ledger.enter(wish.principal, policy.limits.sessions_per_principal)
-        manifest = self.rules.agents[route.agent]
-        nobody = NodeId("")
-        entry = Stored(
-            Binding(session_id, nobody, None, 0), route.agent, route_name(route), wish.principal, time.time(),
-            None,
-        )  # fmt: skip
-        session = self.make(entry, manifest, policy, hello)
-        session.door = door
-        door.gone = lambda: session.tell(ClientLost())
-        session.start(seating.start(session.dialog, time.monotonic()))
-
-    def make(self, entry: Stored, manifest: Manifest, policy: Policy, hello: Hello) -> WebSocketSession:
-        """A session over WebSocket with its dialog and relays, not started."""
-        dialog = self._dialog(entry, manifest, policy.limits)
-        session = WebSocketSession(self.house, dialog, policy, entry, opening(hello))
-        self.sessions[dialog.session] = session
-        return session
-
-    def make_http(
-        self, entry: Stored, manifest: Manifest, policy: Policy, conversation: Conversation, key: SessionKey
-    ) -> HttpSession:
-        """A session of exchanges with its dialog, not started."""
-        dialog = self._dialog(entry, manifest, policy.limits)
-        session = HttpSession(self.house, dialog, policy, entry, conversation, key, self.front.registry)
-        self.sessions[dialog.session] = session
-        return session
-
-    def _dialog(self, entry: Stored, manifest: Manifest, limits: Limits) -> Dialog:
+    def dialog(self, entry: Stored, manifest: Manifest, limits: Limits) -> Dialog:
         house, class_, session_id = self.house, manifest.continuity.value, entry.binding.session
         inbound = Relay(Journal(limits.journal), self._tally("client", class_), masked=True, limit=limits.message)
         outbound = Relay(Journal(limits.journal), self._tally("node", class_), masked=False, limit=limits.message)
@@ -177,25 +104,13 @@ class Hall:
         assert isinstance(tally, Tally)
         return tally
 
-    def reattach(self, session: WebSocketSession, door: Doorstep, hello: Hello, wish: Claims) -> None:
-        """The client of a session is back, on a new connection. Raises Refusal."""
-        dialog, received = session.dialog, wish.received or 0
-        if dialog.state is State.EARLY or session.door is not None:
-            raise Refusal(409, "session_busy", "this session is being opened by another connection", retry_after=1)
-        if received > dialog.outbound.count and not dialog.recovered:
-            raise Refusal(400, "bad_received", "more messages than the session has")
-        if session.legs.deflate and deflate_offer(hello.headers) is None:
-            raise Refusal(400, "extension", "this session was begun with permessage-deflate, without context takeover")
-        session.door = door
-        session.tell(Reattached(received))
-
     def closed(self, session_id: SessionId) -> None:
         """A dialog has ended: nothing of it stays but its record."""
         session = self.sessions.pop(session_id, None)
         if session is None:
             return
         if isinstance(session, HttpSession):
-            self.front.registry.forget(session)
+            self._requests.registry.forget(session)
         self.house.roster.ledger.leave(session.record.principal)
         self.house.store.remove(session_id)
         record.write(session, self.records)

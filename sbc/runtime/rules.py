@@ -11,7 +11,7 @@ from sbc.model.manifest import Manifest
 from sbc.model.policy import Policy
 from sbc.model.route import Route
 from sbc.protocols.protocol import Protocol
-from sbc.protocols.registry import PROTOCOLS
+from sbc.protocols.registry import make_protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,13 @@ class Rules:
     agents: Mapping[AgentName, Manifest]
     policies: Mapping[str, Policy]
     protocols: Mapping[str, Protocol]
-    """By the name that stands in the routes."""
+    """By the name of the route (`route_name`)."""
     seal: Seal
     head: tuple[int, int, float]
     """What holds for a hello before its route is known: bytes, fields, seconds; the widest of all policies."""
+
+    def protocol_of(self, route: Route) -> Protocol:
+        return self.protocols[route_name(route)]
 
     def policy_of(self, route: Route) -> Policy:
         return self.policies[route.policy]
@@ -35,7 +38,7 @@ def rules(config: Config, seal: Seal) -> Rules:
         max(limit.head for limit in limits), max(limit.headers for limit in limits),
         max(limit.head_timeout for limit in limits),
     )  # fmt: skip
-    protocols = {name: make() for name, make in PROTOCOLS.items()}
+    protocols = {route_name(route): make_protocol(route, config.agents[route.agent]) for route in config.routes}
     return Rules(Routes(config.routes), config.agents, config.policies, protocols, seal, head)
 
 

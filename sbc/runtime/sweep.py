@@ -9,7 +9,7 @@ from collections.abc import Callable
 from sbc.runtime import record
 from sbc.runtime.fleet import Fleet
 from sbc.runtime.hall import Hall
-from sbc.runtime.websocket import SWEEP
+from sbc.runtime.websocket.session import SWEEP
 
 TICK = 0.05
 """How often node silence and loop lag are looked at, in seconds."""

@@ -29,11 +29,11 @@ LISTENER = '{name: %s, listen: "%s"}'
     ("routes", "routes: [{agent: a}, {agent: a}]",
      "f:4:22: routes.1.match: the same as of routes.0; another path or host, for this route would never be taken"),
     ("routes", "routes: [{agent: a, session: {header: A, cookie: B}}]",
-     "f:4:30: routes.0.session: 2 sources of the key; one of header, cookie, query, path_segment"),
+     "f:4:30: routes.0.session: 2 sources of the key; one of header, cookie, query, path_segment, jwt_claim, json_field"),
     ("routes", "routes: [{agent: a, session: {}}]",
-     "f:4:30: routes.0.session: 0 sources of the key; one of header, cookie, query, path_segment"),
+     "f:4:30: routes.0.session: 0 sources of the key; one of header, cookie, query, path_segment, jwt_claim, json_field"),
     ("routes", "routes: [{agent: a, session: {header: null}}]",
-     "f:4:30: routes.0.session: 0 sources of the key; one of header, cookie, query, path_segment"),
+     "f:4:30: routes.0.session: 0 sources of the key; one of header, cookie, query, path_segment, jwt_claim, json_field"),
 ])
 def test_a_fault_between_sections(section: str, line: str, fault: str) -> None:
     assert faults(with_section(section, line)) == [fault]

@@ -9,12 +9,12 @@ from sbc.protocols.protocol import LastWords, Reading, Rejection
 _JSON = (b"content-type", b"application/json")
 
 
-def refused(refusal: Refusal, reading: Reading | None) -> tuple[Response, bytes]:
+def refused(refusal: Refusal, reading: Reading) -> tuple[Response, bytes]:
     """The answer to a request that is refused, in its protocol's own form where it has one."""
     if isinstance(refusal, Rejection):
         response, body = refusal.response, refusal.body
     else:
-        own = reading.refusal(refusal) if reading is not None else None
+        own = reading.refusal(refusal)
         response, body = own if own is not None else _plain(refusal)
     response.fields = response.fields + _truth(refusal)
     response.length = len(body)

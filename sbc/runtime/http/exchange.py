@@ -4,99 +4,45 @@ It is told facts by the streams on its two sides (model/streams.py) and orders t
 a node is lost is decided in core/exchange.py; where the request goes next, by its home.
 """
 
-from collections.abc import Callable
-
 from sbc.core.exchange import Fate, Stage, fate
 from sbc.core.forwarding import client_fields
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request, Response
-from sbc.model.node import Node
-from sbc.model.policy import Policy
-from sbc.model.streams import ClientStream, NodeStream, Reach
+from sbc.model.streams import Answerer, ClientStream
 from sbc.protocols.events import has_data
 from sbc.protocols.protocol import Reading, Rest
 from sbc.runtime.http.answer import Answer, Form
 from sbc.runtime.http.answers import refused, unknown
-from sbc.runtime.http.home import Home, Loss
-from sbc.runtime.http.upload import Upload
+from sbc.runtime.http.asking import Asking
+from sbc.runtime.http.home import Loss
 
 
-class Exchange:
-    """Implements Asker and Answerer."""
+class Exchange(Asking):
+    """The whole of it; implements Answerer."""
 
-    __slots__ = (
-        "_longest", "_then", "answer", "attempts", "begun", "client", "home", "keep", "key", "node", "number",
-        "onward", "policy", "preface", "quiet", "reading", "request", "seat", "stage", "upload", "waiting",
-        "wants_answer",
-    )  # fmt: skip
+    __slots__ = ("answer", "begun", "onward", "preface", "quiet", "told", "wants_answer")
 
     def __init__(self, client: ClientStream, request: Request) -> None:
-        self.client: ClientStream | None = client
-        """None: the client has left, and the node's answer goes on."""
-        self.request = request
-        self.upload = Upload(bodied=request.bodied)
+        super().__init__(client, request)
         self.answer = Answer()
-        self.reading: Reading
-        self.policy: Policy
-        self.home: Home | None = None
-        self.node: NodeStream | None = None
-        self.seat = 0
-        """The number of the seat that it was sent to last."""
-        self.stage = Stage.WAITING
-        self.waiting = False
-        """Whether the home is to send it (again) once there is an owner."""
-        self.number = 0
-        """Which message to the node it is, from 1; 0: it was never sent."""
-        self.attempts = 0
         self.begun = False
         """Whether the client has been given the head of an answer."""
-        self.keep = True
-        """Whether the request is kept until its answer is there, as far as the bound goes."""
-        self.key: tuple[str, str] | None = None
-        """The route's session key: as the client sent it, and as its node knows it."""
-        self.wants_answer = False
-        """Whether the session's key may stand in the answer's body."""
         self.preface = b""
         """What the client is given before the first event of the answer."""
         self.quiet = 0.0
         """For how many seconds nothing came from the node; kept by the home."""
         self.onward: Exchange | None = None
         """The exchange whose answer this one's client is given the rest of."""
-        self._then: Callable[[], None] | None = None
-        self._longest = 0
+        self.told = False
+        """Whether its client was told that nobody knows its outcome."""
+        self.wants_answer = False
+        """Whether the session's key may stand in the answer's body."""
 
-    # The request (Asker).
+    @property
+    def answerer(self) -> Answerer:
+        return self
 
-    def collect(self, longest: int, then: Callable[[], None]) -> None:
-        """Have the whole body first, then call `then`. longest: bytes; a longer body is refused with 413."""
-        self._then, self._longest = then, longest
-        if self.client is not None:
-            self.client.resume()
-
-    def body(self, data: bytes) -> None:
-        if self.stage is Stage.ANSWERED:
-            return
-        upload, bound = self.upload, self.policy.limits.journal
-        if self.node is not None and not (self.keep and upload.octets + len(data) <= bound):
-            upload.count(data)
-        else:
-            upload.add(data)
-        if self.node is not None:
-            self.node.send(data)
-        elif self._then is not None and upload.octets > self._longest:
-            self.refuse(Refusal(413, "body_too_large", f"at most {self._longest} bytes of body are taken here"))
-        elif self._then is None and self.client is not None and upload.octets > bound:
-            self.client.pause()
-
-    def body_ended(self, trailers: Fields) -> None:
-        self.upload.end(trailers)
-        then, self._then = self._then, None
-        if self.stage is Stage.ANSWERED:
-            return
-        if then is not None:
-            then()
-        elif self.node is not None:
-            self.node.finish(trailers)
+    # The client.
 
     def client_gone(self) -> None:
         if self.onward is not None:
@@ -107,63 +53,16 @@ class Exchange:
                 self.over()
 
     def client_slow(self) -> None:
-        node = (self.onward or self).node
-        if node is not None:
-            node.pause()
+        if self.onward is not None:
+            self.onward.client_slow()
+        else:
+            super().client_slow()
 
     def client_ready(self) -> None:
-        node = (self.onward or self).node
-        if node is not None:
-            node.resume()
-
-    # To a node.
-
-    def send(self, reach: Reach, node: Node, request: Request) -> None:
-        """Send all of the request that is here to a node; `request` is its head as that node is to see it."""
-        upload = self.upload
-        if self.reading.body is not None:
-            self._ask(reach, node, request, self.reading.body)
-            return
-        if request.bodied and upload.ended:
-            request.length = upload.length
-        stream = self._open(reach, node, request)
-        for piece in upload.pieces:
-            stream.send(piece)
-        if request.bodied and upload.ended:
-            stream.finish(upload.trailers)
-        elif not upload.ended and self.client is not None:
-            self.client.resume()
-        if not self.keep:
-            upload.drop()
-
-    def ask_for_rest(self, reach: Reach, node: Node, request: Request, body: bytes) -> None:
-        """Ask a node for the rest of an answer that has begun."""
-        self._ask(reach, node, request, body)
-
-    def _ask(self, reach: Reach, node: Node, request: Request, body: bytes) -> None:
-        request.bodied, request.length = bool(body), len(body) if body else None
-        stream = self._open(reach, node, request)
-        if body:
-            stream.send(body)
-            stream.finish([])
-
-    def _open(self, reach: Reach, node: Node, request: Request) -> NodeStream:
-        self._leave_node()
-        self.waiting, self.attempts = False, self.attempts + 1
-        self.node = stream = reach.open(node, request, self)
-        if self.client is not None and self.client.congested:
-            stream.pause()
-        return stream
-
-    def _leave_node(self) -> None:
-        node, self.node = self.node, None
-        if node is not None:
-            node.abort()
-
-    def wait(self) -> None:
-        """The node is lost: be sent again, or asked the rest for, when there is an owner."""
-        self._leave_node()
-        self.waiting = True
+        if self.onward is not None:
+            self.onward.client_ready()
+        else:
+            super().client_ready()
 
     # The answer (Answerer).
 
@@ -180,7 +79,7 @@ class Exchange:
         assert home is not None
         self.quiet = 0.0
         if reading.forgotten(response):
-            self._leave_node()
+            self.leave_node()
             self.stage = Stage.WAITING
             home.broken(self, Loss.MEMORY)
             return
@@ -285,7 +184,7 @@ class Exchange:
 
     def _unfinished(self) -> None:
         """The node has ended its stream, but not what it had to say."""
-        self._leave_node()
+        self.leave_node()
         assert self.home is not None
         match self.reading.rest:
             case Rest.LOST:
@@ -302,7 +201,7 @@ class Exchange:
             self.home.learned(learned)
 
     def node_failed(self, reason: str, *, sent: bool, reached: bool) -> None:
-        self._leave_node()
+        self.leave_node()
         if self.stage in (Stage.WAITING, Stage.SENT):
             self.stage = Stage.SENT if sent else Stage.WAITING
         if self.stage is Stage.ANSWERED or self.home is None:
@@ -339,6 +238,7 @@ class Exchange:
 
     def tell(self) -> None:
         """Nobody can know the outcome, or there is no rest of the answer: say so, and end."""
+        self.told = True
         words, client = self.reading.last_words(begun=self.begun), self.client
         if client is not None and self.stage is not Stage.ANSWERED:
             if not self.begun:
@@ -355,7 +255,7 @@ class Exchange:
         """Nothing was sent to a node: say why not."""
         client = self.client
         if client is not None and self.stage is not Stage.ANSWERED:
-            response, body = refused(refusal, getattr(self, "reading", None))
+            response, body = refused(refusal, self.reading)
             client.respond(response, end=not body)
             if body:
                 client.send(body)
@@ -371,7 +271,7 @@ class Exchange:
 
     def over(self) -> None:
         """Nobody waits for it any more."""
-        self._leave_node()
+        self.leave_node()
         before, self.stage, self.client, self.waiting = self.stage, Stage.ANSWERED, None, False
         if before is not Stage.ANSWERED:
             self.upload.drop()

@@ -3,23 +3,26 @@
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
 from sbc.core import seating
+from sbc.core.dialog import Dialog
 from sbc.core.forwarding import check_fields
 from sbc.core.keys import may_be_minted, route_key
 from sbc.model.binding import Binding
 from sbc.model.errors import Refusal
+from sbc.model.events import Reattached
 from sbc.model.http import Request
 from sbc.model.ids import NodeId, PrincipalId, SessionId
-from sbc.model.interfaces import Stored
+from sbc.model.interfaces import Journals, Stored
 from sbc.model.manifest import Manifest
-from sbc.model.policy import Policy
-from sbc.model.route import KeySource, Route, SessionKey
+from sbc.model.policy import Limits
+from sbc.model.route import KeySource, Route
 from sbc.model.streams import ClientStream
-from sbc.protocols.protocol import Conversation, Key
+from sbc.protocols.protocol import Key
+from sbc.runtime.dormant import Dormant, restore
 from sbc.runtime.house import House
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.registry import Registry, session_id
@@ -36,10 +39,10 @@ class Host(Protocol):
     rules: Rules
     stopping: bool
     sessions: dict[SessionId, Session]
+    dormant: Dormant
 
-    def make_http(self, entry: Stored, manifest: Manifest, policy: Policy, conversation: Conversation,
-                  key: SessionKey) -> HttpSession:  # fmt: skip
-        """A session with its dialog, not started."""
+    def dialog(self, entry: Stored, manifest: Manifest, limits: Limits) -> Dialog:
+        """A dialog with its relays and journals."""
 
     def refused(self, refusal: Refusal, hello: None) -> None:
         """To be counted."""
@@ -53,9 +56,11 @@ class Asked:
     route: Route
     manifest: Manifest
     principal: PrincipalId
+    keys: list[Key] = field(default_factory=list)
+    """By which keys the session is meant, the most specific first."""
 
 
-class Front:
+class RequestFront:
     """Takes requests in for the hall."""
 
     def __init__(self, host: Host) -> None:
@@ -87,7 +92,7 @@ class Front:
         if octets > policy.limits.head:
             raise Refusal(431, "head_too_large", f"at most {policy.limits.head} bytes of request head")
         check_fields(request, policy.limits.headers)
-        protocol = rules.protocols[route.protocol]
+        protocol = rules.protocol_of(route)
         principal = PrincipalId(f"address:{request.client}")
         asked = Asked(exchange, route, rules.agents[route.agent], principal)
         wanted = protocol.wants_body(request) or route.session.source is KeySource.BODY
@@ -105,9 +110,9 @@ class Front:
     def _place(self, asked: Asked, body: bytes | None) -> None:
         """Find the session that is meant, or begin one, or send the request alone."""
         exchange, route = asked.exchange, asked.route
-        protocol = self._host.rules.protocols[route.protocol]
+        protocol = self._host.rules.protocol_of(route)
         reading = exchange.reading = protocol.read(exchange.request, body)
-        keys = [*reading.keys]
+        keys = asked.keys = [*reading.keys]
         own = route_key(exchange.request, route.session, body)
         if own is not None:
             exchange.key = own, self._opened(asked, own)
@@ -116,6 +121,8 @@ class Front:
         session = self._meant(asked, keys)
         if session is not None:
             session.take(exchange)
+        elif (asleep := self._asleep(asked, keys)) is not None:
+            self._host.dormant.wake(asleep, _Returning(self, asked))
         elif reading.needs_session:
             raise Refusal(404, "session_gone", "this session has ended")
         elif own is not None or reading.begins or may_be_minted(route.session):
@@ -147,16 +154,57 @@ class Front:
         found = self._host.sessions.get(session)
         return found if isinstance(found, HttpSession) else None
 
+    def _asleep(self, asked: Asked, keys: Sequence[Key]) -> SessionId | None:
+        """The session that is meant, if the edge was started again since."""
+        dormant, seal = self._host.dormant, self._host.house.seal
+        for key in keys:
+            if key.kind == "token":
+                found = seal.open(key.value, asked.principal)
+            else:
+                found = session_id(asked.route.agent, asked.principal, key)
+            if found is not None and found in dormant:
+                return found
+        return None
+
+    def make(self, entry: Stored, asked: Asked) -> HttpSession:
+        """A session with its dialog, not started."""
+        host, route, policy = self._host, asked.route, asked.exchange.policy
+        conversation = host.rules.protocol_of(route).converse()
+        dialog = host.dialog(entry, asked.manifest, policy.limits)
+        session = HttpSession(host.house, dialog, policy, entry, conversation, route.session, self.registry)
+        host.sessions[dialog.session] = session
+        return session
+
     def _begin(self, asked: Asked, keys: Sequence[Key]) -> None:
         host, route, policy = self._host, asked.route, asked.exchange.policy
         host.house.roster.ledger.enter(asked.principal, policy.limits.sessions_per_principal)
         name = session_id(route.agent, asked.principal, keys[0]) if keys else SessionId(secrets.token_hex(16))
         entry = Stored(Binding(name, NodeId(""), None, 0), route.agent, route_name(route), asked.principal,
                        time.time(), None)  # fmt: skip
-        conversation = host.rules.protocols[route.protocol].converse()
-        session = host.make_http(entry, asked.manifest, policy, conversation, route.session)
+        session = self.make(entry, asked)
         if keys:
             self.registry.learn(session, keys)
         session.take(asked.exchange)
         session.start(seating.start(session.dialog, time.monotonic()))
 
+
+class _Returning:
+    """A request for a dialog that sleeps (runtime/dormant.py)."""
+
+    def __init__(self, front: RequestFront, asked: Asked) -> None:
+        self._front = front
+        self._asked = asked
+
+    @property
+    def gone(self) -> bool:
+        return self._asked.exchange.client is None
+
+    def go_on(self, entry: Stored, manifest: Manifest, journals: Journals) -> None:
+        woken = self._front.make(entry, self._asked)
+        restore(woken.dialog, entry, journals)
+        self._front.registry.learn(woken, [key for key in self._asked.keys if key.kind != "token"])
+        woken.take(self._asked.exchange)
+        woken.tell(Reattached(woken.dialog.outbound.count))
+
+    def refuse(self, refusal: Refusal) -> None:
+        self._asked.exchange.refuse(refusal)

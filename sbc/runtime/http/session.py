@@ -212,7 +212,7 @@ class HttpSession(Session):
             return
         if exchange.number and exchange.begun and not exchange.answer.streams:
             _pass(self.dialog.outbound, journal.event_entry(exchange.number, b""), 0, keep=True)
-        self.dialog.settled += 1
+        self.dialog.settled += not exchange.told
         self.count_turn()
         if self._ending or (not self.exchanges and self._nobody_knows_it):
             self.house.loop.call_soon(self._leave)

@@ -1,0 +1,151 @@
+"""The asking half of an exchange: what its client says, kept and passed on, and sent to one node after another."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from sbc.core.exchange import Stage
+from sbc.model.errors import Refusal
+from sbc.model.http import Fields, Request
+from sbc.model.node import Node
+from sbc.model.policy import Policy
+from sbc.model.streams import Answerer, ClientStream, NodeStream, Reach
+from sbc.protocols.protocol import Reading
+from sbc.runtime.http.home import Home
+from sbc.runtime.http.upload import Upload
+
+
+class Asking(ABC):
+    """Implements Asker; the answering half is in exchange.py."""
+
+    __slots__ = (
+        "_longest", "_then", "attempts", "client", "home", "keep", "key", "node", "number", "policy", "reading",
+        "request", "seat", "stage", "upload", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, client: ClientStream, request: Request) -> None:
+        self.client: ClientStream | None = client
+        """None: the client has left, and the node's answer goes on."""
+        self.request = request
+        self.upload = Upload(bodied=request.bodied)
+        self.reading = Reading(request, None)
+        """What its protocol read in it; until then, that it is nothing special."""
+        self.policy: Policy
+        self.home: Home | None = None
+        self.node: NodeStream | None = None
+        self.seat = 0
+        """The number of the seat that it was sent to last."""
+        self.stage = Stage.WAITING
+        self.waiting = False
+        """Whether the home is to send it (again) once there is an owner."""
+        self.number = 0
+        """Which message to the node it is, from 1; 0: it was never sent."""
+        self.attempts = 0
+        self.keep = True
+        """Whether the request is kept until its answer is there, as far as the bound goes."""
+        self.key: tuple[str, str] | None = None
+        """The route's session key: as the client sent it, and as its node knows it."""
+        self._then: Callable[[], None] | None = None
+        self._longest = 0
+
+    # The request (Asker).
+
+    def collect(self, longest: int, then: Callable[[], None]) -> None:
+        """Have the whole body first, then call `then`. longest: bytes; a longer body is refused with 413."""
+        self._then, self._longest = then, longest
+        if self.client is not None:
+            self.client.resume()
+
+    def body(self, data: bytes) -> None:
+        if self.stage is Stage.ANSWERED:
+            return
+        upload, bound = self.upload, self.policy.limits.journal
+        if self.node is not None and not (self.keep and upload.octets + len(data) <= bound):
+            upload.count(data)
+        else:
+            upload.add(data)
+        if self.node is not None:
+            self.node.send(data)
+        elif self._then is not None and upload.octets > self._longest:
+            self.refuse(Refusal(413, "body_too_large", f"at most {self._longest} bytes of body are taken here"))
+        elif self._then is None and self.client is not None and upload.octets > bound:
+            self.client.pause()
+
+    def body_ended(self, trailers: Fields) -> None:
+        self.upload.end(trailers)
+        then, self._then = self._then, None
+        if self.stage is Stage.ANSWERED:
+            return
+        if then is not None:
+            then()
+        elif self.node is not None:
+            self.node.finish(trailers)
+
+    @abstractmethod
+    def client_gone(self) -> None:
+        """The client gave the request up."""
+
+    @abstractmethod
+    def refuse(self, refusal: Refusal) -> None:
+        """Nothing was sent to a node: say why not."""
+
+    @property
+    @abstractmethod
+    def answerer(self) -> Answerer:
+        """Who is told what the node answers."""
+
+    def client_slow(self) -> None:
+        if self.node is not None:
+            self.node.pause()
+
+    def client_ready(self) -> None:
+        if self.node is not None:
+            self.node.resume()
+
+    # To a node.
+
+    def send(self, reach: Reach, node: Node, request: Request) -> None:
+        """Send all of the request that is here to a node; `request` is its head as that node is to see it."""
+        upload = self.upload
+        if self.reading.body is not None:
+            self._ask(reach, node, request, self.reading.body)
+            return
+        if request.bodied and upload.ended:
+            request.length = upload.length
+        stream = self._open(reach, node, request)
+        for piece in upload.pieces:
+            stream.send(piece)
+        if request.bodied and upload.ended:
+            stream.finish(upload.trailers)
+        elif not upload.ended and self.client is not None:
+            self.client.resume()
+        if not self.keep:
+            upload.drop()
+
+    def ask_for_rest(self, reach: Reach, node: Node, request: Request, body: bytes) -> None:
+        """Ask a node for the rest of an answer that has begun."""
+        self._ask(reach, node, request, body)
+
+    def _ask(self, reach: Reach, node: Node, request: Request, body: bytes) -> None:
+        request.bodied, request.length = bool(body), len(body) if body else None
+        stream = self._open(reach, node, request)
+        if body:
+            stream.send(body)
+            stream.finish([])
+
+    def _open(self, reach: Reach, node: Node, request: Request) -> NodeStream:
+        self.leave_node()
+        self.waiting, self.attempts = False, self.attempts + 1
+        self.node = stream = reach.open(node, request, self.answerer)
+        if self.client is not None and self.client.congested:
+            stream.pause()
+        return stream
+
+    def leave_node(self) -> None:
+        node, self.node = self.node, None
+        if node is not None:
+            node.abort()
+
+    def wait(self) -> None:
+        """The node is lost: be sent again, or asked the rest for, when there is an owner."""
+        self.leave_node()
+        self.waiting = True

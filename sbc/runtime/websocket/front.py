@@ -1,0 +1,155 @@
+"""Where a WebSocket comes in: a new session, or one that its client comes back to."""
+
+import hashlib
+import secrets
+import time
+from typing import Protocol
+
+from sbc.core import seating
+from sbc.core.dialog import Dialog
+from sbc.core.screening import check_head, claims
+from sbc.model.binding import Binding
+from sbc.model.errors import Refusal
+from sbc.model.events import ClientLost, Reattached
+from sbc.model.ids import NodeId, SessionId
+from sbc.model.interfaces import Journals, Stored
+from sbc.model.leg import State
+from sbc.model.manifest import Manifest
+from sbc.model.policy import Limits, Policy
+from sbc.model.route import Claims, Hello, KeySource, Route
+from sbc.runtime.dormant import Dormant, restore
+from sbc.runtime.house import House
+from sbc.runtime.opening import opening
+from sbc.runtime.rules import Rules, route_name
+from sbc.runtime.session import Session
+from sbc.runtime.websocket.session import WebSocketSession
+from sbc.transports.websocket import Doorstep
+from sbc.wire.upgrade import deflate_offer, values
+
+
+class Host(Protocol):
+    """The hall, as far as WebSockets need it."""
+
+    house: House
+    rules: Rules
+    sessions: dict[SessionId, Session]
+    dormant: Dormant
+
+    def dialog(self, entry: Stored, manifest: Manifest, limits: Limits) -> Dialog:
+        """A dialog with its relays and journals."""
+
+
+class WebSocketFront:
+    """Takes hellos in for the hall."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def greet(self, doorstep: Doorstep, hello: Hello, octets: int) -> None:
+        """A client's hello: a new session, or one it comes back to. Raises Refusal."""
+        route = self._host.rules.routes.find(hello.host, hello.path)
+        if route is None:
+            raise Refusal(404, "no_route", "nothing is served here")
+        policy = self._host.rules.policy_of(route)
+        check_head(hello, octets, policy.limits)
+        wish = claims(hello, route)
+        known = self._meant(wish, route)
+        if known is None:
+            self._begin(doorstep, hello, route, policy, wish, SessionId(secrets.token_hex(16)))
+        elif (session := self._host.sessions.get(known)) is not None:
+            if not isinstance(session, WebSocketSession):
+                raise Refusal(409, "other_transport", "this session is made of requests, not of a connection")
+            self.reattach(session, doorstep, hello, wish)
+        elif known in self._host.dormant:
+            self._host.dormant.wake(known, _Returning(self, doorstep, hello, wish, route))
+        elif wish.token is not None and self._is_token(wish, route):
+            raise Refusal(404, "session_gone", "this session has ended")
+        else:
+            self._begin(doorstep, hello, route, policy, wish, known)
+
+    def _is_token(self, wish: Claims, route: Route) -> bool:
+        """A route may take its keys from the very header that carries our tokens: the form tells them apart."""
+        key_header = route.session.source is KeySource.HEADER and route.session.name.lower() == "session-id"
+        return wish.token is not None and (not key_header or self._host.house.seal.ours(wish.token))
+
+    def _meant(self, wish: Claims, route: Route) -> SessionId | None:
+        """Which session a client means. None: a new one."""
+        if wish.token is not None and self._is_token(wish, route):
+            session = self._host.house.seal.open(wish.token, wish.principal)
+            if session is None:
+                raise Refusal(403, "bad_token", "this token opens no session of yours")
+            return session
+        if wish.key is None:
+            return None
+        # One principal's keys are never another's: the id is made of both.
+        return SessionId(hashlib.sha256(f"{route.agent}\n{wish.principal}\n{wish.key}".encode()).hexdigest()[:32])
+
+    def _begin(
+        self, door: Doorstep, hello: Hello, route: Route, policy: Policy, wish: Claims, session_id: SessionId
+    ) -> None:
+        self._host.house.roster.ledger.enter(wish.principal, policy.limits.sessions_per_principal)
+        manifest = self._host.rules.agents[route.agent]
+        nobody = NodeId("")
+        entry = Stored(
+            Binding(session_id, nobody, None, 0), route.agent, route_name(route), wish.principal, time.time(),
+            None,
+        )  # fmt: skip
+        session = self.make(entry, manifest, policy, hello)
+        session.door = door
+        door.gone = lambda: session.tell(ClientLost())
+        session.start(seating.start(session.dialog, time.monotonic()))
+
+    def make(self, entry: Stored, manifest: Manifest, policy: Policy, hello: Hello) -> WebSocketSession:
+        """A session with its dialog, not started."""
+        dialog = self._host.dialog(entry, manifest, policy.limits)
+        session = WebSocketSession(self._host.house, dialog, policy, entry, opening(hello))
+        self._host.sessions[dialog.session] = session
+        return session
+
+    def reattach(self, session: WebSocketSession, door: Doorstep, hello: Hello, wish: Claims) -> None:
+        """The client of a session is back, on a new connection. Raises Refusal."""
+        dialog, received = session.dialog, wish.received or 0
+        if dialog.state is State.EARLY or session.door is not None:
+            raise Refusal(409, "session_busy", "this session is being opened by another connection", retry_after=1)
+        if received > dialog.outbound.count and not dialog.recovered:
+            raise Refusal(400, "bad_received", "more messages than the session has")
+        if session.legs.deflate and deflate_offer(hello.headers) is None:
+            raise Refusal(400, "extension", "this session was begun with permessage-deflate, without context takeover")
+        session.door = door
+        session.tell(Reattached(received))
+
+    def policy_of(self, route: Route) -> Policy:
+        return self._host.rules.policy_of(route)
+
+
+class _Returning:
+    """A client that is back for a dialog that sleeps (runtime/dormant.py)."""
+
+    def __init__(self, front: WebSocketFront, door: Doorstep, hello: Hello, wish: Claims, route: Route) -> None:
+        self.gone = False
+        self._front = front
+        self._door = door
+        self._hello = hello
+        self._wish = wish
+        self._route = route
+        door.gone = self._leave
+
+    def _leave(self) -> None:
+        self.gone = True
+
+    def go_on(self, entry: Stored, manifest: Manifest, journals: Journals) -> None:
+        self._door.gone = _nothing
+        policy = self._front.policy_of(self._route)
+        woken = self._front.make(entry, manifest, policy, self._hello)
+        restore(woken.dialog, entry, journals)
+        offered = values(self._hello.headers, "sec-websocket-protocol")
+        woken.legs.protocol = offered[0] if offered else None
+        woken.legs.opened.deflate = None
+        self._front.reattach(woken, self._door, self._hello, self._wish)
+
+    def refuse(self, refusal: Refusal) -> None:
+        self._door.refuse(refusal)
+
+
+def _nothing() -> None:
+    pass
