@@ -10,7 +10,6 @@ cdef class Scanner:
     cdef Py_ssize_t _searched
 
     cpdef list feed(self, bytes data)
-    cpdef bytes rest(self)
     cdef list _feed_slowly(self, bytes data, list events)
     cdef Py_ssize_t _cut(self, object buffer, Py_ssize_t at, list events)
     cdef list _keep(self, object buffer, Py_ssize_t at, list events)

@@ -57,10 +57,6 @@ class Scanner:
             end = event_end(data, at)
         return self._feed_slowly(data[at:], events) if at < len(data) else events
 
-    def rest(self) -> bytes:
-        """What was read of an event that has no end yet. Whoever reads the stream to its end ignores it."""
-        return bytes(self._pending)
-
     def _feed_slowly(self, data: bytes, events: list[bytes]) -> list[bytes]:
         """All else: adds to the events that were found before."""
         if self.fault:

@@ -26,7 +26,7 @@ from sbc.model.errors import Outcome, Refusal
 from sbc.model.http import Fields, Request, Response
 from sbc.protocols.bodies import JSON_TYPE, json_object, unencoded
 from sbc.protocols.events import event_data, has_data, make_event
-from sbc.protocols.openai_calls import BODIED, Call, Kind, call_of, keys_of, leaves_nothing, stored_key
+from sbc.protocols.openai.calls import BODIED, Call, Kind, call_of, keys_of, leaves_nothing, stored_key
 from sbc.protocols.protocol import Conversation, LastWords, Protocol, Reading
 
 _DONE = b"[DONE]"

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from sbc.model.http import Request
-from sbc.protocols.openai_calls import LONGEST_KEY, Call, Kind, call_of, keys_of, leaves_nothing, stored_key
+from sbc.protocols.openai.calls import LONGEST_KEY, Call, Kind, call_of, keys_of, leaves_nothing, stored_key
 from sbc.protocols.protocol import Key
 
 CHAT = "/v1/chat/completions"
