@@ -1,5 +1,6 @@
 """Judge a hello before a dialog exists: what is malformed, who asks, which session is meant, what a node may see."""
 
+import re
 from urllib.parse import parse_qsl, quote, unquote
 
 from sbc.model.errors import Refusal
@@ -22,10 +23,16 @@ HOP_BY_HOP = frozenset({
 FORWARDED = frozenset({"forwarded", "x-real-ip"})
 
 
+_PLAIN = re.compile(r"(?:/(?!\.)[A-Za-z0-9\-._~!$&'()*+,;=:@]*)+(?:\?[!\"$-~]*)?")
+"""Most targets: a path in which nothing is encoded, no segment begins with a dot, and any query."""
+
+
 def check_target(target: str) -> None:
     """Refuse what two parsers might read in two ways. Raises Refusal."""
     if len(target) > LONGEST_TARGET:
         raise Refusal(414, "target_too_long", f"at most {LONGEST_TARGET} bytes")
+    if _PLAIN.fullmatch(target):
+        return
     if not target.startswith("/") or "#" in target or any(char <= " " or char >= "\x7f" for char in target):
         raise Refusal(400, "bad_target", "the request target has to be a path")
     path = target.partition("?")[0]

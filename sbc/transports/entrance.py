@@ -12,6 +12,7 @@ from sbc.model.errors import Refusal
 from sbc.model.interfaces import Reception
 from sbc.model.route import Hello
 from sbc.transports.http1 import Http1Connection
+from sbc.transports.http2 import Http2Connection
 from sbc.wire.link import Parting
 from sbc.wire.upgrade import refusal
 
@@ -20,7 +21,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HTTP1 = frozenset({"http1", "websocket"})
 """The transports that stand on HTTP/1.1."""
 
-Door = Http1Connection
+Door = Http1Connection | Http2Connection
 
 
 def protocols(transports: frozenset[str]) -> list[str]:
@@ -81,10 +82,15 @@ class Entrance(asyncio.Protocol):
 
     def _choose(self, http2: bool) -> None:
         self._stop_timer()
-        if http2 or HTTP1.isdisjoint(self._transports):
+        door: Door
+        if http2:
+            websocket = "websocket" in self._transports
+            door = Http2Connection(self._reception, self._listener, self._secure, websocket, "auto")
+        elif HTTP1.isdisjoint(self._transports):
             self._refuse(Refusal(505, "version", "HTTP/2 is spoken here"))
             return
-        door = Http1Connection(self._reception, self._listener, self._secure, self._transports)
+        else:
+            door = Http1Connection(self._reception, self._listener, self._secure, self._transports)
         self._doors.add(door)
         self._transport.set_protocol(door)
         door.connection_made(self._transport)
