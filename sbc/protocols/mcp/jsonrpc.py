@@ -14,11 +14,11 @@ import orjson
 
 from sbc.model.errors import Outcome, Refusal, SbcError
 from sbc.model.http import Fields, Response
+from sbc.protocols.bodies import JSON_TYPE, is_event_stream
 from sbc.protocols.events import event_data, make_event
 
 Id = str | int
 
-JSON: Final = (b"content-type", b"application/json")
 NO_PARAMS: Final[Mapping[str, Any]] = {}
 
 
@@ -109,7 +109,7 @@ def in_event(event: bytes) -> list[Message]:
 
 def in_answer(response: Response, body: bytes) -> list[Message]:
     """The messages of a whole answer, JSON or a stream of events; none if there are none."""
-    if is_stream(response):
+    if is_event_stream(response):
         # An event's end is a blank line, however lines end.
         plain = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return [each for event in plain.split(b"\n\n") for each in in_event(event + b"\n\n")]
@@ -117,11 +117,6 @@ def in_answer(response: Response, body: bytes) -> list[Message]:
         return read(body)[0]
     except Malformed:
         return []
-
-
-def is_stream(response: Response) -> bool:
-    """Whether an answer is a stream of events."""
-    return (response.first(b"content-type") or b"").lower().startswith(b"text/event-stream")
 
 
 def event(value: Any) -> bytes:
@@ -158,7 +153,7 @@ def refusal(refused: Refusal, ids: Iterable[Id], *, batch: bool = False) -> tupl
     code = Code.NOT_SENT if refused.status >= 500 or refused.status == 429 else Code.INVALID_REQUEST
     body = errors(ids, code if known else Code.OUTCOME_UNKNOWN, refused.detail, batch=batch,
                   outcome=refused.outcome.value, reason=refused.code)  # fmt: skip
-    fields: Fields = [JSON, (b"session-outcome", refused.outcome.value.encode())]
+    fields: Fields = [JSON_TYPE, (b"session-outcome", refused.outcome.value.encode())]
     fields += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in refused.headers]
     if refused.retry_after is not None:
         fields.append((b"retry-after", b"%d" % max(1, math.ceil(refused.retry_after))))

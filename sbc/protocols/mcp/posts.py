@@ -12,6 +12,7 @@ import orjson
 
 from sbc.model.errors import Refusal
 from sbc.model.http import Request, Response
+from sbc.protocols.bodies import is_event_stream
 from sbc.protocols.events import event_id
 from sbc.protocols.mcp import jsonrpc
 from sbc.protocols.mcp.delivered import Delivered
@@ -63,7 +64,7 @@ class PostReading(SessionReading):
     # The answer.
 
     def answered(self, response: Response, token: Callable[[], bytes], conversation: Conversation) -> Response:
-        self._delivered.streamed = jsonrpc.is_stream(response)
+        self._delivered.streamed = is_event_stream(response)
         taken = 200 <= response.status < 300
         if self.begins:
             node_id = session_id(response) if taken else None

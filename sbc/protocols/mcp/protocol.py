@@ -9,6 +9,7 @@ Whatever the edge says itself is a JSON-RPC error; 404 says that a session is tr
 from typing import Final
 
 from sbc.model.http import Request, Response
+from sbc.protocols.bodies import JSON_TYPE
 from sbc.protocols.mcp import jsonrpc
 from sbc.protocols.mcp.headers import METHOD, NAME, VERSION, mismatch, modern, twice
 from sbc.protocols.mcp.jsonrpc import Code, Id, Kind, Malformed, Message
@@ -84,6 +85,6 @@ def _messages(request: Request, body: bytes | None) -> tuple[list[Message], bool
 
 def _rejection(status: int, code: Code, detail: str, identity: Id | None = None, *,
                allow: bytes | None = None) -> Rejection:  # fmt: skip
-    fields = [jsonrpc.JSON] if allow is None else [jsonrpc.JSON, (b"allow", allow)]
+    fields = [JSON_TYPE] if allow is None else [JSON_TYPE, (b"allow", allow)]
     body = jsonrpc.errors(() if identity is None else (identity,), code, detail)
     return Rejection(code.name.lower(), detail, Response(status, fields), body)

@@ -13,6 +13,7 @@ from typing import Final
 
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request, Response
+from sbc.protocols.bodies import unencoded
 from sbc.protocols.mcp import jsonrpc
 from sbc.protocols.mcp.delivered import Delivered
 from sbc.protocols.mcp.ids import to_client
@@ -52,14 +53,13 @@ class SessionReading(Reading):
 
     def outgoing(self, request: Request, conversation: Conversation) -> Request:
         self._generation = self._memory.generation
-        dropped = (SESSION, LAST_EVENT, b"accept-encoding") if self._known else (SESSION, b"accept-encoding")
+        dropped = (SESSION, LAST_EVENT) if self._known else (SESSION,)
         fields: Fields = [(name, value) for name, value in request.fields if name not in dropped]
-        fields.append((b"accept-encoding", b"identity"))  # answers are read here
         if self._known and self._memory.node_id is not None:
             fields.append((SESSION, self._memory.node_id))
         if self._rest_of is not None:
             fields.append((LAST_EVENT, self._rest_of))
-        return replace(request, fields=fields)
+        return unencoded(replace(request, fields=fields))
 
     def answered(self, response: Response, token: Callable[[], bytes], conversation: Conversation) -> Response:
         """The node's id never leaves: some clients take the id of any answer for theirs."""

@@ -14,7 +14,8 @@ from hashlib import sha256
 from typing import Any, Final
 
 from sbc.model.errors import Refusal
-from sbc.model.http import Fields, Request, Response
+from sbc.model.http import Request, Response
+from sbc.protocols.bodies import is_event_stream, unencoded
 from sbc.protocols.mcp import jsonrpc
 from sbc.protocols.mcp.delivered import Delivered
 from sbc.protocols.mcp.jsonrpc import Kind, Message
@@ -50,12 +51,11 @@ class StatelessReading(Reading):
 
     def outgoing(self, request: Request, conversation: Conversation) -> Request:
         """Mcp-Session-Id and Last-Event-ID mean nothing here, and must not mean anything to an older node either."""
-        dropped = (SESSION, LAST_EVENT, b"accept-encoding")
-        fields: Fields = [(name, value) for name, value in request.fields if name not in dropped]
-        return replace(request, fields=[*fields, (b"accept-encoding", b"identity")])  # answers are read here
+        kept = [(name, value) for name, value in request.fields if name not in (SESSION, LAST_EVENT)]
+        return unencoded(replace(request, fields=kept))
 
     def answered(self, response: Response, token: Callable[[], bytes], conversation: Conversation) -> Response:
-        self._delivered.streamed = jsonrpc.is_stream(response)
+        self._delivered.streamed = is_event_stream(response)
         return replace(response, fields=[(name, value) for name, value in response.fields if name != SESSION])
 
     def whole_answer(self, body: bytes) -> bytes:
