@@ -5,7 +5,7 @@
       └───────────────── silence, connection lost ─────────────────────────────────────────────────┘
 
 What comes of a read, and what is ordered in one turn of the loop, is written in one go at its end. While TCP takes
-nothing, nothing is asked of the engine: what is queued stays on its streams, and only those that go on sending are slow.
+nothing, nothing is asked of the engine: what is queued stays on its streams, and those that go on sending are slow.
 """
 
 import asyncio
@@ -161,8 +161,9 @@ class Http2Connection(asyncio.Protocol):
         """Take no more requests: those that were sent by now are served, then the connection is closed."""
         if self._state is State.OPEN:
             self._state = State.NOTICED
+            # RFC 9113 section 6.8: wait a round trip. The ping goes first: h2 takes no frame behind a GOAWAY.
+            self.engine.ping()
             self.engine.notice()
-            self.engine.ping()  # its answer shows that the client has seen the notice (RFC 9113 section 6.8)
             self.touch()
 
     def _leave(self) -> None:
