@@ -10,8 +10,6 @@ nothing more is read from the socket.
 """
 
 import asyncio
-import socket
-import struct
 from enum import Enum
 from typing import Any, cast
 
@@ -21,10 +19,11 @@ from sbc.model.route import Hello
 from sbc.transports.http1_stream import Http1Stream
 from sbc.transports.http1_stream import Stage as Answer
 from sbc.transports.patience import Patience, Phase
+from sbc.transports.valves import Hold, Inlet, Outlet
 from sbc.transports.websocket import Doorstep
-from sbc.wire.chunks import Chunks, Step
+from sbc.wire.bodies import Chunks, Measured
 from sbc.wire.http1 import CONTINUE
-from sbc.wire.link import CLOSING, HIGH_WATER_BYTES, LOW_WATER_BYTES, Parting
+from sbc.wire.link import CLOSING, HIGH_WATER_BYTES, LOW_WATER_BYTES
 from sbc.wire.request_head import RequestReader
 from sbc.wire.upgrade import refusal
 
@@ -35,8 +34,6 @@ DROPPED_BYTES = 256 * 1024
 MOST_REQUESTS = 1000
 """Requests on one connection."""
 
-_RESET = struct.pack("ii", 1, 0)
-
 
 class Stage(Enum):
     HEAD = "head"
@@ -46,19 +43,12 @@ class Stage(Enum):
     LEAVING = "leaving"
 
 
-class Hold:
-    """Why the socket is not read at the moment."""
-
-    UNWANTED = 1
-    EARLY = 2
-
-
 class Http1Connection(asyncio.Protocol):
     """A connection, from its first byte on. Implements Carrier for its stream of the moment."""
 
-    __slots__ = ("__weakref__", "_chunks", "_client", "_expects", "_holds", "_kept", "_left", "_listener", "_loop",
-                 "_patience", "_pending", "_persists", "_reader", "_reception", "_requests", "_retired", "_secure",
-                 "_stage", "_stream", "_transport", "_transports", "congested")
+    __slots__ = ("__weakref__", "_body", "_client", "_expects", "_inlet", "_kept", "_listener", "_loop", "_out",
+                 "_patience", "_persists", "_reader", "_reception", "_requests", "_retired", "_secure", "_stage",
+                 "_stream", "_transport", "_transports", "congested", "put")
 
     def __init__(self, reception: Reception, listener: str, secure: bool, transports: frozenset[str]) -> None:
         """transports: what the listener serves. The reception knows already that a client has arrived."""
@@ -67,40 +57,35 @@ class Http1Connection(asyncio.Protocol):
         self._listener = listener
         self._secure = secure
         self._transports = transports
-        octets, fields, head_timeout = reception.limits()
-        self._reader = RequestReader(octets, fields)
         self._loop = asyncio.get_running_loop()
-        self._patience = Patience(self._loop, head_timeout, self._late, self._buffered)
-        self._transport: asyncio.Transport
-        self._client = ""
         self._stage = Stage.HEAD
         self._stream: Http1Stream | None = None
         self._persists = True
         self._retired = False
         self._requests = 0
-        self._left = 0
-        """What is still to come of a body whose length was told."""
-        self._chunks: Chunks | None = None
         self._expects = False
+        """Whether the client waits for a 100 before it sends the body."""
         self._kept = b""
         """What came before its time."""
-        self._holds = 0
-        self._pending: list[bytes] = []
-        """What is to be written at the end of this turn of the loop."""
 
     # The connection.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods only
-        self._transport.set_write_buffer_limits(HIGH_WATER_BYTES, LOW_WATER_BYTES)
+        self._transport = tcp = cast(asyncio.Transport, transport)  # uvloop's is one by its methods only
+        tcp.set_write_buffer_limits(HIGH_WATER_BYTES, LOW_WATER_BYTES)
+        octets, fields, head_timeout = self._reception.limits()
+        self._reader = RequestReader(octets, fields)
+        self._patience = Patience(self._loop, head_timeout, self._late, tcp.get_write_buffer_size)
+        self._inlet = Inlet(tcp)
+        self._out = Outlet(tcp, self._loop, self._patience)
+        self.put = self._out.put
         name: Any = transport.get_extra_info("peername")
         self._client = str(name[0]) if name else ""
         self._patience.head()
 
     def data_received(self, data: bytes) -> None:
         if self._kept:
-            data = self._kept + data
-            self._kept = b""
+            data, self._kept = self._kept + data, b""
         self._read(data)
 
     def eof_received(self) -> bool:
@@ -118,28 +103,24 @@ class Http1Connection(asyncio.Protocol):
         self._reception.departed()
 
     def _give_up(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.gone()
+        if self._stream is not None:
+            self._stream.gone()
+            self._stream = None
 
     def pause_writing(self) -> None:
         self.congested = True
         self._patience.congested()
-        stream = self._stream
-        if stream is not None and stream.stage is not Answer.OVER:
-            stream.congested = True
-            stream.asker.client_slow()
+        if self._stream is not None:
+            self._stream.slow()
 
     def resume_writing(self) -> None:
         self.congested = False
         self._patience.flowing()
         if self._stage is Stage.LEAVING:
-            self._part()
+            self._out.part(self._reception.departed)
             return
-        stream = self._stream
-        if stream is not None and stream.stage is not Answer.OVER:
-            stream.congested = False
-            stream.asker.client_ready()
+        if self._stream is not None:
+            self._stream.ready()
         self._read_kept()
 
     def retire(self) -> None:
@@ -158,14 +139,14 @@ class Http1Connection(asyncio.Protocol):
                 stage = self._stage
                 if stage is Stage.HEAD and not self.congested:
                     at = self._read_head(data, at)
-                elif stage is Stage.DROP or (stage is Stage.BODY and not self._holds & Hold.UNWANTED):
+                elif stage is Stage.DROP or (stage is Stage.BODY and not self._inlet.holds & Hold.UNWANTED):
                     at = self._read_body(data, at)
                 elif stage is Stage.LEAVING:
                     return
                 else:
                     self._kept = data[at:]
                     if len(self._kept) > EARLY_BYTES:
-                        self._hold(Hold.EARLY)
+                        self._inlet.hold(Hold.EARLY)
                     return
         except Refusal as refused:
             self._refuse(refused)
@@ -174,7 +155,7 @@ class Http1Connection(asyncio.Protocol):
         """The time of what was kept may have come."""
         if self._kept:
             data, self._kept = self._kept, b""
-            self._release(Hold.EARLY)
+            self._inlet.release(Hold.EARLY)
             self._read(data)
 
     def _read_head(self, data: bytes, at: int) -> int:
@@ -184,17 +165,16 @@ class Http1Connection(asyncio.Protocol):
             if reader.begun:
                 self._patience.head()
             return len(data)
+        request = reader.request
+        request.client, request.secure, request.listener = self._client, self._secure, self._listener
         if "websocket" in self._transports and (reader.upgrade or "http1" not in self._transports):
             self._step_aside(data[end:])
             return len(data)
         self._requests += 1
-        request = reader.request
-        request.client, request.secure, request.listener = self._client, self._secure, self._listener
         self._persists = reader.persists and self._requests < MOST_REQUESTS and not self._retired
         if request.bodied:
             self._stage = Stage.BODY
-            self._left = request.length or 0
-            self._chunks = Chunks() if reader.chunked else None
+            self._body: Chunks | Measured = Chunks() if reader.chunked else Measured(request.length or 0)
             self._expects = reader.expects
             self._patience.body(started=not reader.expects)
         else:
@@ -206,81 +186,45 @@ class Http1Connection(asyncio.Protocol):
 
     def _read_body(self, data: bytes, at: int) -> int:
         """Tell of a piece of the body; of none in DROP, where nobody wants to know."""
-        if self._chunks is not None:
-            piece, end = self._chunks.read(data, at)
-            whole, trailers = self._chunks.step is Step.END, self._chunks.trailers
-        else:
-            end = min(at + self._left, len(data))
-            piece = data[at:end]
-            self._left -= end - at
-            whole, trailers = self._left == 0, []
+        body = self._body
+        piece, end = body.read(data, at)
+        whole = body.whole
         self._expects = False
         self._patience.came(end - at)
-        if self._stage is Stage.DROP:
+        stream = self._stream
+        if stream is None:
             if whole:
                 self._await_request()
             return end
-        stream = self._stream
-        assert stream is not None
         if whole:
             self._stage = Stage.ANSWER
             self._patience.off()
         if piece:
             stream.asker.body(piece)
         if whole and stream.stage is not Answer.OVER:
-            stream.asker.body_ended(trailers)
+            stream.asker.body_ended(body.trailers)
         return end
 
     def _step_aside(self, rest: bytes) -> None:
         """From here on the connection is a Doorstep's."""
-        reader = self._reader
         self._stage = Stage.LEAVING
         self._patience.end()
-        reader.request.client, reader.request.secure, reader.request.listener = (
-            self._client, self._secure, self._listener)  # fmt: skip
-        doorstep = Doorstep(self._reception, self._transport, reader.request, reader.raw, rest)
+        doorstep = Doorstep(self._reception, self._transport, self._reader.request, self._reader.raw, rest)
         self._transport.set_protocol(doorstep)
-        doorstep.enter(reader.octets)
-
-    def _hold(self, reason: int) -> None:
-        if self._holds == 0 and not self._transport.is_closing():
-            self._transport.pause_reading()
-        self._holds |= reason
-
-    def _release(self, reason: int) -> None:
-        if self._holds == 0:
-            return
-        self._holds &= ~reason
-        if self._holds == 0 and not self._transport.is_closing():
-            self._transport.resume_reading()
+        doorstep.enter(self._reader.octets)
 
     # What the stream of the moment needs (Carrier).
 
-    def put(self, data: bytes) -> None:
-        if not self._pending:
-            self._loop.call_soon(self._flush)
-        self._pending.append(data)
-
-    def _flush(self) -> None:
-        pending = self._pending
-        if pending:
-            data = pending[0] if len(pending) == 1 else b"".join(pending)
-            pending.clear()
-            if not self._transport.is_closing():
-                self._patience.sent(len(data))
-                self._transport.write(data)
-
     def connection_line(self, *, last: bool) -> bytes:
-        if self._stage is Stage.BODY and (self._expects or self._chunks is not None or self._left > DROPPED_BYTES):
+        if self._stage is Stage.BODY and (self._expects or not self._body.ends_within(DROPPED_BYTES)):
             last = True  # there may be no end to what would have to be read before the next request
-        if last or self._retired:
-            self._persists = False
+        self._persists = self._persists and not last and not self._retired
         if not self._persists:
             return b"connection: close\r\n"
         return b"connection: keep-alive\r\n" if self._reader.request.version == "1.0" else b""
 
     def answered(self) -> None:
-        self._flush()
+        self._out.flush()
         self._stream = None
         if not self._persists:
             self._leave()
@@ -293,22 +237,13 @@ class Http1Connection(asyncio.Protocol):
 
     def cut(self, *, reset: bool) -> None:
         self._stream = None
-        if self._stage is Stage.LEAVING:
-            return
-        self._stage = Stage.LEAVING
-        if reset:
-            # RFC 9112 section 8: nothing but a reset tells this end from that of a whole answer.
-            self._pending.clear()
-            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            self._transport.abort()
-        else:
-            self._flush()
-            self._transport.close()
-            self._patience.until(CLOSING)
+        if self._stage is not Stage.LEAVING:
+            self._stage = Stage.LEAVING
+            self._out.cut(reset=reset)
 
     def hold_body(self) -> None:
-        if self._stage is Stage.BODY and not self._holds & Hold.UNWANTED:
-            self._hold(Hold.UNWANTED)
+        if self._stage is Stage.BODY and not self._inlet.holds & Hold.UNWANTED:
+            self._inlet.hold(Hold.UNWANTED)
             self._patience.rest()
 
     def want_body(self) -> None:
@@ -316,15 +251,14 @@ class Http1Connection(asyncio.Protocol):
             return
         if self._expects:
             self._expects = False
-            assert self._stream is not None
-            if self._stream.stage is Answer.WAITING:
+            if self._stream is not None and self._stream.stage is Answer.WAITING:
                 self.put(CONTINUE)
         self._patience.go_on()
         self._go_on()
 
     def _go_on(self) -> None:
-        """Read again what nobody wanted, but in a turn of its own: facts are not told from within orders."""
-        self._release(Hold.UNWANTED)
+        """Read on, but in another turn of the loop: facts are not told from within orders."""
+        self._inlet.release(Hold.UNWANTED)
         if self._kept:
             self._loop.call_soon(self._read_kept)
 
@@ -345,9 +279,6 @@ class Http1Connection(asyncio.Protocol):
         elif phase is Phase.HEAD or phase is Phase.BODY:
             self._refuse(Refusal(408, f"{phase.value}_timeout", f"the request's {phase.value} did not come in time"))
 
-    def _buffered(self) -> int:
-        return self._transport.get_write_buffer_size()
-
     def _refuse(self, refused: Refusal) -> None:
         """Answer with the edge's own words if the answer has not begun, and close."""
         self._reception.refused(refused, Hello(self._client, "", "", (), self._secure, self._listener))
@@ -357,8 +288,7 @@ class Http1Connection(asyncio.Protocol):
             stream.asker.client_gone()
             return
         self._give_up()
-        self._pending.append(refusal(refused))
-        self._flush()
+        self.put(refusal(refused))
         self._leave()
 
     def _leave(self) -> None:
@@ -366,15 +296,5 @@ class Http1Connection(asyncio.Protocol):
         self._stage = Stage.LEAVING
         self._kept = b""
         self._patience.off()
-        if self._transport.is_closing():
-            return
-        if self._transport.get_write_buffer_size() == 0:
-            self._part()
-        else:
-            self._transport.set_write_buffer_limits(0, 0)  # resume_writing: all is written
-
-    def _part(self) -> None:
-        if not self._transport.is_closing():
-            self._patience.end()
-            self._reception.departed()
-            self._transport.set_protocol(Parting(self._transport, None))
+        if self._out.drain():
+            self._out.part(self._reception.departed)

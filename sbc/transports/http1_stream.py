@@ -116,6 +116,20 @@ class Http1Stream:
         if self.stage is not Stage.OVER:
             self._carrier.want_body()
 
+    # What the connection tells.
+
+    def slow(self) -> None:
+        """What is written piles up."""
+        if self.stage is not Stage.OVER:
+            self.congested = True
+            self.asker.client_slow()
+
+    def ready(self) -> None:
+        """It does no longer."""
+        if self.stage is not Stage.OVER:
+            self.congested = False
+            self.asker.client_ready()
+
     def gone(self) -> None:
         """The client gave up."""
         if self.stage is not Stage.OVER:

@@ -1,7 +1,7 @@
 """HTTP/1.1 as it is written, to clients and to nodes (RFC 9112): heads, chunks, interim answers.
 
 Nothing that was received is passed on as it came: every head is made anew from its parts, and a part that could break
-the line it stands in is mended first, wherever it comes from. How heads are read: request_head.py; bodies: chunks.py.
+the line it stands in is mended first, wherever it comes from. How heads are read: request_head.py; bodies: bodies.py.
 """
 
 import re

@@ -1,4 +1,6 @@
-"""Bodies in chunks (RFC 9112 section 7.1), decoded strictly, and with a word on where the body ends.
+"""Bodies of requests, with a word on where they end: of a told length, or in chunks (RFC 9112 section 7.1).
+
+Chunks are decoded strictly:
 
     SIZE ──> DATA ──> AFTER ──> SIZE ...           each with its line end; what is not whole yet is kept
       └─0──> TRAILERS ──> END
@@ -37,8 +39,36 @@ class Step(Enum):
     END = "end"
 
 
+class Measured:
+    """A body of a told length."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+
+    @property
+    def whole(self) -> bool:
+        return self._left == 0
+
+    @property
+    def trailers(self) -> Fields:
+        """None: such a body cannot have any."""
+        return []
+
+    def ends_within(self, octets: int) -> bool:
+        """Whether no more than so much is still to come."""
+        return self._left <= octets
+
+    def read(self, data: bytes, at: int) -> tuple[bytes, int]:
+        """What `data` holds of the body from `at` on, and how far that went."""
+        end = min(at + self._left, len(data))
+        self._left -= end - at
+        return data[at:end], end
+
+
 class Chunks:
-    """One body. Feed it until `step` is END; `trailers` are whole then."""
+    """A body in chunks."""
 
     __slots__ = ("_left", "_line", "_overhead", "step", "trailers")
 
@@ -50,6 +80,14 @@ class Chunks:
         self._line = b""
         """The beginning of a line that is not whole yet."""
         self._overhead = 0
+
+    @property
+    def whole(self) -> bool:
+        return self.step is Step.END
+
+    def ends_within(self, _octets: int) -> bool:
+        """Whether no more than so much is still to come: nobody knows."""
+        return False
 
     def read(self, data: bytes, at: int) -> tuple[bytes, int]:
         """What `data` holds of the body from `at` on, and how far that went. Raises Refusal."""
