@@ -10,7 +10,7 @@ from sbc.protocols.a2a.card import rewritten
 from sbc.protocols.a2a.faults import refused, unknown
 from sbc.protocols.a2a.items import Item, Json, Kind, event_of, read_item, read_task
 from sbc.protocols.a2a.resume import Came, Resumption, plain
-from sbc.protocols.a2a.seen import GAP, Seen
+from sbc.protocols.a2a.seen import GAP, REPEAT, Seen
 from sbc.protocols.events import event_data
 from sbc.protocols.protocol import Conversation, Key, LastWords, Reading, Rest
 
@@ -65,7 +65,7 @@ class CallReading(Reading):
 class TaskReading(CallReading):
     """A call that is answered by a task: its ids are learned, and a stream of it goes on at another node."""
 
-    __slots__ = ("_known", "_resumption", "_seen", "_unsure", "begins", "retry")
+    __slots__ = ("_known", "_resumption", "_seen", "_settled", "_unsure", "begins", "retry")
 
     wants_answer = True
     rest = Rest.SAME
@@ -78,6 +78,8 @@ class TaskReading(CallReading):
         self._resumption = Resumption(call, request, body)
         self._unsure: set[str] = set()
         """Artifacts that may have gone on while nobody listened."""
+        self._settled = True
+        """Whether what comes is certainly later than the last whole task that was told."""
         self._known = set(self.keys)
         self.retry = BREATH
 
@@ -96,7 +98,7 @@ class TaskReading(CallReading):
             return event
         if not self._resumption.fresh or not self._seen.items:
             self._resumption.brought(Came.EVENTS)
-            return self._passed(item, event)
+            return self._passed(item, event) if self._settled else self._compared(item, event)
         match item.kind:
             case Kind.FAULT:
                 self._resumption.brought(Came.REFUSED)
@@ -104,6 +106,7 @@ class TaskReading(CallReading):
                 return None
             case Kind.TASK:
                 self._resumption.brought(Came.EVENTS)
+                self._settled = False
                 return self._bring(item.body)
             case _:
                 # What was said before this stream began is lost, unless the task was asked for; and even then what
@@ -112,7 +115,7 @@ class TaskReading(CallReading):
                 self._resumption.brought(Came.EVENTS)
                 self._unsure = self._seen.open_artifacts()
                 passed = self._passed(item, event)
-                return self._marked(item) if lost else passed
+                return self._marked(item, GAP) if lost else passed
 
     def complete(self) -> bool:
         return self._seen.closed
@@ -144,7 +147,16 @@ class TaskReading(CallReading):
         self._resumption.helped()
         self._learn(item)
         self._seen.watch(item)
-        return self._marked(item) if self._unsure and self._doubtful(item) else event
+        return self._marked(item, GAP) if self._unsure and self._doubtful(item) else event
+
+    def _compared(self, item: Item, event: bytes) -> bytes | None:
+        """One of the first items after a whole task, which may hold it already."""
+        news = self._seen.tells(item)
+        if news is False:
+            return None
+        self._settled = news is True
+        passed = self._passed(item, event)
+        return passed if self._settled else self._marked(item, REPEAT)
 
     def _bring(self, task: Json) -> bytes | None:
         """What the client lacks of this state of the task, as events; None: nothing."""
@@ -168,9 +180,9 @@ class TaskReading(CallReading):
         self._unsure.discard(name)
         return doubtful
 
-    def _marked(self, item: Item) -> bytes:
+    def _marked(self, item: Item, mark: str) -> bytes:
         metadata = item.body.get("metadata")
-        marked: Json = {**(metadata if isinstance(metadata, dict) else {}), GAP: True}
+        marked: Json = {**(metadata if isinstance(metadata, dict) else {}), mark: True}
         return event_of(self.call, Item(item.kind, {**item.body, "metadata": marked}))
 
     def _learn(self, item: Item) -> None:

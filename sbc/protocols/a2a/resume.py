@@ -4,7 +4,8 @@ A2A has no cursor; a task outlives its streams, and who wants the rest subscribe
 on the version, and on whether the task has ended meanwhile:
 
     1.0   SubscribeToTask: the whole task, then its updates; refused (-32004) if it has ended: GetTask then
-    0.3   tasks/get: the whole task; then tasks/resubscribe, which does not begin with it, if it has not ended
+    0.3   tasks/get: the whole task; then tasks/resubscribe, which does not begin with it, if it has not ended; if it
+          ends just then, that is refused, and tasks/get tells the end
 
 Before the client has seen anything of a task nobody knows whether there is one: then only the request itself can be
 sent again, if it is safe.
@@ -100,7 +101,7 @@ class Resumption:
                 self._method = b"GET"
                 return Step.SUBSCRIBE
             case Step.SUBSCRIBE, Came.REFUSED | Came.WRONG_METHOD:
-                return Step.NOTHING if old else Step.GET
+                return Step.GET
             case Step.GET, Came.REFUSED:
                 return Step.NOTHING
             case Step.GET, Came.TASK:

@@ -9,10 +9,15 @@ tell known from new: the status, the ids of messages, and of each artifact a dig
     neither   the client has something else than the agent: the whole artifact replaces it, marked
     missing   the agent does not keep what it streamed: the client is told that something may be missing
 
-A mark is `"sbc/gap": true` in the metadata of the update (docs/DESIGN.md P4), with the artifacts that it concerns.
+An agent may tell an update that its task as told holds already, if both happen at once: the official SDK's does. What
+can be known again (a status) is not said again; a chunk cannot, since two may be alike: if it is like one of the last
+in the task it is marked `"sbc/repeat": true`, and the client decides.
+
+A gap's mark is `"sbc/gap": true` in the metadata of the update (docs/DESIGN.md P4), with the artifacts it concerns.
 What the client has in any case is never marked, and never said again.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
 from hashlib import blake2b
@@ -24,11 +29,16 @@ from sbc.protocols.a2a.calls import Call, ident
 from sbc.protocols.a2a.items import Item, Json, Kind, status_update
 
 GAP = "sbc/gap"
+REPEAT = "sbc/repeat"
+
 RESTORED = "sbc/restored"
 """Marks a message that was found in the task's history, not heard when it was said."""
 
 MAX_ARTIFACTS = 256
 MAX_MESSAGES = 512
+
+LAST_PARTS = 8
+"""Parts of an artifact that are known again one by one."""
 
 _PLAIN = frozenset({"text", "kind"})
 
@@ -36,10 +46,12 @@ _PLAIN = frozenset({"text", "kind"})
 class _Artifact:
     """What the client has of an artifact."""
 
-    __slots__ = ("closed", "count", "length", "parts", "text")
+    __slots__ = ("closed", "count", "last", "length", "parts", "text")
 
     def __init__(self) -> None:
         self.count = 0
+        self.last: deque[bytes] = deque(maxlen=LAST_PARTS)
+        """Digests of the last parts."""
         self.parts = blake2b(digest_size=16)
         self.length = 0
         """In characters."""
@@ -49,8 +61,10 @@ class _Artifact:
 
     def add(self, parts: list[Json]) -> None:
         for part in parts:
+            written = _written(part)
             self.count += 1
-            self.parts.update(_written(part))
+            self.parts.update(written)
+            self.last.append(blake2b(written, digest_size=16).digest())
             text = _text(part)
             if self.text is None or text is None:
                 self.text = None
@@ -124,6 +138,20 @@ class Seen:
     def open_artifacts(self) -> set[str]:
         """Those that may have gone on while nobody listened."""
         return {name for name, artifact in self._artifacts.items() if not artifact.closed}
+
+    def tells(self, item: Item) -> bool | None:
+        """Whether an update is news after the whole task was told. None: it may be, and may have been in that."""
+        if item.kind is Kind.STATUS and item.status:
+            return self._is_news(item.status)
+        artifact = item.body.get("artifact")
+        if item.kind is not Kind.ARTIFACT or not isinstance(artifact, dict) or item.body.get("append") is not True:
+            return True
+        known = self._artifacts.get(ident(artifact, "artifactId") or "")
+        try:
+            parts = [blake2b(_written(part), digest_size=16).digest() for part in dicts(artifact.get("parts"))]
+        except TypeError:
+            return True
+        return None if known and parts and all(part in known.last for part in parts) else True
 
     def difference(self, call: Call, task: Json) -> Iterator[Item]:
         """The updates that bring the client from what it has seen to this state of the task.

@@ -358,6 +358,39 @@ def test_two_nodes_lost_one_after_the_other():
         assert told["artifactUpdate"]["artifact"]["parts"] == [{"text": str(number)}]
 
 
+def test_what_the_task_may_hold_already_is_marked_or_not_said_again():
+    reading = stream(Form.RPC_1, task(WORKING), chunk("a", "1", append=False))
+    reading.resume(None)
+    reading.event(sse(Form.RPC_1, task(WORKING, artifact("a", "1", "2", "3"), at=4)))
+    assert reading.event(sse(Form.RPC_1, status(WORKING, 3))) is None
+    for again in ("2", "3"):
+        (told,) = results(Form.RPC_1, reading.event(sse(Form.RPC_1, chunk("a", again))))
+        assert told["artifactUpdate"]["metadata"] == {"sbc/repeat": True}
+    assert reading.event(sse(Form.RPC_1, status(WORKING, 4))) is None
+    for later in (status(WORKING, 5), chunk("a", "3"), status(WORKING, 5)):
+        assert reading.event(sse(Form.RPC_1, later)) == sse(Form.RPC_1, later)
+
+
+def test_a_new_chunk_settles_what_is_later():
+    reading = stream(Form.RPC_1, task(WORKING), chunk("a", "1", append=False))
+    reading.resume(None)
+    reading.event(sse(Form.RPC_1, task(WORKING, artifact("a", "1", "2"))))
+    for later in ("3", "2"):
+        assert reading.event(sse(Form.RPC_1, chunk("a", later))) == sse(Form.RPC_1, chunk("a", later))
+
+
+@pytest.mark.parametrize("form", [Form.RPC_03, Form.REST_03])
+def test_a_0_3_task_that_ends_between_two_questions(form):
+    reading = stream(form, task(WORKING))
+    reading.resume(None)
+    assert reading.resume_answered(JSON, answer(form, bare(form, task(WORKING)))) == b""
+    reading.resume(None)
+    assert reading.resume_answered(Response(400), fault(form)) == b""
+    reading.resume(None)
+    assert reading.resume_answered(JSON, answer(form, bare(form, task(DONE, at=1))))
+    assert reading.complete()
+
+
 # Last words
 
 
