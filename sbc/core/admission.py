@@ -44,6 +44,10 @@ class Ledger:
             raise Refusal(429, "sessions_per_principal", f"at most {limit} sessions at a time", retry_after=5)
         self._principals[principal] += 1
 
+    def sessions(self, principal: PrincipalId) -> int:
+        """How many sessions a principal has."""
+        return self._principals[principal]
+
     def leave(self, principal: PrincipalId) -> None:
         self._principals[principal] -= 1
         if self._principals[principal] <= 0:

@@ -104,6 +104,8 @@ class Outage:
     """When nobody could take the session: when to look again."""
     base: Checkpoint | None = None
     """What the lost owner had made durable."""
+    prefer: NodeId | None = None
+    """For a session that begins: where its relatives are."""
     retry_after: float = 1.0
     """When a client that is turned away may try again: the longest that a node has asked for, in seconds."""
 
@@ -174,8 +176,8 @@ class Dialog:
         again: if it is lost, nobody has to wonder about these. Exchanges tell it; of other messages it is not known."""
         self.under_way = 0
         """How many exchanges of the present turn are under way; a planned move waits for their end."""
-        self.bound = 0
-        """How many of these nobody else could go on with."""
+        self.bound = False
+        """Whether nobody else could go on with one of these; looked at when a planned move has waited long enough."""
         self.fruitless = 0
         """How many owners in a row were lost before they said anything."""
         self.began = now

@@ -39,9 +39,9 @@ FRUITLESS_BORNE = 3
 """Owners lost in a row before they said anything: from then on the search slows down."""
 
 
-def start(dialog: Dialog, now: float) -> list[Command]:
-    """A client asks for a session: find its first owner."""
-    dialog.outage = Outage(Cause.FAILOVER, now, now + dialog.manifest.migration.hold)
+def start(dialog: Dialog, now: float, prefer: NodeId | None = None) -> list[Command]:
+    """A client asks for a session: find its first owner. prefer: the node it had best be on, if that can take it."""
+    dialog.outage = Outage(Cause.FAILOVER, now, now + dialog.manifest.migration.hold, prefer=prefer)
     return seek(dialog, now)
 
 
@@ -93,7 +93,7 @@ def seek(dialog: Dialog, now: float) -> list[Command]:
     outage = dialog.outage
     assert outage is not None
     binding = dialog.binding
-    prefer = None
+    prefer = outage.prefer
     if binding is not None:
         prefer = binding.owner if outage.cause is Cause.RECOVERY else binding.replica
     chosen = dialog.roster.seat_owner(dialog.session, dialog.manifest, outage.avoid, prefer)

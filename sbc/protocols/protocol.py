@@ -82,6 +82,8 @@ class Reading:
     """Whether a request whose keys nobody knows begins a session (known by those keys, and by what is learned);
     if not, it is an exchange of its own: a dialog that ends with its answer. So does one that began without keys, has
     learned none, and whose answer was given no token: nobody could ever come back to it."""
+    dispensable = False
+    """Whether the session that it begins is there for speed alone: it may be dropped when there are too many."""
     needs_session = False
     """Whether a request whose keys nobody knows has to be refused (`Refusal(404, "session_gone", ...)`)."""
     ends = False

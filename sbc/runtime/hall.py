@@ -3,7 +3,7 @@
 import asyncio
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,13 +13,14 @@ from sbc.core.relay import Relay, Tally
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import EndOrdered, MoveOrdered, NodeReady, NodeSilent
 from sbc.model.http import Request
-from sbc.model.ids import NodeId, SessionId
+from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Stored
 from sbc.model.leg import Cause
 from sbc.model.manifest import Continuity, Manifest
 from sbc.model.policy import Limits
 from sbc.model.route import Hello
 from sbc.model.streams import ClientStream
+from sbc.protocols.protocol import Key
 from sbc.runtime import node_words, record
 from sbc.runtime.clerk import Clerk
 from sbc.runtime.dormant import Dormant
@@ -88,6 +89,11 @@ class Hall:
         if self.stopping:
             raise Refusal(503, "stopping", "this edge is being stopped", retry_after=1)
         self._websockets.greet(doorstep, hello, octets)
+
+    def relative(self, agent: AgentName, principal: PrincipalId, keys: Sequence[Key]) -> NodeId | None:
+        """The owner of the session of requests that these keys lead to."""
+        found = self._requests.registry.find(agent, principal, keys)
+        return found.dialog.owner.node if found is not None and found.dialog.owner is not None else None
 
     def dialog(self, entry: Stored, manifest: Manifest, limits: Limits) -> Dialog:
         house, class_, session_id = self.house, manifest.continuity.value, entry.binding.session

@@ -104,7 +104,14 @@ class Session(ABC):
 
     def _ring(self) -> None:
         self._armed = self._timer = None
+        if self.dialog.move is not None:
+            self.dialog.bound = self.bound
         self.tell(DeadlinePassed())
+
+    @property
+    def bound(self) -> bool:
+        """Whether something is under way that only the present owner can go on with."""
+        return False
 
     # Orders.
 

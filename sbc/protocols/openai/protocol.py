@@ -40,7 +40,7 @@ _CUT = "the inference server was lost; the answer is incomplete"
 
 
 class OpenAiReading(Reading):
-    __slots__ = ("_call", "_last", "_response", "_stored", "begins", "keys", "wants_answer")
+    __slots__ = ("_call", "_last", "_response", "_stored", "begins", "dispensable", "keys", "wants_answer")
 
     def __init__(self, request: Request, body: bytes | None, call: Call) -> None:
         super().__init__(request, body)
@@ -55,6 +55,7 @@ class OpenAiReading(Reading):
         creates = call.kind is Kind.CONVERSATION and request.method == b"POST"
         self.wants_answer = self._stored or creates
         inference = call.kind in (Kind.CHAT, Kind.COMPLETION, Kind.RESPONSE)
+        self.dispensable = not self._stored and call.kind is not Kind.CONVERSATION
         self.begins = self.wants_answer or (inference and bool(self.keys))
 
     @property

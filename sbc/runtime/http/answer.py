@@ -42,12 +42,12 @@ class Answer:
         """Whether the client is given events."""
         return self.scanner is not None
 
-    def begin(self, response: Response, *, end: bool, wanted_whole: bool) -> None:
+    def begin(self, response: Response, *, end: bool, events: bool, wanted_whole: bool) -> None:
         """The head of the answer is here."""
         self.head = response
         if end:
             self.form = Form.PLAIN
-        elif _is_events(response):
+        elif events and _is_events(response):
             self.form, self.scanner, response.length = Form.EVENTS, Scanner(LONGEST_EVENT), None
         elif wanted_whole:
             self.form, self.body = Form.WHOLE, bytearray()

@@ -37,4 +37,5 @@ def _truth(refusal: Refusal) -> Fields:
 def unknown(words: LastWords) -> Response:
     """The head of the answer to a request whose outcome is unknown."""
     fields = [(b"content-type", words.content_type), (b"session-outcome", Outcome.UNKNOWN.value.encode())]
+    fields += words.fields
     return Response(words.status, fields, len(words.body))

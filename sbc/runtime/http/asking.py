@@ -18,8 +18,8 @@ class Asking(ABC):
     """Implements Asker; the answering half is in exchange.py."""
 
     __slots__ = (
-        "_longest", "_then", "attempts", "client", "home", "keep", "key", "node", "number", "policy", "reading",
-        "request", "seat", "stage", "upload", "waiting",
+        "_longest", "_then", "attempts", "client", "home", "in_turn", "keep", "key", "node", "number", "policy",
+        "reading", "request", "seat", "stage", "upload", "waiting",
     )  # fmt: skip
 
     def __init__(self, client: ClientStream, request: Request) -> None:
@@ -39,6 +39,8 @@ class Asking(ABC):
         """Whether the home is to send it (again) once there is an owner."""
         self.number = 0
         """Which message to the node it is, from 1; 0: it was never sent."""
+        self.in_turn = False
+        """Whether it is counted as a part of the session's present turn."""
         self.attempts = 0
         self.keep = True
         """Whether the request is kept until its answer is there, as far as the bound goes."""

@@ -9,7 +9,7 @@ from sbc.core.forwarding import client_fields
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request, Response
 from sbc.model.streams import Answerer, ClientStream
-from sbc.protocols.events import has_data
+from sbc.protocols.events import Scanner, has_data
 from sbc.protocols.protocol import Reading, Rest
 from sbc.runtime.http.answer import Answer, Form
 from sbc.runtime.http.answers import refused, unknown
@@ -92,8 +92,9 @@ class Exchange(Asking):
         response = reading.answered(response, home.token, home.conversation)
         self.learn()
         self.stage = Stage.ANSWERING
-        response.fields = client_fields(response.fields, self.policy.hidden) + home.greeting()
-        self.answer.begin(response, end=end, wanted_whole=reading.wants_answer or self.wants_answer)
+        response.fields = client_fields(response.fields, self.policy.hidden) + home.greeting(self)
+        self.answer.begin(response, end=end, events=reading.events,
+                          wanted_whole=reading.wants_answer or self.wants_answer)  # fmt: skip
         if self.answer.form is not Form.WHOLE:
             self._respond(response, end=end)
             if end:
@@ -132,6 +133,7 @@ class Exchange(Asking):
                 self.learn()
             if seen is None:
                 continue
+            self.attempts = 0
             if not has_data(seen):
                 out.append(seen)  # a comment, or news for whoever reads the stream: no message
                 continue
@@ -144,6 +146,15 @@ class Exchange(Asking):
             self.tell()
             return b""
         return out[0] if len(out) == 1 else b"".join(out)
+
+    def _add(self, events: bytes) -> None:
+        """Events of the protocol's own making, numbered and kept as the node's are."""
+        home = self.home
+        if not events or home is None:
+            return
+        out = b"".join([home.deliver(self, event) for event in Scanner(len(events)).feed(events)])
+        if self.client is not None:
+            self.client.send(out)
 
     def _too_long(self) -> bytes:
         """The answer is longer than may be kept: its protocol goes without it."""
@@ -165,8 +176,7 @@ class Exchange(Asking):
             if more is None:
                 self.tell()
                 return
-            if self.client is not None and more:
-                self.client.send(more)
+            self._add(more)
         if answer.streams and not self.reading.complete():
             self._unfinished()
         else:
@@ -243,8 +253,10 @@ class Exchange(Asking):
         if client is not None and self.stage is not Stage.ANSWERED:
             if not self.begun:
                 client.respond(unknown(words), end=not words.body)
-            if words.body and (not self.begun or self.answer.streams):
+            if words.body and not self.begun:
                 client.send(words.body)
+            elif self.answer.streams:
+                self._add(words.body)
             if words.clean:
                 client.finish([])
             else:

@@ -12,8 +12,8 @@ from sbc.core.dialog import Dialog
 from sbc.core.forwarding import check_fields
 from sbc.core.keys import may_be_minted, route_key
 from sbc.model.binding import Binding
-from sbc.model.errors import Refusal
-from sbc.model.events import Reattached
+from sbc.model.errors import CloseCode, Refusal
+from sbc.model.events import EndOrdered, Reattached
 from sbc.model.http import Request
 from sbc.model.ids import NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Stored
@@ -166,6 +166,17 @@ class RequestFront:
                 return found
         return None
 
+    def _make_room(self, principal: PrincipalId, most: int) -> None:
+        """Count a new session of this principal. Raises Refusal if it has too many that cannot be spared."""
+        ledger = self._host.house.roster.ledger
+        if ledger.sessions(principal) >= most:
+            for session in list(self._host.sessions.values()):
+                spare = isinstance(session, HttpSession) and session.dispensable and not session.exchanges
+                if spare and session.record.principal == principal:
+                    session.tell(EndOrdered(CloseCode.POLICY, "made room for another"))
+                    break
+        ledger.enter(principal, most)
+
     def make(self, entry: Stored, asked: Asked) -> HttpSession:
         """A session with its dialog, not started."""
         host, route, policy = self._host, asked.route, asked.exchange.policy
@@ -176,14 +187,15 @@ class RequestFront:
         return session
 
     def _begin(self, asked: Asked, keys: Sequence[Key]) -> None:
-        host, route, policy = self._host, asked.route, asked.exchange.policy
-        host.house.roster.ledger.enter(asked.principal, policy.limits.sessions_per_principal)
+        route, policy = asked.route, asked.exchange.policy
+        self._make_room(asked.principal, policy.limits.sessions_per_principal)
         name = session_id(route.agent, asked.principal, keys[0]) if keys else SessionId(secrets.token_hex(16))
         entry = Stored(Binding(name, NodeId(""), None, 0), route.agent, route_name(route), asked.principal,
                        time.time(), None)  # fmt: skip
         session = self.make(entry, asked)
         if keys:
             self.registry.learn(session, keys)
+        session.dispensable = asked.exchange.reading.dispensable
         session.take(asked.exchange)
         session.start(seating.start(session.dialog, time.monotonic()))
 

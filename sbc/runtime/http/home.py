@@ -33,7 +33,7 @@ class Home(Protocol):
     def greet(self, exchange: "Exchange", response: Response) -> None:
         """The head of a node's answer, as it came: what the session has to learn from it, or to hide of it."""
 
-    def greeting(self) -> Fields:
+    def greeting(self, exchange: "Exchange") -> Fields:
         """Fields that the edge adds to an answer's head."""
 
     def learned(self, keys: Sequence[Key]) -> None:

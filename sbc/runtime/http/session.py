@@ -23,6 +23,7 @@ from sbc.model.interfaces import Stored
 from sbc.model.leg import Cause
 from sbc.model.policy import Policy
 from sbc.model.route import KeySource, SessionKey
+from sbc.protocols.events import KEEP_ALIVE
 from sbc.protocols.protocol import Conversation, Key
 from sbc.runtime.house import House
 from sbc.runtime.http import journal
@@ -40,13 +41,13 @@ MOST_TRIES = 4
 """How often an exchange is sent, or its rest asked for."""
 COMMENT_AFTER = 15.0
 """How long an open stream of events may say nothing before the edge says a comment, in seconds."""
-COMMENT = b":\n\n"
 
 
 class HttpSession(Session):
     """A dialog whose messages are exchanges. Implements Home for them."""
 
-    __slots__ = ("_ending", "_greeted", "_registry", "_token", "conversation", "exchanges", "key", "legs")
+    __slots__ = ("_ending", "_greeted", "_registry", "_token", "conversation", "dispensable", "exchanges", "key",
+                 "legs")  # fmt: skip
 
     legs: Places
 
@@ -59,6 +60,8 @@ class HttpSession(Session):
         self.key = key
         self.exchanges: dict[Exchange, None] = {}
         """Those under way, in the order in which they came."""
+        self.dispensable = False
+        """Whether it is there for speed alone, and may be dropped when there are too many."""
         self._registry = registry
         self._token = b""
         self._greeted = False
@@ -83,7 +86,7 @@ class HttpSession(Session):
             return
         self.exchanges[exchange] = None
         exchange.waiting = True
-        self.count_turn()
+        self._count(exchange, in_turn=not exchange.reading.standing)
         self.go_on()
 
     def go_on(self) -> None:
@@ -133,14 +136,19 @@ class HttpSession(Session):
         _pass(self.dialog.inbound, entry, upload.octets, keep=keeps)
         return self.dialog.inbound.count
 
-    def count_turn(self) -> None:
+    def _count(self, exchange: Exchange, *, in_turn: bool) -> None:
         """Keep the dialog informed of what is under way: a planned move waits for the turn's end."""
-        dialog, before = self.dialog, self.dialog.under_way
-        turn = [exchange for exchange in self.exchanges if not exchange.reading.standing]
-        dialog.under_way = len(turn)
-        dialog.bound = sum(exchange.prospect(replayed=self.legs.keeps) is Fate.TELL for exchange in turn)
-        if before and not turn and dialog.move is not None:
+        if exchange.in_turn is in_turn:
+            return
+        dialog, exchange.in_turn = self.dialog, in_turn
+        dialog.under_way += 1 if in_turn else -1
+        if dialog.move is not None and dialog.under_way == 0:
             self.tell(TurnEnded())
+
+    @property
+    def bound(self) -> bool:
+        keeps = self.legs.keeps
+        return any(found.in_turn and found.prospect(replayed=keeps) is Fate.TELL for found in self.exchanges)
 
     # What happens to exchanges (Home).
 
@@ -154,14 +162,15 @@ class HttpSession(Session):
         place = self.legs.at(exchange.seat)
         if place is not None:
             place.resume = None  # the new owner knows by now from where it goes on
-        self._ending = self._ending or (exchange.reading.ends and 200 <= response.status < 300)
         value = minted(response.fields, self.key)
         if value and exchange.key != (value, value):  # what the client itself made needs no seal
             self.learned([Key("route", value)])
             sealed = self.house.seal.seal_key(value, self.record.principal, os.urandom(NONCE_BYTES))
             response.fields = with_key(response.fields, self.key, value, sealed)
 
-    def greeting(self) -> Fields:
+    def greeting(self, exchange: Exchange) -> Fields:
+        if exchange.reading.standing:
+            self._count(exchange, in_turn=False)  # its protocol knows only now what kind of answer it is
         # Once is enough: a client that wants to come back another way has it from its first answer.
         if self._greeted or self._nobody_knows_it:
             return []
@@ -169,6 +178,7 @@ class HttpSession(Session):
         return [(b"session-id", self.token())]
 
     def learned(self, keys: Sequence[Key]) -> None:
+        self.dispensable = False
         self._registry.learn(self, keys)
 
     def read_answer(self, exchange: Exchange, body: bytes) -> None:
@@ -205,15 +215,18 @@ class HttpSession(Session):
 
     def client_left(self, exchange: Exchange) -> bool:
         exchange.quiet = 0.0
-        return exchange.reading.outlives and exchange.begun
+        return exchange.reading.outlives and exchange.upload.ended and not self._nobody_knows_it
 
     def over(self, exchange: Exchange) -> None:
         if self.exchanges.pop(exchange, self) is self:
             return
         if exchange.number and exchange.begun and not exchange.answer.streams:
             _pass(self.dialog.outbound, journal.event_entry(exchange.number, b""), 0, keep=True)
+        head = exchange.answer.head
+        if exchange.reading.ends and head is not None and 200 <= head.status < 300:
+            self._ending = True
         self.dialog.settled += not exchange.told
-        self.count_turn()
+        self._count(exchange, in_turn=False)
         if self._ending or (not self.exchanges and self._nobody_knows_it):
             self.house.loop.call_soon(self._leave)
 
@@ -270,7 +283,7 @@ class HttpSession(Session):
                 exchange.over()
             elif exchange.client is not None and exchange.answer.streams and exchange.quiet >= COMMENT_AFTER:
                 exchange.quiet = 0.0
-                exchange.client.send(COMMENT)
+                exchange.client.send(KEEP_ALIVE)
         if not self.exchanges and self.idle_for(elapsed) >= self.policy.limits.idle:
             self.house.metrics.abuse["idle"] += 1
             self.tell(EndOrdered(CloseCode.POLICY, "idle"))

@@ -86,7 +86,7 @@ class Single:
     def token(self) -> bytes:
         return b""
 
-    def greeting(self) -> Fields:
+    def greeting(self, exchange: Exchange) -> Fields:
         return []
 
     def learned(self, keys: Sequence[Key]) -> None:

@@ -3,6 +3,8 @@
 import hashlib
 import secrets
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from sbc.core import seating
@@ -11,12 +13,14 @@ from sbc.core.screening import check_head, claims
 from sbc.model.binding import Binding
 from sbc.model.errors import Refusal
 from sbc.model.events import ClientLost, Reattached
-from sbc.model.ids import NodeId, SessionId
+from sbc.model.http import Request
+from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Stored
 from sbc.model.leg import State
 from sbc.model.manifest import Manifest
 from sbc.model.policy import Limits, Policy
 from sbc.model.route import Claims, Hello, KeySource, Route
+from sbc.protocols.protocol import Key
 from sbc.runtime.dormant import Dormant, restore
 from sbc.runtime.house import House
 from sbc.runtime.opening import opening
@@ -35,6 +39,9 @@ class Host(Protocol):
     sessions: dict[SessionId, Session]
     dormant: Dormant
 
+    def relative(self, agent: AgentName, principal: PrincipalId, keys: Sequence[Key]) -> NodeId | None:
+        """The owner of the session of requests that these keys lead to."""
+
     def dialog(self, entry: Stored, manifest: Manifest, limits: Limits) -> Dialog:
         """A dialog with its relays and journals."""
 
@@ -52,7 +59,7 @@ class WebSocketFront:
             raise Refusal(404, "no_route", "nothing is served here")
         policy = self._host.rules.policy_of(route)
         check_head(hello, octets, policy.limits)
-        wish = claims(hello, route)
+        wish = self._with_own_key(claims(hello, route), hello, route)
         known = self._meant(wish, route)
         if known is None:
             self._begin(doorstep, hello, route, policy, wish, SessionId(secrets.token_hex(16)))
@@ -66,6 +73,14 @@ class WebSocketFront:
             raise Refusal(404, "session_gone", "this session has ended")
         else:
             self._begin(doorstep, hello, route, policy, wish, known)
+
+    def _with_own_key(self, wish: Claims, hello: Hello, route: Route) -> Claims:
+        """A protocol may know by itself where the key of a session stands."""
+        if wish.key is not None or wish.token is not None:
+            return wish
+        for key in self._host.rules.protocol_of(route).read(_as_request(hello), None).keys:
+            return replace(wish, token=key.value) if key.kind == "token" else replace(wish, key=key.value)
+        return wish
 
     def _is_token(self, wish: Claims, route: Route) -> bool:
         """A route may take its keys from the very header that carries our tokens: the form tells them apart."""
@@ -97,7 +112,14 @@ class WebSocketFront:
         session = self.make(entry, manifest, policy, hello)
         session.door = door
         door.gone = lambda: session.tell(ClientLost())
-        session.start(seating.start(session.dialog, time.monotonic()))
+        session.start(seating.start(session.dialog, time.monotonic(), self._relative(wish, hello, route)))
+
+    def _relative(self, wish: Claims, hello: Hello, route: Route) -> NodeId | None:
+        """Where the requests of a client go that has named its session: the connection had best go there too."""
+        if wish.key is None:
+            return None
+        keys = [Key("route", wish.key), *self._host.rules.protocol_of(route).read(_as_request(hello), None).keys]
+        return self._host.relative(route.agent, wish.principal, keys)
 
     def make(self, entry: Stored, manifest: Manifest, policy: Policy, hello: Hello) -> WebSocketSession:
         """A session with its dialog, not started."""
@@ -120,6 +142,11 @@ class WebSocketFront:
 
     def policy_of(self, route: Route) -> Policy:
         return self._host.rules.policy_of(route)
+
+
+def _as_request(hello: Hello) -> Request:
+    fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in hello.headers]
+    return Request(b"GET", hello.target.encode("latin-1"), hello.host.encode("latin-1"), fields, client=hello.client)
 
 
 class _Returning:
