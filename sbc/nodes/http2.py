@@ -7,11 +7,12 @@ The engine (wire/http2/) knows the protocol; here its bytes come and go, and its
 """
 
 import asyncio
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from sbc.model.http import Fields
 from sbc.nodes.errand import Errand
 from sbc.nodes.http2_stream import ErrandStream, error_name
+from sbc.nodes.passenger import Passenger
 from sbc.wire.http2.engine import H2Error, Role, Terms
 from sbc.wire.http2.factory import make_engine
 from sbc.wire.link import CLOSING, HIGH_WATER_BYTES, LOW_WATER_BYTES
@@ -44,40 +45,6 @@ class Lines(Protocol):
         """A node has sent what it should not have."""
 
 
-class Passenger(Protocol):
-    """Who has a stream, and is told what comes on it."""
-
-    def head(self, fields: Fields, end: bool) -> None:
-        """The final head of the answer, pseudo-headers first."""
-
-    def interim(self, fields: Fields) -> None:
-        """An answer of 1xx."""
-
-    def data(self, data: bytes, end: bool) -> None:
-        """A piece of the answer's body; each byte is to be consumed once."""
-
-    def trailers(self, fields: Fields) -> None:
-        """The answer is complete."""
-
-    def closed(self, code: int, remote: bool) -> None:
-        """The stream is over."""
-
-    def refused(self, reason: str) -> None:
-        """The node has not seen to the request, and will not."""
-
-    def lost(self, reason: str) -> None:
-        """The connection is over."""
-
-    def slow(self) -> None:
-        """What is sent on the stream piles up."""
-
-    def ready(self) -> None:
-        """It does no longer."""
-
-    def sweep(self, now: float) -> None:
-        """Once a second."""
-
-
 class Http2Line(asyncio.Protocol):
     """One connection; implements EngineOwner (wire/http2/engine.py)."""
 
@@ -100,8 +67,9 @@ class Http2Line(asyncio.Protocol):
 
     @property
     def free(self) -> bool:
-        """Whether it can carry one more."""
-        return not self._leaving and len(self._streams) < min(self.engine.max_streams, MOST_STREAMS)
+        """Whether it can carry one more. Before the node has said how many it takes, it would refuse some."""
+        most = min(self.engine.max_streams, MOST_STREAMS) if self.engine.greeted and not self._leaving else 0
+        return len(self._streams) < most
 
     # The connection.
 
@@ -162,6 +130,19 @@ class Http2Line(asyncio.Protocol):
             if number >= LAST_STREAM:
                 self._leave()
         return number
+
+    def put(self, stream: int, data: bytes) -> None:
+        """Send a piece on a stream, with what else is sent in this turn of the loop."""
+        self.engine.send(stream, data)
+        self.flush()
+
+    def touch(self, _stream: int) -> None:
+        """The engine was given an order on a stream."""
+        self.flush()
+
+    def extra(self, name: str, default: Any) -> Any:
+        """What the connection's transport says of itself."""
+        return self._transport.get_extra_info(name, default)
 
     def garbage(self) -> None:
         """The node has sent on a stream what it should not have."""

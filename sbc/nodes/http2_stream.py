@@ -26,7 +26,7 @@ class Carrier(Protocol):
 
 
 class ErrandStream:
-    """A Line (nodes/errand.py) for one errand, and a Passenger (nodes/http2.py)."""
+    """A Line (nodes/errand.py) for one errand, and a Passenger (nodes/passenger.py)."""
 
     __slots__ = ("_bodiless", "_carrier", "_ended", "_errand", "_held", "_interim", "_number", "_owed", "_queued",
                  "_queued_at", "_trailers", "_uploading")

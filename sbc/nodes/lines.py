@@ -15,6 +15,7 @@ from sbc.nodes.dial import agreed, dial
 from sbc.nodes.errand import Errand
 from sbc.nodes.http1 import Http1Line
 from sbc.nodes.http2 import Http2Line
+from sbc.nodes.tunnel import Tunnel
 
 MOST_LINES = 1024
 MOST_SHARED = 8
@@ -45,6 +46,8 @@ class Lines:
         self._shared: list[Http2Line] = []
         self._dials = 0
         self._waiting: deque[Errand] = deque()
+        self._tunnels: deque[Tunnel] = deque()
+        """WebSocket legs that wait for a line over HTTP/2."""
         self._asking: list[Readiness] = []
         self._retired = False
         self.garbage_count = 0
@@ -53,7 +56,7 @@ class Lines:
     @property
     def empty(self) -> bool:
         """Whether there is nothing and nobody."""
-        return not (self._lines or self._dials or self._waiting)
+        return not (self._lines or self._dials or self._waiting or self._tunnels)
 
     @property
     def open_lines(self) -> int:
@@ -86,6 +89,23 @@ class Lines:
         if errand in self._waiting:
             self._waiting.remove(errand)
 
+    def lead(self, tunnel: Tunnel) -> None:
+        """Have a WebSocket leg on a line over HTTP/2, once its node has said what it can do."""
+        if len(self._tunnels) >= MOST_WAITING:
+            tunnel.fail("too many legs wait for a connection to the node", reached=True)
+            return
+        tunnel.since = asyncio.get_running_loop().time()
+        self._tunnels.append(tunnel)
+        for line in tuple(self._shared):
+            self._let_through(line)
+        self._dial()
+
+    def _let_through(self, line: Http2Line) -> None:
+        while self._tunnels and line.free:
+            tunnel = self._tunnels.popleft()
+            if tunnel.wanted:
+                tunnel.start(line)
+
     def ask(self, done: Readiness) -> None:
         """Say when there is a connection, or why there is none."""
         if self._lines:
@@ -105,12 +125,13 @@ class Lines:
 
     def _dial(self) -> None:
         """As many as there is need for; but one at a time while one may be enough for all."""
-        wanted = max(len(self._waiting), 1 if self._asking else 0)
+        wanted = max(len(self._waiting), 1 if self._asking or self._tunnels else 0)
         if self._speech is Speech.HTTP1:
             more = min(wanted - self._dials, MOST_LINES - len(self._lines) - self._dials)
         else:
-            scarce = len(self._shared) < MOST_SHARED and len(self._lines) < MOST_LINES
-            more = 1 if wanted and not self._dials and scarce else 0
+            coming = self._dials or any(not line.engine.greeted for line in self._shared)
+            room = len(self._shared) < MOST_SHARED and len(self._lines) < MOST_LINES
+            more = 1 if wanted and room and not coming else 0
         for _ in range(more):
             self._dials += 1
             arrival = _Arrival(self)
@@ -119,40 +140,43 @@ class Lines:
     def arrived(self, transport: asyncio.Transport) -> None:
         """A connection stands."""
         self._dials -= 1
-        speech = agreed(transport) or self._where.speech.value
-        if self._where.speech is Speech.HTTP2 and speech != Speech.HTTP2.value:
-            transport.abort()
-            self._unreachable("the node does not speak HTTP/2")
-            return
+        where = self._where
+        speech = agreed(transport) if where.secure else where.speech.value
         line: Http1Line | Http2Line
         if speech == Speech.HTTP2.value:
             self._speech = Speech.HTTP2
-            line = shared = Http2Line(self, self._where.secure, self._engine)
+            line = shared = Http2Line(self, where.secure, self._engine)
             self._shared.append(shared)
+        elif where.speech is Speech.HTTP2:
+            transport.abort()
+            self._useless("the node does not speak HTTP/2", reached=False)
+            return
         else:
             self._speech = Speech.HTTP1
             line = Http1Line(self)
         self._lines.add(line)
         transport.set_protocol(cast(asyncio.BaseProtocol, line))
         line.connection_made(transport)
-        self._answer("")
         if isinstance(line, Http1Line):
+            self._answer("")
             self.freed(line)
             self._dial()
-        else:
-            self.room(line)
 
     def dial_failed(self, reason: str) -> None:
         """There is no connection."""
         self._dials -= 1
-        self._unreachable(reason)
+        self._useless(reason, reached=False)
 
-    def _unreachable(self, reason: str) -> None:
+    def _useless(self, reason: str, *, reached: bool) -> None:
+        """A try to have a line came to nothing: it was for one who waits, or if there is no other for all."""
         alone = not self._lines and not self._dials
         failed = [self._waiting.popleft() for _ in range(len(self._waiting) if alone else min(1, len(self._waiting)))]
         for errand in failed:
-            errand.fail(reason, sent=False, reached=False)
+            errand.fail(reason, sent=False, reached=reached)
         if alone:
+            tunnels, self._tunnels = self._tunnels, deque()
+            for tunnel in tunnels:
+                tunnel.fail(reason, reached=reached)
             self._answer(reason)
 
     # Lines.
@@ -170,9 +194,11 @@ class Lines:
             self._idle.append(line)
 
     def room(self, line: Http2Line) -> None:
-        """A line over HTTP/2 can carry more."""
+        """A line over HTTP/2 can carry more than it does."""
+        self._answer("")
         while self._waiting and line.free:
             line.start(self._waiting.popleft())
+        self._let_through(line)
         self._dial()
         if self._retired:
             line.retire()
@@ -187,6 +213,8 @@ class Lines:
         self._lines.discard(line)
         if isinstance(line, Http2Line):
             self.leaving(line)
+            if not line.engine.greeted:
+                self._useless("the node does not speak HTTP/2", reached=True)
         elif line in self._idle:
             self._idle.remove(line)
         self._dial()
@@ -201,6 +229,8 @@ class Lines:
         """Once a second: close what is idle for too long, give up what is stuck."""
         while self._waiting and now - self._waiting[0].since > LONGEST_WAIT:
             self._waiting.popleft().fail("no connection to the node became free", sent=False, reached=True)
+        while self._tunnels and now - self._tunnels[0].since > LONGEST_WAIT:
+            self._tunnels.popleft().fail("no connection to the node became free", reached=True)
         for line in [line for line in self._idle if line.idle_until <= now]:
             line.drop()
         for each in tuple(self._lines):
@@ -218,6 +248,7 @@ class Lines:
         """Close every line at once; nothing is told."""
         self._retired = True
         self._waiting.clear()
+        self._tunnels.clear()
         self._asking.clear()
         for line in tuple(self._lines):
             line.drop()

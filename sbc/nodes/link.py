@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -126,20 +126,18 @@ class Approach(asyncio.Protocol):
         if self._outcome is None or self._transport is None:
             return
         answer = dict(self._headers)
-        protocol, extensions = answer.get("sec-websocket-protocol"), answer.get("sec-websocket-extensions")
-        deflate = deflate_agreed(extensions, self._dial.deflate)
         # RFC 6455 section 4.1, the six checks of a client.
         if self._parser.get_status_code() != 101 or answer.get("sec-websocket-accept") != accept_key(self._key):
             self._fail(0, "not a proper WebSocket answer", reached=True)
-        elif protocol is not None and protocol not in self._dial.protocols:
-            self._fail(0, "a subprotocol that was not offered", reached=True)
-        elif deflate is None:
-            self._fail(0, "an extension that was not offered, or one that a handover would break", reached=True)
-        else:
-            outcome, self._outcome = self._outcome, None
-            link = Link(self._transport, self._owner, self._tag, _new_mask)
-            self._transport.set_protocol(link)  # type: ignore[arg-type]  # a protocol by its methods
-            outcome(Opened(link, rest, protocol, deflate))
+            return
+        agreed = agreement(self._dial, answer)
+        if isinstance(agreed, str):
+            self._fail(0, agreed, reached=True)
+            return
+        outcome, self._outcome = self._outcome, None
+        link = Link(self._transport, self._owner, self._tag, new_mask)
+        self._transport.set_protocol(link)  # type: ignore[arg-type]  # a protocol by its methods
+        outcome(Opened(link, rest, *agreed))
 
     def _fail(self, status: int, reason: str, *, reached: bool) -> None:
         outcome, self._outcome = self._outcome, None
@@ -149,6 +147,18 @@ class Approach(asyncio.Protocol):
             outcome(Failed(status, reason, reached))
 
 
-def _new_mask() -> bytes:
+def agreement(dial: Dial, answer: Mapping[str, str]) -> tuple[str | None, bool] | str:
+    """The subprotocol that a node chose, and whether it compresses; or what is wrong with its answer."""
+    protocol = answer.get("sec-websocket-protocol")
+    deflate = deflate_agreed(answer.get("sec-websocket-extensions"), dial.deflate)
+    if protocol is not None and protocol not in dial.protocols:
+        return "a subprotocol that was not offered"
+    if deflate is None:
+        return "an extension that was not offered, or one that a handover would break"
+    return protocol, deflate
+
+
+def new_mask() -> bytes:
+    """The mask of a frame to a node."""
     # RFC 6455 section 10.3: masks must not be predictable.
     return os.urandom(4)

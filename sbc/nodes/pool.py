@@ -11,9 +11,12 @@ from sbc.model.ids import NodeId
 from sbc.model.interfaces import Spawn
 from sbc.model.node import Node
 from sbc.model.streams import Answerer, NodeStream, Readiness
-from sbc.nodes.address import address_of
+from sbc.nodes.address import Speech, address_of
 from sbc.nodes.errand import Errand
 from sbc.nodes.lines import Lines
+from sbc.nodes.link import Approach, Dial, Outcome
+from sbc.nodes.tunnel import Tunnel
+from sbc.wire.link import LinkOwner
 
 SWEEP = 1.0
 """How often it is looked for connections that are idle or stuck, in seconds."""
@@ -44,6 +47,16 @@ class Pool:
         errand = Errand(lines, request, answerer)
         loop.call_soon(lines.place, errand)
         return errand
+
+    def approach(self, node: Node, dial: Dial, owner: LinkOwner, tag: int, outcome: Outcome) -> Approach | Tunnel:
+        """Open a WebSocket leg to a node: on a stream of a shared connection if it speaks HTTP/2 and nothing else."""
+        if address_of(node.url).speech is Speech.HTTP2:
+            tunnel = Tunnel(dial, owner, tag, outcome)
+            asyncio.get_running_loop().call_soon(self._lines_of(node).lead, tunnel)
+            return tunnel
+        approach = Approach(dial, owner, tag, outcome)
+        self._spawn("open leg", approach.run())
+        return approach
 
     def ready(self, node: Node, done: Readiness) -> None:
         """Have a connection to a node: `done("")` once there is one, else `done(why not)`."""

@@ -15,6 +15,7 @@ from tests.support.wait import wait_until
 from tests.wire.tls import client_context, server_context
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ async def test_chunks_and_trailers_both_ways(asking: Asking) -> None:
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal got
         got = await reader.readuntil(b"0\r\nt: 1\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n3\r\n ho\r\n0\r\nA: b\r\n\r\n" + OK)
+        writer.write(CHUNKED + b"2\r\nhi\r\n3\r\n ho\r\n0\r\nA: b\r\n\r\n")
 
     async with raw_node(behave) as raw:
         heard = asking.ask(raw.node, get(b"/", b"POST", bodied=True))
@@ -162,7 +163,7 @@ async def test_a_reset_ends_no_answer(asking: Asking) -> None:
 
 
 @pytest.mark.parametrize("answer", [
-    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", CHUNKED + b"3\r\nabc\r\n",
     b"HTTP/1.1 200 OK\r\nContent-Le", b"",
 ])  # fmt: skip
 async def test_an_answer_that_is_cut_has_failed(asking: Asking, answer: bytes) -> None:
@@ -181,16 +182,15 @@ async def test_a_node_that_does_not_keep_the_connection_gets_a_new_one(asking: A
 # Hostile answers.
 
 
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
 @pytest.mark.parametrize("answer", [
     b"SSH-2.0-x\r\n", b"\x16\x03\x01\x00", b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 099 OK\r\n\r\n" + OK, b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
-    b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\nA : b\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nA : b\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nA: b\0\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
-    b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nab", b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nab",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n",
@@ -354,7 +354,7 @@ async def test_an_exchange_that_is_given_up_closes_its_connection(asking: Asking
 async def test_giving_up_at_any_moment(asking: Asking, moment: str) -> None:
     async with raw_node(answering(b"HTTP/1.1 103 E\r\n\r\n" + OK, OK)) as raw:
         heard = asking.ask(raw.node, get())
-        heard.on[moment] = lambda: heard.stream.abort()
+        heard.on[moment] = heard.stream.abort
         await wait_until(lambda: moment in heard.told, moment)
         assert await asking.ask(raw.node, get(b"/b")).status() == 200
         assert heard.told[-1] == moment
@@ -376,7 +376,7 @@ async def test_an_exchange_that_pauses_gets_no_more_until_it_resumes(asking: Ask
 
     async with raw_node(behave) as raw:
         heard = asking.ask(raw.node, get())
-        heard.on["answered"] = lambda: heard.stream.pause()
+        heard.on["answered"] = heard.stream.pause
         await wait_until(lambda: heard.response, "the head")
         await asyncio.sleep(0.1)
         assert heard.body == b"" and not written.is_set()
@@ -389,7 +389,7 @@ async def test_an_exchange_that_pauses_gets_no_more_until_it_resumes(asking: Ask
 async def test_a_paused_answer_that_is_whole_already_waits(asking: Asking) -> None:
     async with raw_node(answering(OK, then="close")) as raw:
         heard = asking.ask(raw.node, get())
-        heard.on["answered"] = lambda: heard.stream.pause()
+        heard.on["answered"] = heard.stream.pause
         await wait_until(lambda: heard.response, "the head")
         await asyncio.sleep(0.05)
         assert heard.told == ["sent", "answered"]
