@@ -34,7 +34,7 @@ WORN_GLITCHES = 75
 _HEAD_OCTETS = 9
 _DATA, _HEADERS, _PRIORITY, _RST_STREAM, _SETTINGS = 0x0, 0x1, 0x2, 0x3, 0x4
 _PING, _WINDOW_UPDATE, _CONTINUATION, _PRIORITY_UPDATE = 0x6, 0x8, 0x9, 0x10
-_END_STREAM, _END_HEADERS = 0x1, 0x4
+_END_STREAM, _END_HEADERS, _PADDED = 0x1, 0x4, 0x8
 _OTHERS = frozenset({0xA, 0xC})
 """Extensions that are no oddity: ALTSVC (RFC 7838), ORIGIN (RFC 8336)."""
 
@@ -138,7 +138,10 @@ class Budget:
         flags = octets[at + 4]
         self._skip = length
         if kind == _DATA:
-            if length == 0 and not flags & _END_STREAM:
+            # Padding carries nothing either (RFC 9113 section 6.1), as far as its length is here already.
+            if flags & _PADDED and length and at + _HEAD_OCTETS < len(octets):
+                length -= 1 + octets[at + _HEAD_OCTETS]
+            if length <= 0 and not flags & _END_STREAM:
                 self._count_empty()
         elif kind == _WINDOW_UPDATE:
             # As Envoy counts: five, and two for each stream and for each ten DATA frames sent.

@@ -5,7 +5,8 @@ import struct
 HEAD_OCTETS = 9
 GOAWAY = 0x7
 GOAWAY_OCTETS = 8
-MOST_DEBUG_OCTETS = 16 * 1024
+LONGEST_FRAME = 16 * 1024
+"""RFC 9113 section 6.5.2: what SETTINGS_MAX_FRAME_SIZE is as long as nobody says otherwise."""
 ANY_STREAM = 2**31 - 1
 """As the last stream: none is refused yet."""
 
@@ -16,13 +17,15 @@ def goaway_frame(last: int, code: int) -> bytes:
 
 
 class GoawaySieve:
-    """Takes the GOAWAY frames out of what the other side sends; all else passes as it comes."""
+    """Takes the GOAWAY frames out of what the other side sends; all else passes as it comes, up to a frame that is too
+    long: `overlong`."""
 
     def __init__(self, preface: int) -> None:
         """preface: how many bytes come before the first frame."""
         self._passing = preface
         """How many more bytes go through unseen."""
         self._held = b""
+        self.overlong = False
 
     def sift(self, data: bytes) -> tuple[bytes, list[tuple[int, int]]]:
         """What passes, and the (last stream, code) of every GOAWAY in it."""
@@ -38,7 +41,10 @@ class GoawaySieve:
             if len(data) - at < HEAD_OCTETS:
                 break
             length = int.from_bytes(data[at : at + 3], "big")
-            if data[at + 3] != GOAWAY or not GOAWAY_OCTETS <= length <= MOST_DEBUG_OCTETS:
+            if length > LONGEST_FRAME:
+                self.overlong = True
+                break
+            if data[at + 3] != GOAWAY or length < GOAWAY_OCTETS:
                 self._passing = HEAD_OCTETS + length
                 continue
             if len(data) - at < HEAD_OCTETS + length:

@@ -22,6 +22,7 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
+from hpack import Encoder
 
 from sbc.model.http import Fields
 from sbc.wire.http2.engine import HIGH_WATER_BYTES, LOW_WATER_BYTES, NO_LIMIT, EngineOwner, H2Error, Role, Terms
@@ -29,8 +30,23 @@ from sbc.wire.http2.goaway import ANY_STREAM, GoawaySieve, goaway_frame
 
 _PREFACE_OCTETS: Final = 24
 _DEFAULT_WINDOW: Final = 65535
+_LARGEST_TABLE: Final = 4096
 _NAME = re.compile(rb":?[!#$%&'*+.^_`|~0-9a-z-]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+
+
+class _Encoder(Encoder):
+    """RFC 7541 section 4.2: the other side says how large a table may be, not how large it has to be."""
+
+    @property
+    def header_table_size(self) -> int:
+        return int(self.header_table.maxsize)
+
+    @header_table_size.setter
+    def header_table_size(self, octets: int) -> None:
+        self.header_table.maxsize = min(octets, _LARGEST_TABLE)
+        if self.header_table.resized:
+            self.table_size_changes.append(self.header_table.maxsize)
 
 
 class _Stream:
@@ -74,6 +90,7 @@ class HyperEngine:
         self._connection = H2Connection(H2Configuration(
             client_side=not server, header_encoding=None, validate_outbound_headers=False,
             normalize_outbound_headers=False, normalize_inbound_headers=False))
+        self._connection.encoder = _Encoder()
         self._begin(terms)
 
     def _begin(self, terms: Terms) -> None:
@@ -107,6 +124,10 @@ class HyperEngine:
             if self._connection.state_machine.state is not ConnectionState.CLOSED:  # a bad preface
                 self._say_goaway(self._last, code)
             self._end(code, str(error))
+            return
+        if self._sieve.overlong and not self._over:  # h2 would wait for all of it
+            self._say_goaway(self._last, H2Error.FRAME_SIZE_ERROR)
+            self._end(H2Error.FRAME_SIZE_ERROR, "a frame that is too long")
             return
         for last, code in goaways:
             self._leaving = self._refused = True
