@@ -1,5 +1,7 @@
 """What was written, checked -> the frozen values that the house works with. Nothing can fail here."""
 
+from ipaddress import ip_network
+
 from sbc.config import model, schema, schema_session
 from sbc.config.check import ALWAYS_THERE
 from sbc.model.ids import AgentName, PoolName, node_id
@@ -7,6 +9,9 @@ from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placemen
 from sbc.model.node import Node, Probe
 from sbc.model.policy import Limits, Policy
 from sbc.model.route import KeySource, Route, SessionKey
+
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+"""From where the PROXY protocol is believed if nothing is written."""
 
 
 def build(document: schema.Document, source: str) -> model.Config:
@@ -17,7 +22,10 @@ def build(document: schema.Document, source: str) -> model.Config:
         admin=model.Admin(document.admin.listen),
         trunk=_trunk(document.trunk),
         listeners=tuple(
-            model.Listener(door.name, door.listen, tuple(door.transports), _tls(door.tls))
+            model.Listener(
+                door.name, door.listen, tuple(door.transports), _tls(door.tls), door.trusted_hops,
+                door.proxy_protocol, tuple(door.proxy_from) or LOOPBACK,
+            )
             for door in document.listeners
         ),
         pools={PoolName(name): _pool(PoolName(name), pool) for name, pool in document.pools.items()},
@@ -30,7 +38,7 @@ def build(document: schema.Document, source: str) -> model.Config:
 
 def _edge(edge: schema.Edge) -> model.Edge:
     keys = tuple(model.SealKey(key.id, key.file) for key in edge.seal_keys)
-    return model.Edge(edge.name, edge.workers, edge.store, keys, edge.records)
+    return model.Edge(edge.name, edge.workers, edge.store, keys, edge.records, edge.h2_engine)
 
 
 def _trunk(trunk: schema.Trunk | None) -> model.TrunkDoor | None:

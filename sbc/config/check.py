@@ -22,7 +22,7 @@ ALWAYS_THERE = "default"
 
 def cross(tree: Tree) -> list[Fault]:
     """All faults between the sections."""
-    checks: tuple[Callable[[Tree], Found], ...] = (_references, _duplicates, _clashes, _session_keys, _files)
+    checks: tuple[Callable[[Tree], Found], ...] = (_references, _duplicates, _clashes, _session_keys, _proxies, _files)
     return [fault for check in checks for fault in check(tree)]
 
 
@@ -144,6 +144,19 @@ def _session_keys(tree: Tree) -> Found:
         if count != 1:
             yield fault(tree.position(here), here, f"{count} sources of the key",
                         "one of header, cookie, query, path_segment, jwt_claim, json_field")
+
+
+def _proxies(tree: Tree) -> Found:
+    for path, listener in _entries(tree, "listeners"):
+        wanted, listen = _get(listener, "proxy_protocol"), _address(tree, (*path, "listen"))
+        if wanted in ("accept", "require") and not _get(listener, "proxy_from") and listen and not listen.loopback:
+            here = (*path, "proxy_protocol")
+            yield fault(tree.position(here), here, "from nobody: proxy_from is missing",
+                        "write proxy_from: and the networks of the proxies, such as [10.0.0.0/8]", wanted)
+        elif wanted in (None, "off") and _get(listener, "proxy_from"):
+            here = (*path, "proxy_from")
+            yield fault(tree.position(here), here, "proxy_protocol is off",
+                        "write proxy_protocol: accept or require, or leave this out")
 
 
 def _files(tree: Tree) -> Found:

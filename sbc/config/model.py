@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from sbc.model.ids import AgentName, PoolName
 from sbc.model.manifest import Manifest
@@ -70,6 +70,8 @@ class Edge:
     """The first seals, all open. Empty: a key that lives as long as the process."""
     records: str | None
     """The file that session records are appended to, one JSON object a line."""
+    h2_engine: str
+    """`auto`, `ngh2` or `h2`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,10 @@ class Listener:
     listen: Address
     transports: tuple[str, ...]
     tls: Tls | None
+    trusted_hops: int
+    proxy_protocol: str
+    """`off`, `accept` or `require`."""
+    proxy_from: tuple[IPv4Network | IPv6Network, ...]
 
 
 @dataclass(frozen=True, slots=True)

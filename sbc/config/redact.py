@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
 
 from sbc.config.model import Address, Certificate, Config, SealKey, TrunkDoor
@@ -21,7 +22,7 @@ def redacted(config: Config) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     match value:
-        case Address():
+        case Address() | IPv4Network() | IPv6Network():
             return str(value)
         case Enum():
             return value.value
@@ -29,6 +30,8 @@ def _plain(value: Any) -> Any:
             return {key: _plain(entry) for key, entry in value.items()}
         case tuple() | list():
             return [_plain(entry) for entry in value]
+        case frozenset():
+            return sorted(entry.decode() for entry in value)
         case _ if is_dataclass(value):
             return {field.name: _hidden(value, field.name) for field in fields(value)}
         case _:

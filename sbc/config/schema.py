@@ -18,6 +18,7 @@ from sbc.config.values import (
     Later,
     ListenAddress,
     Name,
+    Network,
     NodeUrl,
     RoutePath,
     Store,
@@ -51,6 +52,8 @@ class Edge(Section):
     """The first seals session tokens, all open them. With none, tokens are good until the edge is started again."""
     records: File | None = None
     """The file that the record of each ended session is appended to, one JSON object a line."""
+    h2_engine: Annotated[str, choice("auto", "ngh2", "h2")] = "auto"
+    """What reads and writes HTTP/2: `ngh2` (nghttp2, in C), `h2` (in Python); `auto`: the first that is installed."""
 
 
 class Admin(Section):
@@ -99,12 +102,19 @@ class Listener(Section):
     listen: ListenAddress
     """Where it listens; port 0 is any free one."""
     transports: list[Annotated[str, choice("websocket", "http1", "http2", "quic")]] = Field(
-        default=["websocket"], min_length=1, max_length=4)
-    """What is spoken there. Only `websocket` is served in this version; `sbc check` warns of the others."""
+        default=["websocket", "http1", "http2"], min_length=1, max_length=4)
+    """What is spoken there: `http1` and `http2`: requests, by that version of HTTP; `websocket`: WebSockets, over
+    either. `quic` is not served in this version; `sbc check` warns of it."""
     tls: Tls | None = None
     """TLS towards clients; without it the listener speaks plain text."""
-    proxy_protocol: Annotated[str, choice("off", later=("on", "v1", "v2", "accept", "require"))] = "off"
-    """The PROXY protocol: not available in this version."""
+    trusted_hops: Annotated[int, whole(0, 16)] = 0
+    """How many HTTP proxies of one's own stand in front: the client is whom the outermost of them names in
+    X-Forwarded-For or Forwarded. 0: nobody in front, what clients say there is replaced."""
+    proxy_protocol: Annotated[str, choice("off", "accept", "require")] = "off"
+    """The PROXY protocol, versions 1 and 2, from the addresses of `proxy_from`: `require`: every connection begins with
+    it, and comes from there; `accept`: those from there may begin with it."""
+    proxy_from: list[Network] = Field(default=[], max_length=256)
+    """From where the PROXY protocol is believed. Empty: this machine alone, on a listener that only it can reach."""
 
 
 class Node(Section):

@@ -113,7 +113,9 @@ class Limits(Section):
     messages_per_second: Later = None
     """A rate limit: not available in this version."""
     message: Annotated[int, Size("1B", "64MiB")] = default("1MiB")
-    """The largest message, from either side."""
+    """The largest message, from either side; of HTTP: the largest body that has to be read before it is sent on."""
+    body: Annotated[int, Size("1B", "1024GiB")] = default("64MiB")
+    """The largest body of a request, also of one that is passed on as it comes; more is answered with 413."""
     journal: Annotated[int, Size("4KiB", "64MiB")] = default("256KiB")
     """How much of each direction is kept for a handover."""
     head: Annotated[int, Size("1KiB", "1MiB")] = default("32KiB")
@@ -167,7 +169,7 @@ class SessionKey(Section):
     path_segment: Annotated[int, whole(0, 63)] | None = None
     """The segment of the path with this number; the first is 0."""
     jwt_claim: Token | None = None
-    """The claim of this name in the client's bearer token; for requests only."""
+    """The claim of this name in the client's bearer token; whether the token is good, its node judges."""
     json_field: FieldPath | None = None
     """The field of a JSON body at this dotted path; for requests only."""
 

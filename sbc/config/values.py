@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
@@ -145,6 +145,22 @@ def _ip(host: str) -> object | None:
         return None
 
 
+def network(value: Any) -> IPv4Network | IPv6Network:
+    """The addresses that begin with the same bits, or a single one. Raises Wrong."""
+    written = text(value)
+    if "%" in written:  # of one machine's own interfaces, in Python's notation
+        raise Wrong("not a network", "an address without an interface")
+    try:
+        return ip_network(written)
+    except ValueError:
+        pass
+    try:
+        meant = ip_network(written, strict=False)
+    except ValueError:
+        raise Wrong("not a network", "a network such as 10.0.0.0/8 or fd00::/8, or one IP address") from None
+    raise Wrong("an address within a network, not the network", f"{meant}, or the address without /{meant.prefixlen}")
+
+
 def route_host(value: Any) -> str:
     """A host name in lower case. Raises Wrong."""
     written = text(value)
@@ -202,6 +218,8 @@ Store = Annotated[str, Reads(store, {"type": "string", "pattern": f"^(?:{_STORE.
                                      "examples": ["memory:", "sqlite:var/sbc.db"]})]
 NodeUrl = Annotated[str, Reads(node_url, {"type": "string", "pattern": "^(?:https?|wss?|h2c?)://[^/?#@]+(?:/[^?#]*)?$",
                                           "examples": ["http://127.0.0.1:9001"]})]
+Network = Annotated[IPv4Network | IPv6Network, Reads(network, {
+    "type": "string", "pattern": "^[0-9A-Fa-f:.]{2,45}(?:/[0-9]{1,3})?$", "examples": ["10.0.0.0/8"]})]
 RouteHost = Annotated[str, Reads(route_host, {"type": "string", "pattern": f"^{_HOST}$",
                                               "examples": ["mcp.example.com"]})]
 RoutePath = Annotated[str, Reads(route_path, {"type": "string", "pattern": f"^{_ROUTE_PATH.pattern}$",

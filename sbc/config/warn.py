@@ -5,11 +5,19 @@ from collections.abc import Iterator
 from sbc.config.model import Config
 from sbc.model.manifest import Manifest
 from sbc.model.node import Node
+from sbc.model.route import KeySource
+
+REQUESTS = frozenset({"http1", "http2"})
+"""The transports that carry requests."""
+OF_REQUESTS = frozenset({"sse", "mcp", "a2a", "openai"})
+"""The protocols that are made of requests alone."""
+OWN_KEYS = frozenset({"mcp"})
+"""The protocols in which the client always says itself which session is meant."""
 
 
 def warnings(config: Config) -> list[str]:
     """A line `dotted.path: what, and what to do` for each thing that looks wrong and is no fault."""
-    return [*_doors(config), *_store(config), *_pools(config), *_agents(config)]
+    return [*_doors(config), *_store(config), *_pools(config), *_agents(config), *_routes(config)]
 
 
 def _doors(config: Config) -> Iterator[str]:
@@ -18,6 +26,9 @@ def _doors(config: Config) -> Iterator[str]:
         for transport in listener.transports:
             if transport == "quic":
                 yield f"listeners.{number}.transports: quic is not served in this version"
+        if listener.trusted_hops and not listener.listen.loopback:
+            yield (f"listeners.{number}.trusted_hops: {listener.listen} is not loopback: whoever reaches it past the "
+                   "proxies is believed who he says he is; let nobody but them reach it")
         if not listener.listen.loopback:
             yield (f"listeners.{number}: {listener.listen} is not loopback and no auth is asked for (policies: "
                    f"{open_policies}): whoever reaches it may open sessions; listen on loopback or guard the network")
@@ -55,6 +66,23 @@ def _agents(config: Config) -> Iterator[str]:
         if pool.nodes and not any(_fits(node, agent) for node in pool.nodes):
             yield (f"agents.{name}.placement: no node of pool {pool.name} that is written here satisfies it: "
                    "mend its regions and labels, or the nodes' zone and labels")
+
+
+def _routes(config: Config) -> Iterator[str]:
+    served = {transport for listener in config.listeners for transport in listener.transports}
+    requests, websocket = not served.isdisjoint(REQUESTS), "websocket" in served
+    for number, route in enumerate(config.routes):
+        here, source = f"routes.{number}", route.session.source
+        if route.protocol == "realtime" and not websocket:
+            yield f"{here}.protocol: realtime is spoken over WebSockets, and no listener serves websocket"
+        if route.protocol in OF_REQUESTS and not requests:
+            yield f"{here}.protocol: {route.protocol} is made of requests, and no listener serves http1 or http2"
+        if source is KeySource.BODY and (route.protocol == "realtime" or not requests):
+            yield (f"{here}.session.json_field: a WebSocket has no body, and nothing else comes here: "
+                   "take the key from a header, cookie, query or path segment")
+        if route.protocol in OWN_KEYS and source is not KeySource.NONE:
+            yield (f"{here}.session: {route.protocol} has keys of its own, and a request that carries this one goes "
+                   "where it leads: leave session out unless that is meant")
 
 
 def _fits(node: Node, agent: Manifest) -> bool:

@@ -16,6 +16,8 @@ class Limits:
     """A session in which no message passes for so long is ended."""
     ping: float = 20.0
     """How often a silent connection is asked whether it lives; unanswered for twice as long, it is lost."""
+    body: int = 64 * 1024 * 1024
+    """How long the body of a request may be, passed on as it comes or not."""
 
 
 @dataclass(frozen=True, slots=True)

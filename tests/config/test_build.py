@@ -1,6 +1,9 @@
 """The document -> Config: defaults, and every key at its place."""
 
+from ipaddress import ip_network
+
 from sbc.config import Address, Admin, Edge, Listener, Pool, SealKey, TrunkDoor, parse
+from sbc.config.build import LOOPBACK
 from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placement, Replay, Standby, When
 from sbc.model.node import Node, Probe
 from sbc.model.policy import Limits, Policy
@@ -14,10 +17,12 @@ edge:
   store: sqlite:x.db
   seal_keys: [{id: k1, file: a.key}, {id: k0, file: b.key}]
   records: r.jsonl
+  h2_engine: h2
 admin: {listen: 127.0.0.1:1}
 trunk: {listen: "[::1]:2", secret_file: null, tls: null}
 listeners:
-  - {name: l, listen: 0.0.0.0:3, transports: [websocket], tls: null, proxy_protocol: off}
+  - {name: l, listen: 0.0.0.0:3, transports: [websocket], tls: null, trusted_hops: 2, proxy_protocol: require,
+     proxy_from: [10.0.0.0/8, "fd00::1"]}
 pools:
   p:
     nodes: [{name: n, url: "http://h:9/", zone: eu-1, capacity: 5, labels: {gpu: h100}}, {name: m, url: "http://h:8"}]
@@ -32,29 +37,32 @@ agents:
     state: {footprint: 64MiB, resumable: true}
     placement: {regions: [eu], labels: {gpu: h100}, spread: none}
     migration: {allowed: false, when: now, standby: warm, output: regenerate, replay: all, tolerated_loss: 7,
-                deadline: 1s, hold: 0}
+                trust: [message_ids], deadline: 1s, hold: 0}
     scaling: {warm_up: 5s, hibernate_after: 15m, max_life: 8h}
     value: flat
     verification: {receipts: signed}
 policies:
   strict:
     auth: null
-    limits: {sessions_per_principal: 2, messages_per_second: null, message: 64KiB, journal: 128KiB, head: 8KiB,
-             headers: 50, head_timeout: 1s, idle: 1m, ping: 5s}
+    limits: {sessions_per_principal: 2, messages_per_second: null, message: 64KiB, body: 1MiB, journal: 128KiB,
+             head: 8KiB, headers: 50, head_timeout: 1s, idle: 1m, ping: 5s}
     headers: {hide: [Via]}
 routes:
   - {match: {path: /h, host: A.example}, agent: a, protocol: opaque, policy: strict, session: {header: Chat-Id}}
   - {match: {path: /c}, agent: a, session: {cookie: Chat}}
   - {match: {path: /q}, agent: a, session: {query: chat}}
   - {match: {path: /p}, agent: a, session: {path_segment: 1}}
+  - {match: {path: /j}, agent: a, session: {jwt_claim: sub}}
+  - {match: {path: /b}, agent: a, protocol: openai, session: {json_field: meta.chat}}
 """
 
 
 def test_the_least_configuration_has_safe_defaults() -> None:
     config = parse(LEAST, "f")
-    assert config.edge == Edge("edge-1", 1, "memory:", (), None)
+    assert config.edge == Edge("edge-1", 1, "memory:", (), None, "auto")
     assert (config.admin, config.trunk) == (Admin(Address("127.0.0.1", 9070)), None)
-    assert config.listeners == (Listener("plain", Address("127.0.0.1", 0), ("websocket",), None),)
+    transports = ("websocket", "http1", "http2")
+    assert config.listeners == (Listener("plain", Address("127.0.0.1", 0), transports, None, 0, "off", LOOPBACK),)
     assert config.pools == {"p": Pool("p", (), Probe())}
     assert config.policies == {"default": Policy("default", Limits())}
     assert config.routes == (Route("a", "opaque", "default"),)
@@ -78,8 +86,12 @@ def test_the_default_policy_can_be_written() -> None:
 
 def test_doors_and_pools() -> None:
     config = parse(FULL, "f")
-    assert config.edge == Edge("e", 1, "sqlite:x.db", (SealKey("k1", "a.key"), SealKey("k0", "b.key")), "r.jsonl")
+    assert config.edge == Edge("e", 1, "sqlite:x.db", (SealKey("k1", "a.key"), SealKey("k0", "b.key")), "r.jsonl",
+                               "h2")
     assert config.trunk == TrunkDoor(Address("::1", 2), None, None)
+    (listener,) = config.listeners
+    assert (listener.trusted_hops, listener.proxy_protocol) == (2, "require")
+    assert listener.proxy_from == (ip_network("10.0.0.0/8"), ip_network("fd00::1/128"))
     node = Node("p/n", "p", "http://h:9", "eu-1", {"gpu": "h100"}, 5)
     assert config.pools == {
         "p": Pool("p", (node, Node("p/m", "p", "http://h:8")), Probe("/up", 0.1, 0.05, 3, 1)), "q": Pool("q", (), None)}
@@ -90,13 +102,14 @@ def test_manifests() -> None:
     assert (manifest.continuity, manifest.latency_ceiling) == (Continuity.SYNCHRONOUS, 2.0)
     assert manifest.placement == Placement(("eu",), {"gpu": "h100"}, None)
     assert manifest.migration == Migration(
-        False, When.NOW, Standby.WARM, Output.REGENERATE, Replay.ALL, tolerated_loss=7, deadline=1.0, hold=0.0)
+        False, When.NOW, Standby.WARM, Output.REGENERATE, Replay.ALL, tolerated_loss=7,
+        trust=("message_ids",), deadline=1.0, hold=0.0)
     assert manifest.declared == {
         "pool": "p", "continuity": "synchronous", "latency_ceiling": 2.0,
         "state": {"footprint": 64 * 2**20, "resumable": True},
         "placement": {"regions": ["eu"], "labels": {"gpu": "h100"}, "spread": "none"},
         "migration": {"allowed": False, "when": "now", "standby": "warm", "output": "regenerate", "replay": "all",
-                      "tolerated_loss": 7, "deadline": 1.0, "hold": 0.0},
+                      "tolerated_loss": 7, "trust": ["message_ids"], "deadline": 1.0, "hold": 0.0},
         "scaling": {"warm_up": 5.0, "hibernate_after": 900.0, "max_life": 28800.0},
         "value": "flat", "verification": {"receipts": "signed"},
     }
@@ -106,7 +119,7 @@ def test_what_nodes_are_shown_has_the_defaults_in_it() -> None:
     declared = parse(LEAST, "f").agents["a"].declared
     assert declared["migration"] == {
         "allowed": True, "when": "turn", "standby": "cold", "output": "continue", "replay": "auto",
-        "tolerated_loss": "none", "deadline": 5.0, "hold": 30.0}
+        "tolerated_loss": "none", "trust": [], "deadline": 5.0, "hold": 30.0}
 
 
 def test_tolerated_loss() -> None:
@@ -117,11 +130,13 @@ def test_tolerated_loss() -> None:
 
 def test_policies_and_routes() -> None:
     config = parse(FULL, "f")
-    limits = Limits(2, 64 * 1024, 128 * 1024, 8 * 1024, 50, 1.0, 60.0, 5.0)
-    assert config.policies["strict"] == Policy("strict", limits, ("via",))
+    limits = Limits(2, 64 * 1024, 128 * 1024, 8 * 1024, 50, 1.0, 60.0, 5.0, 1024 * 1024)
+    assert config.policies["strict"] == Policy("strict", limits, frozenset({b"via"}))
     assert config.routes == (
         Route("a", "opaque", "strict", "a.example", "/h", SessionKey(KeySource.HEADER, "chat-id")),
         Route("a", "opaque", "default", None, "/c", SessionKey(KeySource.COOKIE, "Chat")),
         Route("a", "opaque", "default", None, "/q", SessionKey(KeySource.QUERY, "chat")),
         Route("a", "opaque", "default", None, "/p", SessionKey(KeySource.PATH, "1")),
+        Route("a", "opaque", "default", None, "/j", SessionKey(KeySource.CLAIM, "sub")),
+        Route("a", "openai", "default", None, "/b", SessionKey(KeySource.BODY, "meta.chat")),
     )

@@ -6,6 +6,7 @@ import pytest
 
 from tests.config.written import faults, with_line, with_section
 
+SOURCES = "one of header, cookie, query, path_segment, jwt_claim, json_field"
 LISTENER = '{name: %s, listen: "%s"}'
 
 
@@ -24,16 +25,22 @@ LISTENER = '{name: %s, listen: "%s"}'
      'f:1:31: listeners.0.listen: the address of admin.listen (got "0.0.0.0:9070"); another port'),
     ("listeners", 'listeners: [{name: x, listen: "127.0.0.1:0", transports: [websocket, websocket]}]',
      'f:1:70: listeners.0.transports.1: the same transport twice (got "websocket"); each once'),
+    ("listeners", 'listeners: [{name: x, listen: "0.0.0.0:0", proxy_protocol: require}]',
+     'f:1:60: listeners.0.proxy_protocol: from nobody: proxy_from is missing (got "require"); '
+     "write proxy_from: and the networks of the proxies, such as [10.0.0.0/8]"),
+    ("listeners", 'listeners: [{name: x, listen: "127.0.0.1:0", proxy_from: ["::1"]}]',
+     "f:1:58: listeners.0.proxy_from: proxy_protocol is off; "
+     "write proxy_protocol: accept or require, or leave this out"),
     ("routes", "routes: [{agent: a, match: {path: /x/, host: A.b}}, {agent: a, match: {path: /x, host: a.B}}]",
      "f:4:71: routes.1.match: the same as of routes.0; another path or host, for this route would never be taken"),
     ("routes", "routes: [{agent: a}, {agent: a}]",
      "f:4:22: routes.1.match: the same as of routes.0; another path or host, for this route would never be taken"),
     ("routes", "routes: [{agent: a, session: {header: A, cookie: B}}]",
-     "f:4:30: routes.0.session: 2 sources of the key; one of header, cookie, query, path_segment, jwt_claim, json_field"),
+     f"f:4:30: routes.0.session: 2 sources of the key; {SOURCES}"),
     ("routes", "routes: [{agent: a, session: {}}]",
-     "f:4:30: routes.0.session: 0 sources of the key; one of header, cookie, query, path_segment, jwt_claim, json_field"),
+     f"f:4:30: routes.0.session: 0 sources of the key; {SOURCES}"),
     ("routes", "routes: [{agent: a, session: {header: null}}]",
-     "f:4:30: routes.0.session: 0 sources of the key; one of header, cookie, query, path_segment, jwt_claim, json_field"),
+     f"f:4:30: routes.0.session: 0 sources of the key; {SOURCES}"),
 ])
 def test_a_fault_between_sections(section: str, line: str, fault: str) -> None:
     assert faults(with_section(section, line)) == [fault]

@@ -10,7 +10,7 @@ KEYS = "edge, admin, trunk, listeners, pools, agents, policies, routes"
 
 @pytest.mark.parametrize(("line", "fault"), [
     ("edge: {nam: x}", 'f:5:8: edge.nam: unknown key; did you mean "name"?'),
-    ("edge: {zzz: x}", "f:5:8: edge.zzz: unknown key; one of name, workers, store, seal_keys, records"),
+    ("edge: {zzz: x}", "f:5:8: edge.zzz: unknown key; one of name, workers, store, seal_keys, records, h2_engine"),
     ("polices: {}", 'f:5:1: polices: unknown key; did you mean "policies"?'),
     ("<<: {}", f'f:5:1: "<<": unknown key; one of {KEYS}'),
     ("edge: {name: 7}", 'f:5:14: edge.name: not a text (got 7); put it in quotes: "7"'),
@@ -19,7 +19,7 @@ KEYS = "edge, admin, trunk, listeners, pools, agents, policies, routes"
                           "up to 64 letters, digits, dots, dashes or underscores"),
     ("edge: {name: [a]}", "f:5:14: edge.name: not a text (got a list); one word or line"),
     ("edge:", "f:5:6: edge: not a mapping (got null); "
-              "keys with values: name, workers, store, seal_keys, records; {} for none"),
+              "keys with values: name, workers, store, seal_keys, records, h2_engine; {} for none"),
     ("edge: {seal_keys: k}", 'f:5:19: edge.seal_keys: not a list (got "k"); '
                              'entries in [ ], or on lines of their own that begin with "- "'),
     ("edge: {seal_keys: [{id: a}]}", 'f:5:20: edge.seal_keys.0.file: missing; write "file: /etc/sbc/FILE"'),
@@ -71,7 +71,12 @@ def test_a_fault_in_one_section(line: str, fault: str) -> None:
     ("listeners", 'listeners: [{name: a, listen: "127.0.0.1:0", transports: []}]',
      "f:1:58: listeners.0.transports: too few entries; at least 1"),
     ("listeners", 'listeners: [{name: a, listen: "127.0.0.1:0", proxy_protocol: on}]',
-     f'f:1:62: listeners.0.proxy_protocol: {NOT_HERE} (got "on"); write off'),
+     'f:1:62: listeners.0.proxy_protocol: not a word that is known here (got "on"); write off or accept or require'),
+    ("listeners", 'listeners: [{name: a, listen: "127.0.0.1:0", proxy_protocol: accept, proxy_from: [10.1.2.3/8]}]',
+     "f:1:83: listeners.0.proxy_from.0: an address within a network, not the network (got \"10.1.2.3/8\"); "
+     "10.0.0.0/8, or the address without /8"),
+    ("listeners", 'listeners: [{name: a, listen: "127.0.0.1:0", trusted_hops: 17}]',
+     "f:1:60: listeners.0.trusted_hops: too large (got 17); at most 16"),
     ("pools", "pools: {p: }", "f:2:12: pools.p: not a mapping (got null); "
                               "keys with values: nodes, discover, probe; {} for none"),
     ("pools", "pools: {p: {discover: {dns: x}}}",
@@ -81,7 +86,7 @@ def test_a_fault_in_one_section(line: str, fault: str) -> None:
     ("pools", "pools: {p: {probe: {fall: 0}}}", "f:2:27: pools.p.probe.fall: too small (got 0); at least 1"),
     ("pools", "pools: {p: {nodes: [{name: n, url: 'h:1'}]}}",
      'f:2:36: pools.p.nodes.0.url: not a URL of a node (got "h:1"); '
-     "http://HOST:PORT or https://HOST:PORT, such as http://127.0.0.1:9001"),
+     "http://, https://, h2c:// or h2:// and HOST:PORT, such as http://127.0.0.1:9001"),
     ("pools", "pools: {p: {nodes: [{name: n, url: 'http://h:1', labels: {gpu: 1}}]}}",
      'f:2:64: pools.p.nodes.0.labels.gpu: not a text (got 1); put it in quotes: "1"'),
     ("agents", "agents: {a: {pool: p, continuity: interactiv}}",
@@ -97,18 +102,17 @@ def test_a_fault_in_one_section(line: str, fault: str) -> None:
     ("agents", "agents: {a: {}}", 'f:3:13: agents.a.pool: missing; write "pool: a"'),
     ("agents", "agents: {1a: {pool: p}}", 'f:3:10: agents.1a: not usable here (got "1a"); '
                                           "a letter, then up to 63 letters, digits, dots, dashes or underscores"),
-    ("routes", "routes: [{agent: a, protocol: mcp}]",
-     f'f:4:31: routes.0.protocol: {NOT_HERE} (got "mcp"); write opaque'),
+    ("routes", "routes: [{agent: a, protocol: mpc}]",
+     'f:4:31: routes.0.protocol: not a word that is known here (got "mpc"); '
+     "write opaque or sse or mcp or a2a or agentcore or realtime or openai"),
     ("routes", "routes: [{agent: a, match: {path: chat}}]",
      'f:4:35: routes.0.match.path: not a path (got "chat"); '
      "a path that begins with / and has no query, such as /chat"),
     ("routes", "routes: [{agent: a, match: {host: 'a:80'}}]",
      'f:4:35: routes.0.match.host: not a host name (got "a:80"); '
      "a name without scheme, port or wildcard, such as mcp.example.com"),
-    ("routes", "routes: [{agent: a, session: {jwt_claim: sub}}]",
-     f'f:4:42: routes.0.session.jwt_claim: {NOT_HERE} (got "sub"); leave it out'),
-    ("routes", "routes: [{agent: a, session: {json_field: id}}]",
-     f'f:4:43: routes.0.session.json_field: {NOT_HERE} (got "id"); leave it out'),
+    ("routes", "routes: [{agent: a, session: {json_field: a..b}}]",
+     'f:4:43: routes.0.session.json_field: not usable here (got "a..b"); names of fields with dots between them'),
     ("routes", "routes: [{agent: a, session: {path_segment: 64}}]",
      "f:4:45: routes.0.session.path_segment: too large (got 64); at most 63"),
 ])

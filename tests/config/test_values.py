@@ -1,13 +1,14 @@
 """The kinds of text."""
 
 from collections.abc import Callable
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
 from sbc.config.faults import Wrong
 from sbc.config.model import Address
-from sbc.config.values import address, loss, node_url, one_worker, route_host, route_path, store, whole
+from sbc.config.values import address, loss, network, node_url, one_worker, route_host, route_path, store, whole
 
 
 @pytest.mark.parametrize(("written", "value"), [
@@ -33,6 +34,9 @@ def test_addresses(written: str, value: Address) -> None:
     (node_url, "http://h:99999", "not a URL of a node"), (node_url, "http://h:0", "not a URL of a node"),
     (node_url, "http://[::1", "not a URL of a node"), (node_url, "http://h:1?q", "not a URL of a node"),
     (node_url, "http://h\n:1", "not a URL of a node"), (node_url, None, "not a text"),
+    (network, "10.0.0.1/8", "an address within a network, not the network"), (network, "10.0.0.0/33", "not a network"),
+    (network, "proxy.internal", "not a network"), (network, 10, "not a text"),
+    (network, "fe80::1%eth0", "not a network"),
     (route_host, "*.example.com", "not a host name"), (route_host, "a:80", "not a host name"),
     (route_host, "http://a", "not a host name"), (route_host, "", "not a host name"),
     (route_path, "chat", "not a path"), (route_path, "/a?b", "not a path"), (route_path, "/a b", "not a path"),
@@ -62,6 +66,8 @@ def test_a_bare_port_is_answered_with_the_address_that_was_probably_meant() -> N
     (node_url, "http://127.0.0.1:9001", "http://127.0.0.1:9001"), (node_url, "http://node.internal/", "http://node.internal"),
     (node_url, "http://[::1]:9001", "http://[::1]:9001"),
     (node_url, "https://node:1/base/", "https://node:1/base"), (node_url, "wss://node", "wss://node"),
+    (node_url, "h2c://node:1", "h2c://node:1"), (node_url, "h2://node", "h2://node"),
+    (network, "10.0.0.0/8", ip_network("10.0.0.0/8")), (network, "fd00::1", ip_network("fd00::1/128")),
     (route_host, "MCP.Example.com", "mcp.example.com"),
     (route_path, "/", "/"), (route_path, "/a/b/", "/a/b"), (route_path, "/%7Ea;x=1", "/%7Ea;x=1"),
     (loss, "none", "none"), (loss, "any", "any"), (loss, 0, 0), (loss, 12, 12), (one_worker, 1, 1),

@@ -12,6 +12,11 @@ TRUNK = 'trunk: {listen: "%s"}\n'
 NODE = "{name: n, url: 'http://h:1', zone: eu-1, labels: {gpu: a100}}"
 
 
+def listener(keys: str) -> str:
+    """LEAST with more said of its listener, and with a trunk."""
+    return LEAST.replace('"127.0.0.1:0"', f'"127.0.0.1:0", {keys}', 1) + TRUNK % "127.0.0.1:0"
+
+
 def told(text: str) -> list[str]:
     return [line.split(": ")[0] for line in warnings(parse(text, "f"))]
 
@@ -59,8 +64,38 @@ def test_agents(agents: str, paths: list[str]) -> None:
 
 
 def test_transports_that_are_not_served_yet() -> None:
-    text = LEAST.replace("listen: ", "transports: [http1, websocket], listen: ", 1)
-    assert told(text)[:1] == ["listeners.0.transports"]
+    assert told(listener("transports: [http1, websocket, quic]")) == ["listeners.0.transports"]
+    assert told(listener("transports: [http1, websocket, http2]")) == []
+
+
+def test_whoever_reaches_it_is_believed() -> None:
+    text = listener("trusted_hops: 1")
+    assert told(text) == []
+    assert told(text.replace("127.0.0.1:0", "10.0.0.1:0", 1))[0] == "listeners.0.trusted_hops"
+
+
+@pytest.mark.parametrize(("transports", "route", "paths"), [
+    ("websocket", "protocol: realtime", []),
+    ("http1, http2", "protocol: realtime", ["routes.0.protocol"]),
+    ("websocket", "protocol: mcp", ["routes.0.protocol"]),
+    ("http2", "protocol: sse", []),
+    ("http2", "protocol: agentcore", []),
+    ("http1", "session: {json_field: id}", []),
+    ("websocket, http1", "session: {json_field: id}", []),
+    ("websocket", "session: {json_field: id}", ["routes.0.session.json_field"]),
+    ("websocket, http1", "protocol: realtime, session: {json_field: id}", ["routes.0.session.json_field"]),
+    ("websocket", "session: {header: Chat}", []),
+    ("http1", "protocol: mcp, session: {header: Chat}", ["routes.0.session"]),
+    ("http1", "protocol: a2a, session: {header: Chat}", []),
+])
+def test_what_no_listener_serves_or_no_request_needs(transports: str, route: str, paths: list[str]) -> None:
+    text = listener(f"transports: [{transports}]").replace("routes: [{agent: a}]", f"routes: [{{agent: a, {route}}}]")
+    assert told(text) == paths
+
+
+def test_nodes_that_speak_http2_take_websockets_too() -> None:
+    text = LEAST.replace("pools: {p: {}}", "pools: {p: {nodes: [{name: n, url: 'h2c://h:1'}]}}")
+    assert told(text) == []
 
 
 def test_nodes_that_nobody_watches() -> None:
