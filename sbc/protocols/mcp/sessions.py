@@ -48,8 +48,9 @@ class SessionReading(Reading):
         self._barren = 0
 
     def joins(self, conversation: Conversation) -> None:
-        assert isinstance(conversation, Memory)
-        self._memory = conversation
+        # A session begun before a reload gave its route this protocol has a memory of another kind.
+        if isinstance(conversation, Memory):
+            self._memory = conversation
 
     def outgoing(self, request: Request, conversation: Conversation) -> Request:
         self._generation = self._memory.generation

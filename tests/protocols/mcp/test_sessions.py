@@ -6,7 +6,7 @@ import pytest
 from sbc.model.errors import Refusal
 from sbc.protocols.mcp import Mcp
 from sbc.protocols.mcp.memory import Memory
-from sbc.protocols.protocol import Ids, Rest
+from sbc.protocols.protocol import Conversation, Ids, Rest
 from tests.protocols.mcp.shapes import (
     NODE_ID,
     TOKEN,
@@ -80,6 +80,13 @@ def test_without_a_session_it_is_the_nodes_affair() -> None:
     assert reading.keys == () and not reading.needs_session and reading.after is None and reading.ids is Ids.KEEP
     assert sent.first(b"last-event-id") == b"12-3"
     assert reading.complete() and reading.resume(b"1") is None
+
+
+def test_a_session_of_another_protocol_is_no_fault() -> None:
+    asked = request(call(1, "ping"), session=TOKEN)
+    reading = Mcp().read(*asked)
+    reading.joins(Conversation())
+    assert reading.outgoing(asked[0], Conversation()).first(b"mcp-session-id") is None
 
 
 def test_delete_ends_the_session(memory: Memory) -> None:
