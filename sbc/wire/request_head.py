@@ -131,15 +131,20 @@ class RequestReader:
     def _judge(self, head: bytes) -> None:
         told, parser = self._told, self._parser
         target, fields, complete = told.target, told.fields, told.complete
-        version, method = parser.get_http_version(), parser.get_method()
+        method = parser.get_method()
         told.clear()
         self.octets, self.raw = len(head), fields
         if not complete:
             raise _malformed("no request line")
-        if version not in ("1.1", "1.0"):
-            raise Refusal(505, "version", "HTTP/1.1 is spoken here")
         # RFC 9112 section 3: single spaces. The parser takes more of them, and the next one may read them otherwise.
-        if not head.startswith(b"%b %b HTTP/%b\r\n" % (method, target, version.encode())):
+        line = b"%b %b HTTP/1." % (method, target)
+        if head.startswith(line + b"1\r\n"):
+            version = "1.1"
+        elif head.startswith(line + b"0\r\n"):
+            version = "1.0"
+        elif parser.get_http_version() not in ("1.1", "1.0"):
+            raise Refusal(505, "version", "HTTP/1.1 is spoken here")
+        else:
             raise _malformed("not a proper request line")
         if len(fields) > self._max_fields:
             raise Refusal(431, "too_many_headers", f"at most {self._max_fields} header fields")

@@ -2,14 +2,18 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request, Response
 from sbc.model.streams import ClientStream
-from sbc.transports.listener import Listener
+from sbc.transports.entrance import protocols
+from sbc.transports.listener import Listener, Security
 from tests.support.wait import PATIENCE, wait_until
+from tests.wire.tls import AUTHORITY, client_context
 
 
 class Taken:
@@ -158,9 +162,13 @@ class Client:
 class Doorway:
     """The listener and its clients, for the time of an `async with`."""
 
-    def __init__(self, play: Callable[[Taken], None] | None = None, *transports: str) -> None:
+    def __init__(self, play: Callable[[Taken], None] | None = None, *transports: str,
+                 certificate: tuple[str, str] | None = None) -> None:
         self.script = Script(play)
-        self.listener = Listener("door", self.script, None, frozenset(transports or ("http1",)))
+        served = frozenset(transports or ("http1",))
+        security = Security((certificate,), "1.2", tuple(protocols(served))) if certificate else None
+        self.listener = Listener("door", self.script, security, served)
+        self.tls: ssl.SSLContext | None = client_context() if certificate else None
         self.port = 0
         self.clients: list[Client] = []
 
@@ -181,7 +189,8 @@ class Doorway:
         if receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port))
-        client = Client(*await asyncio.open_connection(sock=sock, limit=1 << 20))
+        client = Client(*await asyncio.open_connection(
+            sock=sock, limit=1 << 20, ssl=self.tls, server_hostname="localhost" if self.tls else None))
         self.clients.append(client)
         client.send(*first)
         return client
@@ -190,6 +199,15 @@ class Doorway:
         """Wait for so many requests."""
         await wait_until(lambda: len(self.script.taken) >= count, f"{count} requests")
         return self.script.taken
+
+
+def issued(directory: Path) -> tuple[str, str]:
+    """A certificate for localhost, and its key, as files."""
+    cert, key = directory / "localhost.crt", directory / "localhost.key"
+    leaf = AUTHORITY.issue_cert("localhost")
+    cert.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
+    key.write_bytes(leaf.private_key_pem.bytes())
+    return str(cert), str(key)
 
 
 def get(target: str = "/", *lines: str, method: str = "GET", version: str = "1.1",

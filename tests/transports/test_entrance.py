@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sbc.transports.entrance import PREFACE, protocols
-from sbc.transports.listener import Listener, Security
+from sbc.transports.entrance import PREFACE
 from tests.support.wait import wait_until
-from tests.transports.door import Client, Doorway, Script, get
-from tests.wire.tls import AUTHORITY, client_context
+from tests.transports.door import Client, Doorway, get, issued
 
 SETTINGS = b"\0\0\0\4\0\0\0\0\0"
 BOTH = ("http1", "http2")
@@ -89,25 +87,16 @@ async def test_who_leaves_at_once_is_counted_off() -> None:
 async def test_over_tls_it_was_settled(
     tmp_path: Path, transports: tuple[str, ...], offered: list[str] | None, chosen: str | None
 ) -> None:
-    cert, key = tmp_path / "crt", tmp_path / "key"
-    issued = AUTHORITY.issue_cert("localhost")
-    cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    key.write_bytes(issued.private_key_pem.bytes())
-    served = frozenset(transports)
-    security = Security(((str(cert), str(key)),), "1.2", tuple(protocols(served)))
-    listener = Listener("secure", Script(), security, served)
-    port = await listener.start("127.0.0.1", 0, None)
-    context = client_context()
-    if offered:
-        context.set_alpn_protocols(offered)
-    client = Client(*await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost"))
-    tls: ssl.SSLObject = client.writer.get_extra_info("ssl_object")
-    assert tls.selected_alpn_protocol() == chosen
-    if chosen == "h2":
-        client.send(PREFACE, SETTINGS)
-        assert await speaks_http2(client)
-    else:
-        client.send(get("/secure"))
-        assert (await client.answer()).body == b"/secure"
-    client.close()
-    listener.close()
+    async with Doorway(None, *transports, certificate=issued(tmp_path)) as door:
+        assert door.tls is not None
+        if offered:
+            door.tls.set_alpn_protocols(offered)
+        client = await door.client()
+        tls: ssl.SSLObject = client.writer.get_extra_info("ssl_object")
+        assert tls.selected_alpn_protocol() == chosen
+        if chosen == "h2":
+            client.send(PREFACE, SETTINGS)
+            assert await speaks_http2(client)
+        else:
+            client.send(get("/secure"))
+            assert (await client.answer()).body == b"/secure"

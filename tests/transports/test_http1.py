@@ -1,6 +1,7 @@
 """The HTTP/1.1 door by itself: how requests are read, answers framed, and connections kept or ended."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from sbc.model.http import Response
 from sbc.transports import http1, patience
 from tests.support.raw import upgrade
 from tests.support.wait import wait_until
-from tests.transports.door import Doorway, Taken, get
+from tests.transports.door import Doorway, Taken, get, issued
 
 
 def silent(_taken: Taken) -> None:
@@ -491,6 +492,41 @@ async def test_no_request_is_begun_while_its_client_does_not_take_the_last_answe
         client.deaf(False)
         for _ in range(10):
             assert len((await client.answer()).body) == 4_000_000
+
+
+# The same over TLS.
+
+async def test_bodies_both_ways_over_tls(tmp_path: Path) -> None:
+    def play(taken: Taken) -> None:
+        taken.on_end = lambda: taken.answer(bytes(taken.content))
+
+    async with Doorway(play, certificate=issued(tmp_path)) as door:
+        client = await door.client()
+        for _ in range(2):
+            client.send(get("/", "Content-Length: 2000000", method="POST"))
+            writing = asyncio.create_task(_pour(client.writer, b"0123456789" * 200_000))
+            assert (await client.answer()).body == b"0123456789" * 200_000
+            await writing
+        assert door.script.taken[0].request.secure
+
+
+async def test_a_last_answer_is_whole_over_tls(tmp_path: Path) -> None:
+    async with Doorway(lambda taken: taken.answer(b"x" * 2_000_000), certificate=issued(tmp_path)) as door:
+        client = await door.client(get("/", version="1.0"), receive_buffer=4096)
+        assert (await client.answer()).body == b"x" * 2_000_000
+        assert await client.ended() == b""
+
+
+async def test_an_aborted_answer_of_unknown_length_is_no_good_end_over_tls(tmp_path: Path) -> None:
+    async with Doorway(silent, certificate=issued(tmp_path)) as door:
+        client = await door.client(get(version="1.0"))
+        [taken] = await door.requests(1)
+        taken.stream.respond(Response(200), end=False)
+        taken.stream.send(b"half")
+        await client.head()
+        assert await client.reader.readexactly(4) == b"half"
+        taken.stream.abort()
+        assert await client.was_reset()
 
 
 # Targets, upgrades, methods.
