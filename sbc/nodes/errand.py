@@ -59,7 +59,8 @@ class State(Enum):
 class Errand:
     """A NodeStream (model/streams.py)."""
 
-    __slots__ = ("_body_begun", "_early", "_early_bytes", "_early_end", "_errands", "_line", "_repeated", "_told",
+    __slots__ = ("_body_begun", "_early", "_early_bytes", "_early_end", "_errands", "_line", "_repeated",
+                 "_slow_told", "_told",
                  "answerer", "congested", "paused", "request", "since", "state")
 
     def __init__(self, errands: Errands, request: Request, answerer: Answerer) -> None:
@@ -78,6 +79,7 @@ class Errand:
         self._body_begun = False
         self._repeated = False
         self._told = False
+        self._slow_told = False
 
     @property
     def repeated(self) -> bool:
@@ -139,11 +141,11 @@ class Errand:
         early, end = self._early, self._early_end
         if early or end is not None:
             self._early, self._early_bytes, self._early_end = [], 0, None
-            slow, self.congested = self.congested, False
+            self.congested = False
             self.send(early[0] if len(early) == 1 else b"".join(early))
             if end is not None:
                 self.finish(end)
-            if slow and not self.congested and self.state is State.UNDER_WAY:
+            if self._slow_told and not self.congested and self.state is State.UNDER_WAY:
                 self.answerer.node_ready()
 
     def slow(self) -> None:
@@ -198,5 +200,6 @@ class Errand:
         self._early.clear()
 
     def _say_slow(self) -> None:
-        if self.congested and self.state is not State.OVER:
+        if self.congested and self.state is State.WAITING:
+            self._slow_told = True
             self.answerer.node_slow()

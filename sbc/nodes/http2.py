@@ -136,8 +136,8 @@ class Http2Line(asyncio.Protocol):
         self.engine.send(stream, data)
         self.flush()
 
-    def touch(self, _stream: int) -> None:
-        """The engine was given an order on a stream."""
+    def touch(self) -> None:
+        """The engine was given an order."""
         self.flush()
 
     def extra(self, name: str, default: Any) -> Any:

@@ -12,7 +12,8 @@ from sbc.nodes.address import address_of
 from sbc.nodes.answer import MOST_INTERIM
 from sbc.nodes.link import Dial, Failed, Opened, Outcome, agreement, new_mask
 from sbc.wire.http2.engine import H2Error
-from sbc.wire.http2.stream_transport import Carrier, StreamTransport
+from sbc.wire.http2.inbound import Carrier
+from sbc.wire.http2.stream_transport import StreamTransport
 from sbc.wire.link import Link, LinkOwner
 
 
@@ -74,7 +75,7 @@ class Tunnel:
         line, self._line = self._line, None
         if line is not None and self._stream is None:
             line.engine.reset(self._number, H2Error.CANCEL)
-            line.touch(self._number)
+            line.touch()
 
     # Facts.
 
@@ -111,10 +112,10 @@ class Tunnel:
         if self._stream is not None:
             self._stream.trailers(fields)
 
-    def closed(self, code: int, remote: bool) -> None:
+    def closed(self, _code: int, _remote: bool) -> None:
         self._line = None
         if self._stream is not None:
-            self._stream.closed(code, remote)
+            self._stream.closed()
         else:
             self.fail("the node refused the session", reached=True)
 
@@ -127,7 +128,7 @@ class Tunnel:
     def _over(self, reason: str) -> None:
         self._line = None
         if self._stream is not None:
-            self._stream.closed(H2Error.CANCEL, True)
+            self._stream.closed()
         else:
             self.fail(reason, reached=True)
 

@@ -438,6 +438,7 @@ async def test_a_body_that_comes_before_the_connection_is_kept_within_a_bound(as
         heard = asking.ask(raw.node, get(b"/", b"POST", bodied=True, length=100_000))
         heard.stream.send(b"a" * 90_000)
         assert heard.stream.congested
+        await wait_until(lambda: heard.told, "slow")
         heard.stream.send(b"b" * 10_000)
         heard.stream.finish([])
         assert await heard.status() == 200
