@@ -155,12 +155,14 @@ class ErrandStream:
             self.refused("the node refused the stream")
             return
         self._errand = None
+        self._let_go()
         who = "the node reset the stream" if remote else "the node broke the stream"
         errand.fail(f"{who}: {error_name(code)}", sent=True, reached=True)
 
     def refused(self, reason: str) -> None:
         """RFC 9113 section 8.7: whoever refuses has done nothing, unless it has answered already."""
         errand, self._errand = self._errand, None
+        self._let_go()
         if errand is not None:
             errand.refused(reason)
 
@@ -215,13 +217,17 @@ class ErrandStream:
 
     def _reset(self, code: int) -> None:
         self._errand = None
-        held = sum(map(len, self._held))
-        self._held.clear()
-        engine = self._carrier.engine
-        engine.consume(self._number, held)
-        engine.reset(self._number, code)
+        self._let_go()
+        self._carrier.engine.reset(self._number, code)
         self._carrier.flush()
         self._carrier.alight(self._number)
+
+    def _let_go(self) -> None:
+        """What is held will not be told; the other streams get its room in the connection's window."""
+        if self._held:
+            self._carrier.engine.consume(self._number, sum(map(len, self._held)))
+            self._held.clear()
+            self._carrier.flush()
 
     def _give_up(self, reason: str, code: int) -> None:
         errand = self._errand

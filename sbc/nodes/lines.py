@@ -125,13 +125,15 @@ class Lines:
 
     def _dial(self) -> None:
         """As many as there is need for; but one at a time while one may be enough for all."""
-        wanted = max(len(self._waiting), 1 if self._asking or self._tunnels else 0)
+        wanted = len(self._waiting) or (1 if self._asking or self._tunnels else 0)
+        if not wanted:
+            return
         if self._speech is Speech.HTTP1:
             more = min(wanted - self._dials, MOST_LINES - len(self._lines) - self._dials)
         else:
             coming = self._dials or any(not line.engine.greeted for line in self._shared)
             room = len(self._shared) < MOST_SHARED and len(self._lines) < MOST_LINES
-            more = 1 if wanted and room and not coming else 0
+            more = 1 if room and not coming else 0
         for _ in range(more):
             self._dials += 1
             arrival = _Arrival(self)

@@ -10,8 +10,9 @@ from pathlib import Path
 import h2.events
 import pytest
 
-from sbc.nodes import dial
+from sbc.nodes import dial, http2
 from sbc.nodes.address import Speech
+from sbc.wire.http2.engine import Terms
 from tests.nodes.exchanges import Asking, get, node_at
 from tests.nodes.h2_node import H2Peer, h2_node, on_request
 from tests.support.wait import wait_until
@@ -339,6 +340,29 @@ async def test_a_slow_exchange_slows_its_own_stream_alone(asking: Asking) -> Non
         assert slow.body == b""
         await slow.end()
         assert len(slow.body) == size and len(it.peers) == 1
+
+
+async def test_what_a_reset_stream_held_is_credited_to_the_others(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http2, "_TERMS", Terms(stream_window=64 * 1024, connection_window=128 * 1024))
+
+    def script(peer: H2Peer, event: h2.events.Event) -> None:
+        if isinstance(event, h2.events.StreamEnded):
+            peer.h2.send_headers(event.stream_id, [(b":status", b"200")])
+            for _ in range(3):
+                peer.h2.send_data(event.stream_id, bytes(16384))
+
+    async with h2_node(script) as it:
+        for number in range(5):
+            heard = asking.ask(it.node, get())
+            heard.on["answered"] = heard.stream.pause
+            await wait_until(lambda: heard.response, f"the head of answer {number}")  # noqa: B023
+            peer = it.peers[0]
+            peer.h2.reset_stream(peer.h2.highest_inbound_stream_id)
+            peer.flush()
+            await heard.end()
+        assert len(it.peers) == 1
 
 
 async def test_a_node_that_gives_no_credit_slows_the_exchange(asking: Asking) -> None:
