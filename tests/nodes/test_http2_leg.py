@@ -4,9 +4,11 @@ import asyncio
 import shutil
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import h2.events
 import pytest
 
@@ -447,3 +449,24 @@ async def test_nghttpd(asking: Asking, tmp_path: Path) -> None:
     finally:
         server.kill()
         await server.wait()
+
+
+async def test_a_grpc_server(asking: Asking) -> None:
+    def talk(messages: Iterator[bytes], _call: grpc.ServicerContext) -> Iterator[bytes]:
+        yield from (message.upper() for message in messages)
+
+    handler = grpc.stream_stream_rpc_method_handler(talk)  # bytes as they are
+    server = grpc.server(ThreadPoolExecutor(1), [grpc.method_handlers_generic_handler("s.S", {"Talk": handler})])
+    node = node_at(f"h2c://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+    server.start()
+    try:
+        fields = [(b"content-type", b"application/grpc"), (b"te", b"trailers")]
+        heard = asking.ask(node, get(b"/s.S/Talk", b"POST", bodied=True, fields=fields))
+        for word in (b"one", b"two"):
+            heard.stream.send(b"\0" + len(word).to_bytes(4) + word)
+            await wait_until(lambda: word.upper() in heard.body, "an answer while the request goes on")  # noqa: B023
+        heard.stream.finish([])
+        assert await heard.status() == 200
+        assert (b"grpc-status", b"0") in (heard.trailers or [])
+    finally:
+        server.stop(None).wait()
