@@ -20,6 +20,7 @@ cdef class Relay:
     cdef public object notices
     cdef public object fault
     cdef public object clerk
+    cdef public object ear
     cdef bint _masked
     cdef Py_ssize_t _limit
     cdef bint _deflate

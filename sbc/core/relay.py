@@ -54,12 +54,19 @@ class Clerk(Protocol):
         """There are new messages."""
 
 
+class Ear(Protocol):
+    """Hears every message that passes, for a protocol that knows what it means (protocols/protocol.py, Turns)."""
+
+    def hear(self, message: bytes) -> bool:
+        """A whole message, as on the wire; whether the session has to see to it."""
+
+
 class Relay:
     """One direction of a dialog, from the side of the leg that is read."""
 
     __slots__ = (
         "_deflate", "_fast", "_fragments", "_keep", "_limit", "_masked", "_need", "_suppress", "_tail",
-        "attention", "clerk", "count", "fault", "gate", "journal", "notices", "tally",
+        "attention", "clerk", "count", "ear", "fault", "gate", "journal", "notices", "tally",
     )  # fmt: skip
 
     def __init__(self, journal: Journal, tally: Tally, *, masked: bool, limit: int) -> None:
@@ -76,6 +83,8 @@ class Relay:
         self.fault: Fault | None = None
         self.clerk: Clerk | None = None
         """Is told when there are new messages that a durable store has to keep."""
+        self.ear: Ear | None = None
+        """Hears what passes, if anybody has to: then every message goes the slow way."""
         self._masked = masked
         self._limit = limit
         self._deflate = False
@@ -97,6 +106,11 @@ class Relay:
         if keep and not self._keep:
             self.journal.restart(self.count + 1)
         self._keep = keep
+
+    def listen(self, ear: Ear) -> None:
+        """Have every message heard from here on."""
+        self.ear = ear
+        self._settle()
 
     def suppress(self, messages: int) -> None:
         """Drop the next messages: the client has them from a former owner."""
@@ -122,7 +136,7 @@ class Relay:
     def _settle(self) -> None:
         self._fast = (
             self.gate == Gate.OPEN and self._suppress == 0 and self._tail is None and self._fragments is None
-            and self.fault is None
+            and self.fault is None and self.ear is None
         )  # fmt: skip
 
     def admit(self, data: bytes) -> bytes:
@@ -261,6 +275,8 @@ class Relay:
         self.count += 1
         self.tally.messages += 1
         self.tally.octets += len(message)
+        if self.ear is not None and self.ear.hear(message):
+            self.attention = True
         if self.gate == Gate.OPEN:
             if self._keep:
                 self.journal.append(message, 0, len(message))

@@ -13,10 +13,12 @@ from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import ClientBye, ClientLost
 from sbc.model.interfaces import Stored
 from sbc.model.policy import Policy
+from sbc.protocols.protocol import Turns
 from sbc.runtime.house import House
 from sbc.runtime.legs import Legs
 from sbc.runtime.opening import Opening, answer_headers
 from sbc.runtime.session import Session
+from sbc.runtime.websocket.turns import Attention
 from sbc.transports.websocket import Doorstep
 from sbc.wire.link import Link, Pause
 
@@ -30,17 +32,21 @@ ANSWER_BYTES = 512 * 1024
 class WebSocketSession(Session):
     """A dialog between two links."""
 
-    __slots__ = ("_early", "client", "door", "legs")
+    __slots__ = ("_early", "_seen", "_turns", "client", "door", "legs")
 
     legs: Legs
 
-    def __init__(self, house: House, dialog: Dialog, policy: Policy, record: Stored, opened: Opening) -> None:
-        """opened: what is kept of the client's hello. Raises nothing."""
+    def __init__(self, house: House, dialog: Dialog, policy: Policy, record: Stored, opened: Opening,
+                 turns: Turns | None) -> None:  # fmt: skip
+        """opened: what is kept of the client's hello; turns: what its protocol hears of the messages, if anything."""
         super().__init__(house, dialog, policy, record)
         self.legs = Legs(self, opened)
         self.door: Doorstep | None = None
         """The client that waits for its answer."""
         self.client: Link | None = None
+        self._turns = None if turns is None else Attention(self, turns, policy.limits.message, house.loop)
+        self._seen = 0
+        """The last seat that carried the session."""
         self._early = b""
         """What the client sent along with its hello."""
 
@@ -48,7 +54,18 @@ class WebSocketSession(Session):
         if self._early and self.client is not None:
             early, self._early = self._early, b""  # fed only now that the node's leg is wired too
             self.client.data_received(early)
+        if self._turns is not None:
+            self._follow(self._turns)
         super().settle()
+
+    def _follow(self, turns: Attention) -> None:
+        """Keep what is known of its turns true."""
+        if self.closed is not None:
+            turns.stop()
+        elif self.legs.serving not in (0, self._seen):
+            before, self._seen = self._seen, self.legs.serving
+            if before:
+                turns.moved()
 
     # Orders.
 
@@ -93,6 +110,8 @@ class WebSocketSession(Session):
         if relay is None:
             return
         relay.attention = False
+        if self._turns is not None:
+            self._turns.look()
         notices, relay.notices = relay.notices, []
         for opcode, payload in notices:
             if opcode == Opcode.PING:
