@@ -5,6 +5,7 @@ its `bytes`. A DATA frame takes what was queued on a stream by then, so what is 
 """
 
 from contextlib import suppress
+from functools import lru_cache
 from typing import Final
 
 from ngh2 import (
@@ -44,6 +45,17 @@ _MOST_FIELDS: Final = 1000
 """Beyond which a header list breaks the connection; how many are taken is for the owner to say."""
 
 
+@lru_cache(maxsize=16)
+def _configuration(most_octets: int) -> Configuration:
+    """The limits of nghttp2's own; those that matter more are in budget.py."""
+    return Configuration(
+        auto_window_update=False, max_outbound_ack=100, max_inbound_header_list_size=most_octets,
+        max_inbound_header_count=_MOST_FIELDS,
+        # It counts a CONTINUATION for each read that brings a part of its head; budget.py counts frames.
+        max_continuations=100,
+    )  # fmt: skip
+
+
 _LATE: Final = suppress(NGH2Error)
 """For orders on a stream or a connection that is over."""
 
@@ -51,7 +63,7 @@ _LATE: Final = suppress(NGH2Error)
 class NativeEngine:
     """Implements Engine."""
 
-    __slots__ = ("_connection", "_last", "_last_words", "_over", "_owner", "_slow", "_touched", "extended_connect",
+    __slots__ = ("_connection", "_last", "_last_words", "_over", "_owner", "_sending", "_slow", "extended_connect",
                  "greeted", "max_streams")
 
     def __init__(self, role: Role, owner: EngineOwner, terms: Terms) -> None:
@@ -61,19 +73,14 @@ class NativeEngine:
         """The newest stream that the other side began."""
         self._last_words = b""
         """What is still to be written after nghttp2 has given the connection up."""
-        self._touched: set[int] = set()
-        """Streams on which something was queued since the last write."""
+        self._sending: set[int] = set()
+        """Streams that are open for sending."""
         self._slow: set[int] = set()
         self.max_streams = 100
         self.extended_connect = False
         self.greeted = False
         server = role is Role.SERVER
-        self._connection = Connection(Side.SERVER if server else Side.CLIENT, Configuration(
-            auto_window_update=False, max_outbound_ack=100, max_inbound_header_list_size=2 * terms.header_octets,
-            max_inbound_header_count=_MOST_FIELDS,
-            # It counts a CONTINUATION for each read that brings a part of its head; budget.py counts frames.
-            max_continuations=100,
-        ))  # fmt: skip
+        self._connection = Connection(Side.SERVER if server else Side.CLIENT, _configuration(2 * terms.header_octets))
         settings = {
             Setting.INITIAL_WINDOW_SIZE: terms.stream_window, Setting.MAX_HEADER_LIST_SIZE: terms.header_octets,
         }  # fmt: skip
@@ -109,7 +116,7 @@ class NativeEngine:
         events = self._connection.events()
         if events:
             self._tell(events)
-        if self._touched or self._slow:
+        if self._slow or self._connection.queued_body_size() > HIGH_WATER_BYTES:
             self._weigh()
         return out
 
@@ -121,15 +128,12 @@ class NativeEngine:
     def _weigh(self) -> None:
         """Tell of streams whose queue has grown too long, or is short again."""
         queued = self._connection.queued_body_size
-        if queued() > HIGH_WATER_BYTES:
-            for stream in [stream for stream in self._touched - self._slow if queued(stream) > HIGH_WATER_BYTES]:
-                self._slow.add(stream)
-                self._owner.slow(stream)
-        self._touched.clear()
-        if self._slow:
-            for stream in [stream for stream in self._slow if queued(stream) <= LOW_WATER_BYTES]:
-                self._slow.discard(stream)
-                self._owner.ready(stream)
+        for stream in [stream for stream in self._sending - self._slow if queued(stream) > HIGH_WATER_BYTES]:
+            self._slow.add(stream)
+            self._owner.slow(stream)
+        for stream in [stream for stream in self._slow if queued(stream) <= LOW_WATER_BYTES]:
+            self._slow.discard(stream)
+            self._owner.ready(stream)
 
     # Facts.
 
@@ -140,6 +144,7 @@ class NativeEngine:
             if isinstance(event, DataReceived):
                 owner.data(event.stream_id, event.data, event.end_stream)
             elif isinstance(event, StreamClosed):
+                self._sending.discard(event.stream_id)
                 self._slow.discard(event.stream_id)
                 if event.stream_id != reset:
                     owner.closed(event.stream_id, event.error_code, False)
@@ -183,24 +188,30 @@ class NativeEngine:
 
     def open(self, fields: Fields, *, end: bool) -> int:
         try:
-            return 0 if self._over else self._connection.send_request(fields, end_stream=end)
+            stream = 0 if self._over else self._connection.send_request(fields, end_stream=end)
         except NGH2Error:
             return 0
+        if stream and not end:
+            self._sending.add(stream)
+        return stream
 
     def inform(self, stream: int, fields: Fields) -> None:
         with _LATE:
             self._connection.send_informational_response(stream, fields)
 
     def respond(self, stream: int, fields: Fields, *, end: bool) -> None:
-        with _LATE:
+        try:
             self._connection.send_response(stream, fields, end_stream=end)
+        except NGH2Error:
+            return
+        if not end:
+            self._sending.add(stream)
 
     def send(self, stream: int, data: bytes) -> None:
         try:
             self._connection.send_data(stream, data)
         except NGH2Error:
             return
-        self._touched.add(stream)
 
     def finish(self, stream: int, trailers: Fields) -> None:
         with _LATE:
