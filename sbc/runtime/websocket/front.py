@@ -9,11 +9,11 @@ from typing import Protocol
 
 from sbc.core import seating
 from sbc.core.dialog import Dialog
-from sbc.core.screening import check_head, claims
+from sbc.core.provenance import traced
+from sbc.core.screening import as_request, check_head, claims
 from sbc.model.binding import Binding
 from sbc.model.errors import Refusal
 from sbc.model.events import ClientLost, Reattached
-from sbc.model.http import Request
 from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Stored
 from sbc.model.leg import State
@@ -54,6 +54,7 @@ class WebSocketFront:
 
     def greet(self, doorstep: Doorstep, hello: Hello, octets: int) -> None:
         """A client's hello: a new session, or one it comes back to. Raises Refusal."""
+        hello = traced(hello, self._host.rules.hops.get(hello.listener, 0))
         route = self._host.rules.routes.find(hello.host, hello.path)
         if route is None:
             raise Refusal(404, "no_route", "nothing is served here")
@@ -78,7 +79,7 @@ class WebSocketFront:
         """A protocol may know by itself where the key of a session stands."""
         if wish.key is not None or wish.token is not None:
             return wish
-        for key in self._host.rules.protocol_of(route).read(_as_request(hello), None).keys:
+        for key in self._host.rules.protocol_of(route).read(as_request(hello), None).keys:
             return replace(wish, token=key.value) if key.kind == "token" else replace(wish, key=key.value)
         return wish
 
@@ -109,7 +110,7 @@ class WebSocketFront:
             Binding(session_id, nobody, None, 0), route.agent, route_name(route), wish.principal, time.time(),
             None,
         )  # fmt: skip
-        session = self.make(entry, manifest, policy, hello)
+        session = self.make(entry, manifest, route, hello)
         session.door = door
         door.gone = lambda: session.tell(ClientLost())
         session.start(seating.start(session.dialog, time.monotonic(), self._relative(wish, hello, route)))
@@ -118,13 +119,15 @@ class WebSocketFront:
         """Where the requests of a client go that has named its session: the connection had best go there too."""
         if wish.key is None:
             return None
-        keys = [Key("route", wish.key), *self._host.rules.protocol_of(route).read(_as_request(hello), None).keys]
+        keys = [Key("route", wish.key), *self._host.rules.protocol_of(route).read(as_request(hello), None).keys]
         return self._host.relative(route.agent, wish.principal, keys)
 
-    def make(self, entry: Stored, manifest: Manifest, policy: Policy, hello: Hello) -> WebSocketSession:
+    def make(self, entry: Stored, manifest: Manifest, route: Route, hello: Hello) -> WebSocketSession:
         """A session with its dialog, not started."""
+        policy = self._host.rules.policy_of(route)
         dialog = self._host.dialog(entry, manifest, policy.limits)
-        session = WebSocketSession(self._host.house, dialog, policy, entry, opening(hello))
+        turns = self._host.rules.protocol_of(route).listener()
+        session = WebSocketSession(self._host.house, dialog, policy, entry, opening(hello), turns)
         self._host.sessions[dialog.session] = session
         return session
 
@@ -139,14 +142,6 @@ class WebSocketFront:
             raise Refusal(400, "extension", "this session was begun with permessage-deflate, without context takeover")
         session.door = door
         session.tell(Reattached(received))
-
-    def policy_of(self, route: Route) -> Policy:
-        return self._host.rules.policy_of(route)
-
-
-def _as_request(hello: Hello) -> Request:
-    fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in hello.headers]
-    return Request(b"GET", hello.target.encode("latin-1"), hello.host.encode("latin-1"), fields, client=hello.client)
 
 
 class _Returning:
@@ -166,8 +161,7 @@ class _Returning:
 
     def go_on(self, entry: Stored, manifest: Manifest, journals: Journals) -> None:
         self._door.gone = _nothing
-        policy = self._front.policy_of(self._route)
-        woken = self._front.make(entry, manifest, policy, self._hello)
+        woken = self._front.make(entry, manifest, self._route, self._hello)
         restore(woken.dialog, entry, journals)
         offered = values(self._hello.headers, "sec-websocket-protocol")
         woken.legs.protocol = offered[0] if offered else None
