@@ -5,6 +5,7 @@ the end of everything (python-hyper/h2#1181): those frames are therefore written
 """
 
 import re
+from contextlib import suppress
 from typing import Final
 
 from h2.config import H2Configuration
@@ -302,7 +303,8 @@ class HyperEngine:
 
     def reset(self, stream: int, code: int) -> None:
         if self._streams.pop(stream, None) is not None and not self._over:
-            self._connection.reset_stream(stream, code)
+            with suppress(ProtocolError):  # h2 may have seen the stream's end already, in the same read
+                self._connection.reset_stream(stream, code)
             self._closed.append((stream, code))
 
     def consume(self, stream: int, octets: int) -> None:
