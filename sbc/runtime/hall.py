@@ -29,6 +29,7 @@ from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.front import RequestFront
 from sbc.runtime.http.session import HttpSession
 from sbc.runtime.movers import Movers
+from sbc.runtime.pace import waited_for
 from sbc.runtime.rules import Rules
 from sbc.runtime.session import Session
 from sbc.runtime.websocket.front import WebSocketFront
@@ -137,7 +138,8 @@ class Hall:
     def node_silent(self, node: NodeId, continuity: Continuity | None) -> None:
         for session in self.on(node):
             if continuity in (None, session.dialog.manifest.continuity):
-                self.house.burst.add(partial(session.tell, NodeSilent(node)))
+                told = partial(session.tell, NodeSilent(node))
+                self.house.burst.add(told, _rank(session), waited_for(session.dialog))
 
     def node_ready(self) -> None:
         for session in self.by_rank():

@@ -8,6 +8,7 @@ from sbc.model.commands import CloseLeg, Invite, OpenLeg, Serve
 from sbc.model.ids import NodeId
 from sbc.model.leg import Role
 from sbc.runtime import signalling
+from sbc.runtime.pace import waited_for
 from sbc.runtime.signalling import Speaker
 
 STANDBY = 3
@@ -76,8 +77,7 @@ class Turn:
 
     def _enter(self, node: NodeId, start: Callable[[], bool], later: int) -> None:
         dialog = self._session.dialog
-        waiting = dialog.inbound.count > dialog.sent
-        self._session.house.pace.enter(node, dialog.manifest.continuity.rank + later, waiting, start)
+        self._session.house.pace.enter(node, dialog.manifest.continuity.rank + later, waited_for(dialog), start)
 
     def _perform(self, order: Invite | OpenLeg) -> None:
         if isinstance(order, Invite):
