@@ -13,7 +13,7 @@ from sbc.model.manifest import Continuity
 from sbc.model.policy import Policy
 from sbc.nodes.link import Approach, Failed, Opened
 from sbc.runtime.house import House
-from sbc.runtime.opening import Opening, dial
+from sbc.runtime.websocket.opening import Opening, dial
 from sbc.runtime.pace import waited_for
 from sbc.wire.link import Link, LinkOwner, Pause
 
