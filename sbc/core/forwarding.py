@@ -2,6 +2,7 @@
 edge may say, is passed on; and a node learns the truth about the client."""
 
 from collections.abc import Collection
+from urllib.parse import unquote_to_bytes
 
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request
@@ -15,17 +16,35 @@ HOP_BY_HOP = frozenset({
 FORWARDED = frozenset({b"forwarded", b"x-real-ip"})
 OWN = (b"session-", b"x-forwarded-")
 """How the names of fields begin that only the edge may set."""
+OWN_PARAMETERS = frozenset({b"session", b"received", b"access_token"})
+"""Query parameters by which a browser, which cannot set headers, speaks to the edge; no node sees them."""
 
 _DROPPED = HOP_BY_HOP | FORWARDED
+_TRAILING = _DROPPED | frozenset({
+    b"age", b"authorization", b"cache-control", b"content-encoding", b"content-range", b"content-type", b"cookie",
+    b"date", b"expires", b"location", b"max-forwards", b"pragma", b"range", b"retry-after", b"set-cookie", b"vary",
+    b"www-authenticate",
+})  # fmt: skip
+"""RFC 9110 section 6.5.1: what says how a message is to be framed, read, sent on or answered has no place behind it."""
+
+_TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+_CONTROLS = bytes(code for code in range(32) if code != 9) + b"\x7f"
 
 
-def check_fields(request: Request, most: int) -> None:
-    """Hold a head against its policy, and against names that look like ours. Raises Refusal."""
-    if len(request.fields) > most:
+def check_fields(fields: Fields, most: int) -> None:
+    """Hold a head against its policy, its form, and names that look like ours. Raises Refusal.
+
+    The doors see to the form already, each for its version of HTTP and some by libraries; it costs little to know.
+    """
+    if len(fields) > most:
         raise Refusal(431, "too_many_headers", f"at most {most} header fields")
-    for name, _ in request.fields:
-        if b"_" in name and _is_own(name.replace(b"_", b"-")):
-            raise Refusal(400, "header_look_alike", "a header that looks like one of the edge's")
+    names = b"".join([name for name, _ in fields])
+    values = b"".join([value for _, value in fields])
+    if names.translate(None, _TOKEN) or len(values.translate(None, _CONTROLS)) < len(values):
+        raise Refusal(400, "bad_header", "a header name or value with a character that has no place there")
+    if b"_" in names and any(_is_own(name.replace(b"_", b"-")) for name, _ in fields if b"_" in name):
+        # What is no name of ours here is one behind CGI and its heirs (RFC 3875 section 4.1.18), which know no dash.
+        raise Refusal(400, "header_look_alike", "a header that looks like one of the edge's")
 
 
 def _is_own(name: bytes) -> bool:
@@ -43,15 +62,23 @@ def node_fields(request: Request) -> Fields:
     if te is not None and b"trailers" in te.lower():
         kept.append((b"te", b"trailers"))  # gRPC asks for it from end to end
     scheme = b"https" if request.secure else b"http"
-    client = request.client.encode("latin-1")
-    address = b'"[' + client + b']"' if b":" in client else client
     host = request.authority
     quoted = b'"' + host.replace(b'"', b"") + b'"' if b":" in host else host
-    kept.append((b"forwarded", b"for=" + address + b";proto=" + scheme + b";host=" + quoted))  # RFC 7239 section 4
-    kept.append((b"x-forwarded-for", client))
+    chain = client = request.client.encode("latin-1")
+    forwarded = _for(client) + b";proto=" + scheme + b";host=" + quoted  # RFC 7239 section 4
+    for proxy in request.via:
+        address = proxy.encode("latin-1")
+        chain += b", " + address
+        forwarded += b", " + _for(address)
+    kept.append((b"forwarded", forwarded))
+    kept.append((b"x-forwarded-for", chain))
     kept.append((b"x-forwarded-proto", scheme))
     kept.append((b"x-forwarded-host", host))
     return kept
+
+
+def _for(address: bytes) -> bytes:
+    return b'for="[' + address + b']"' if b":" in address else b"for=" + address
 
 
 def client_fields(fields: Fields, hidden: Collection[bytes]) -> Fields:
@@ -62,6 +89,16 @@ def client_fields(fields: Fields, hidden: Collection[bytes]) -> Fields:
         if field[0] not in HOP_BY_HOP and field[0] not in hidden and field[0] not in named
         and not field[0].startswith(b"session-")
     ]  # fmt: skip
+
+
+def node_trailers(fields: Fields) -> Fields:
+    """What a client says behind its request, as a node sees it."""
+    return [field for field in fields if field[0] not in _TRAILING and not field[0].startswith(OWN)]
+
+
+def client_trailers(fields: Fields, hidden: Collection[bytes]) -> Fields:
+    """What a node says behind its answer, as a client sees it. hidden: names that the policy keeps from clients."""
+    return [field for field in node_trailers(fields) if field[0] not in hidden]
 
 
 _NONE: frozenset[bytes] = frozenset()
@@ -80,10 +117,18 @@ def _named(fields: Fields) -> Collection[bytes]:
     }  # fmt: skip
 
 
-def node_target(target: bytes, own: Collection[bytes]) -> bytes:
+def node_target(target: bytes) -> bytes:
     """Path and query as a node sees them: without the parameters that are meant for the edge."""
     path, mark, query = target.partition(b"?")
-    if not mark or not any(part.partition(b"=")[0] in own for part in query.split(b"&")):
+    if not mark:
         return target
-    kept = [part for part in query.split(b"&") if part.partition(b"=")[0] not in own]
+    parts = query.split(b"&")
+    kept = [part for part in parts if not _is_for_edge(part)]
+    if len(kept) == len(parts):
+        return target
     return path + mark + b"&".join(kept) if kept else path
+
+
+def _is_for_edge(parameter: bytes) -> bool:
+    name = parameter.partition(b"=")[0]
+    return name in OWN_PARAMETERS or (b"%" in name and unquote_to_bytes(name) in OWN_PARAMETERS)

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -113,9 +114,14 @@ def with_key(fields: Fields, key: SessionKey, old: str, new: str) -> Fields:
     if key.source is KeySource.HEADER:
         return [(field, after if field == name and value == before else value) for field, value in fields]
     if key.source is KeySource.COOKIE:
-        pair, other = name + b"=" + before, name + b"=" + after
+        pair = re.compile(rb"(?:^|(?<=;)) *" + re.escape(name) + rb" *= *(" + re.escape(before) + rb") *(?=;|$)")
         return [
-            (field, value.replace(pair, other, 1) if field in (b"cookie", b"set-cookie") else value)
+            (field, _put(pair, after, value) if field in (b"cookie", b"set-cookie") else value)
             for field, value in fields
         ]  # fmt: skip
     return fields
+
+
+def _put(pair: re.Pattern[bytes], after: bytes, value: bytes) -> bytes:
+    found = pair.search(value)
+    return value if found is None else value[: found.start(1)] + after + value[found.end(1) :]

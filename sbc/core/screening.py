@@ -1,28 +1,18 @@
 """Judge a hello before a dialog exists: what is malformed, who asks, which session is meant, what a node may see."""
 
 import re
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, unquote
 
+from sbc.core import forwarding
+from sbc.core.forwarding import check_fields
+from sbc.core.keys import LONGEST_KEY, route_key
 from sbc.model.errors import Refusal
+from sbc.model.http import Request
 from sbc.model.ids import PrincipalId
 from sbc.model.policy import Limits
-from sbc.model.route import Claims, Hello, KeySource, Route, SessionKey
+from sbc.model.route import Claims, Hello, Route, SessionKey
 
 LONGEST_TARGET = 8 * 1024
-LONGEST_KEY = 256
-
-OWN_PARAMETERS = frozenset({"session", "received", "access_token"})
-"""Query parameters by which a browser, which cannot set headers, speaks to the edge; no node sees them."""
-
-HOP_BY_HOP = frozenset({
-    "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer",
-    "transfer-encoding", "upgrade", "content-length", "http2-settings",
-})  # fmt: skip
-"""RFC 9110 section 7.6.1, and what goes with it."""
-
-FORWARDED = frozenset({"forwarded", "x-real-ip"})
-
-
 _PLAIN = re.compile(r"(?:/(?!\.)[A-Za-z0-9\-._~!$&'()*+,;=:@]*)+(?:\?[!\"$-~]*)?")
 """Most targets: a path in which nothing is encoded, no segment begins with a dot, and any query."""
 
@@ -43,19 +33,18 @@ def check_target(target: str) -> None:
         raise Refusal(400, "bad_target", "dot segments are not taken in a path")
 
 
+def as_request(hello: Hello) -> Request:
+    """A hello as a request is seen, by whatever judges both."""
+    fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in hello.headers]
+    return Request(b"GET", hello.target.encode("latin-1"), hello.host.encode("latin-1"), fields, client=hello.client,
+                   secure=hello.secure, listener=hello.listener, via=hello.via)
+
+
 def check_head(hello: Hello, octets: int, limits: Limits) -> None:
     """Hold a head against the limits of its policy, and against names that look like ours. Raises Refusal."""
     if octets > limits.head:
         raise Refusal(431, "head_too_large", f"at most {limits.head} bytes of request head")
-    if len(hello.headers) > limits.headers:
-        raise Refusal(431, "too_many_headers", f"at most {limits.headers} header fields")
-    for name, _ in hello.headers:
-        if "_" in name and _is_own(name.replace("_", "-")):
-            raise Refusal(400, "header_look_alike", "a header that looks like one of the edge's")
-
-
-def _is_own(name: str) -> bool:
-    return name.startswith(("session-", "x-forwarded-")) or name in FORWARDED
+    check_fields(as_request(hello).fields, limits.headers)
 
 
 def claims(hello: Hello, route: Route) -> Claims:
@@ -66,7 +55,7 @@ def claims(hello: Hello, route: Route) -> Claims:
         principal=PrincipalId(f"address:{hello.client}"),
         token=token or None,
         received=_count(hello.header("session-received"), parameters.get("received")),
-        key=_key(hello, route.session, parameters),
+        key=_key(hello, route.session),
     )
 
 
@@ -79,58 +68,21 @@ def _count(header: str | None, parameter: str | None) -> int | None:
     return int(text)
 
 
-def _key(hello: Hello, key: SessionKey, parameters: dict[str, str]) -> str | None:
-    found: str | None = None
-    match key.source:
-        case KeySource.NONE | KeySource.BODY | KeySource.CLAIM:
-            return None
-        case KeySource.HEADER:
-            found = hello.header(key.name.lower())
-        case KeySource.QUERY:
-            found = parameters.get(key.name)
-        case KeySource.COOKIE:
-            found = _cookie(hello, key.name)
-        case KeySource.PATH:
-            segments = hello.path.strip("/").split("/")
-            found = segments[int(key.name)] if int(key.name) < len(segments) else None
+def _key(hello: Hello, key: SessionKey) -> str | None:
+    found = route_key(as_request(hello), key, None)
     if found is not None and len(found) > LONGEST_KEY:
         raise Refusal(400, "session_key", f"a session key has at most {LONGEST_KEY} characters")
-    return found or None
-
-
-def _cookie(hello: Hello, name: str) -> str | None:
-    for pair in (hello.header("cookie") or "").split(";"):
-        key, _, value = pair.strip().partition("=")
-        if key == name:
-            return value
-    return None
+    return found
 
 
 def node_target(hello: Hello) -> str:
     """Path and query as a node sees them."""
-    path, mark, query = hello.target.partition("?")
-    if not any(part.partition("=")[0] in OWN_PARAMETERS for part in query.split("&")):
-        return hello.target
-    kept = [part for part in query.split("&") if part.partition("=")[0] not in OWN_PARAMETERS]
-    return path + mark + "&".join(kept) if kept else path
+    return forwarding.node_target(hello.target.encode("latin-1")).decode("latin-1")
 
 
 def node_headers(hello: Hello) -> list[tuple[str, str]]:
     """The client's headers as a node sees them: none that is meant for the edge, and the truth about the client."""
-    named = {
-        token.strip().lower() for name, value in hello.headers if name == "connection" for token in value.split(",")
-    }
-    dropped = HOP_BY_HOP | FORWARDED | (named - {"host"})
-    kept = [
-        (name, value) for name, value in hello.headers
-        if name not in dropped and not name.startswith(("session-", "x-forwarded-", "sec-websocket-"))
-    ]  # fmt: skip
-    scheme = "https" if hello.secure else "http"
-    address = f'"[{hello.client}]"' if ":" in hello.client else hello.client
-    kept.append(("Forwarded", f"for={address};proto={scheme};host={_quoted(hello.host)}"))  # RFC 7239 section 4
-    kept += [("X-Forwarded-For", hello.client), ("X-Forwarded-Proto", scheme), ("X-Forwarded-Host", hello.host)]
-    return kept
-
-
-def _quoted(host: str) -> str:
-    return f'"{quote(host, safe=":[].-_~")}"' if ":" in host else host
+    # Each leg has a handshake of its own, which leaves the host to us.
+    fields = [(b"host", hello.host.encode("latin-1")), *forwarding.node_fields(as_request(hello))]
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields
+            if not name.startswith(b"sec-websocket-")]  # fmt: skip

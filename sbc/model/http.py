@@ -37,6 +37,8 @@ class Request:
     """The client's address, without its port."""
     secure: bool = False
     listener: str = ""
+    via: tuple[str, ...] = ()
+    """The trusted proxies between the client and the edge, the nearest last."""
 
     @property
     def path(self) -> bytes:

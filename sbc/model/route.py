@@ -25,8 +25,8 @@ class KeySource(Enum):
 class SessionKey:
     source: KeySource = KeySource.NONE
     name: str = ""
-    """The header (in lower case), cookie, query parameter or claim; for PATH the number of the segment, from 0; for BODY
-    the field's dotted path."""
+    """The header (in lower case), cookie, query parameter or claim; for PATH the number of the segment, from 0; for
+    BODY the field's dotted path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ class Hello:
     """In the order sent, names in lower case, values latin-1."""
     secure: bool = False
     listener: str = ""
+    via: tuple[str, ...] = ()
+    """The trusted proxies between the client and the edge, the nearest last."""
 
     @property
     def path(self) -> str:

@@ -24,6 +24,8 @@ class Rules:
     seal: Seal
     head: tuple[int, int, float]
     """What holds for a hello before its route is known: bytes, fields, seconds; the widest of all policies."""
+    hops: Mapping[str, int]
+    """How many proxies are trusted that stand before a listener, by its name."""
 
     def protocol_of(self, route: Route) -> Protocol:
         return self.protocols[route_name(route)]
@@ -39,7 +41,8 @@ def rules(config: Config, seal: Seal) -> Rules:
         max(limit.head_timeout for limit in limits),
     )  # fmt: skip
     protocols = {route_name(route): make_protocol(route, config.agents[route.agent]) for route in config.routes}
-    return Rules(Routes(config.routes), config.agents, config.policies, protocols, seal, head)
+    hops = {listener.name: listener.trusted_hops for listener in config.listeners}
+    return Rules(Routes(config.routes), config.agents, config.policies, protocols, seal, head, hops)
 
 
 def route_name(route: Route) -> str:

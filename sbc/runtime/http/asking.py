@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from sbc.core.exchange import Stage
-from sbc.model.errors import Refusal
+from sbc.core.forwarding import node_trailers
+from sbc.model.errors import Outcome, Refusal
 from sbc.model.http import Fields, Request
 from sbc.model.node import Node
 from sbc.model.policy import Policy
@@ -61,6 +62,9 @@ class Asking(ABC):
         if self.stage is Stage.ANSWERED:
             return
         upload, bound = self.upload, self.policy.limits.journal
+        if upload.octets + len(data) > self.policy.limits.body:
+            self.refuse(self.too_long())
+            return
         if self.node is not None and not (self.keep and upload.octets + len(data) <= bound):
             upload.count(data)
         else:
@@ -72,7 +76,14 @@ class Asking(ABC):
         elif self._then is None and self.client is not None and upload.octets > bound:
             self.client.pause()
 
+    def too_long(self) -> Refusal:
+        """Why a body is not taken any further."""
+        outcome = Outcome.NOT_SENT if self.stage is Stage.WAITING else Outcome.UNKNOWN
+        most = self.policy.limits.body
+        return Refusal(413, "body_too_large", f"at most {most} bytes of body are taken here", outcome=outcome)
+
     def body_ended(self, trailers: Fields) -> None:
+        trailers = node_trailers(trailers)
         self.upload.end(trailers)
         then, self._then = self._then, None
         if self.stage is Stage.ANSWERED:
@@ -88,7 +99,7 @@ class Asking(ABC):
 
     @abstractmethod
     def refuse(self, refusal: Refusal) -> None:
-        """Nothing was sent to a node: say why not."""
+        """Say why the request is not served; an answer that has begun is broken off."""
 
     @property
     @abstractmethod

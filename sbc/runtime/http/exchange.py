@@ -5,7 +5,7 @@ a node is lost is decided in core/exchange.py; where the request goes next, by i
 """
 
 from sbc.core.exchange import Fate, Stage, fate
-from sbc.core.forwarding import client_fields
+from sbc.core.forwarding import client_fields, client_trailers
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request, Response
 from sbc.model.streams import Answerer, ClientStream
@@ -168,7 +168,7 @@ class Exchange(Asking):
         return bytes(body)
 
     def answer_ended(self, trailers: Fields) -> None:
-        answer = self.answer
+        answer, trailers = self.answer, client_trailers(trailers, self.policy.hidden)
         if answer.form is Form.WHOLE and answer.body is not None:
             self._respond_whole(bytes(answer.body))
         elif answer.form is Form.REST:
@@ -264,9 +264,11 @@ class Exchange(Asking):
         self.over()
 
     def refuse(self, refusal: Refusal) -> None:
-        """Nothing was sent to a node: say why not."""
+        """Say why the request is not served; an answer that has begun is broken off."""
         client = self.client
-        if client is not None and self.stage is not Stage.ANSWERED:
+        if client is not None and self.begun:
+            client.abort()
+        elif client is not None and self.stage is not Stage.ANSWERED:
             response, body = refused(refusal, self.reading)
             client.respond(response, end=not body)
             if body:

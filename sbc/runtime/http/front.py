@@ -11,6 +11,7 @@ from sbc.core import seating
 from sbc.core.dialog import Dialog
 from sbc.core.forwarding import check_fields
 from sbc.core.keys import may_be_minted, route_key
+from sbc.core.provenance import trace
 from sbc.model.binding import Binding
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import EndOrdered, Reattached
@@ -84,6 +85,7 @@ class RequestFront:
         request, rules = exchange.request, self._host.rules
         if self._host.stopping:
             raise Refusal(503, "stopping", "this edge is being stopped", retry_after=1)
+        trace(request, rules.hops.get(request.listener, 0))
         path = request.path.decode("latin-1")
         route = rules.routes.find(request.authority.decode("latin-1"), path)
         if route is None:
@@ -91,7 +93,9 @@ class RequestFront:
         policy = exchange.policy = rules.policy_of(route)
         if octets > policy.limits.head:
             raise Refusal(431, "head_too_large", f"at most {policy.limits.head} bytes of request head")
-        check_fields(request, policy.limits.headers)
+        check_fields(request.fields, policy.limits.headers)
+        if request.length is not None and request.length > policy.limits.body:
+            raise exchange.too_long()
         protocol = rules.protocol_of(route)
         principal = PrincipalId(f"address:{request.client}")
         asked = Asked(exchange, route, rules.agents[route.agent], principal)

@@ -7,10 +7,7 @@ from sbc.model.commands import OpenLeg
 from sbc.model.http import Fields, Request
 from sbc.model.leg import Role
 from sbc.model.node import Node
-from sbc.runtime.opening import resume_header
-
-OWN_PARAMETERS = frozenset({b"session", b"received", b"access_token"})
-"""Query parameters by which a browser, which cannot set headers, speaks to the edge; no node sees them."""
+from sbc.runtime.websocket.opening import resume_header
 
 
 class Place:
@@ -52,6 +49,6 @@ def _session_fields(dialog: Dialog, epoch: int, role: Role) -> Fields:
 def outgoing(request: Request, own: Fields) -> Request:
     """A client's request as a node is to see it. own: the edge's own fields."""
     return Request(
-        method=request.method, target=node_target(request.target, OWN_PARAMETERS), authority=request.authority,
+        method=request.method, target=node_target(request.target), authority=request.authority,
         fields=node_fields(request) + own, bodied=request.bodied, length=request.length,
     )  # fmt: skip
