@@ -11,13 +11,15 @@ from sbc.wire.http1 import is_token, proper_authority
 
 _LONGEST_NUMBER = 18
 """Digits of a length: none that a 64-bit reader would take for another."""
-_OWN = frozenset({b"host", b"content-length", b"expect", b"cookie"})
+_SPECIAL = frozenset({
+    b":method", b":scheme", b":authority", b":path", b":protocol", b"host", b"content-length", b"expect", b"cookie",
+})  # fmt: skip
 """Fields that stand elsewhere in a Request, or otherwise."""
 
 
 def octets_of(fields: Fields) -> int:
     """The size of a head, as HTTP/1.1 would have it, in bytes."""
-    return sum([len(name) + len(value) + 4 for name, value in fields])
+    return 4 * len(fields) + sum([len(name) + len(value) for name, value in fields])
 
 
 def read_request(fields: Fields, end: bool) -> tuple[Request, bool]:
@@ -25,26 +27,23 @@ def read_request(fields: Fields, end: bool) -> tuple[Request, bool]:
 
     Raises Refusal.
     """
-    pseudo: dict[bytes, bytes] = {}
     special: dict[bytes, bytes] = {}
     kept: Fields = []
     for field in fields:
-        name, value = field
-        if name.startswith(b":"):
-            pseudo[name] = value
-        elif name not in _OWN:
+        name = field[0]
+        if name not in _SPECIAL:
             kept.append(field)
         elif name not in special:
-            special[name] = value
+            special[name] = field[1]
         elif name == b"cookie":  # RFC 9113 section 8.2.3: crumbs of one cookie
-            special[name] += b"; " + value
+            special[name] += b"; " + field[1]
         else:
             raise Refusal(400, "duplicate_header", f"more than one {name.decode()} header")
     if b"cookie" in special:
         kept.append((b"cookie", special[b"cookie"]))
-    request = Request(pseudo[b":method"], pseudo.get(b":path", b""), _authority(pseudo, special), kept,
-                      bodied=not end, protocol=pseudo.get(b":protocol"), version="2")
-    _aim(request, pseudo.get(b":scheme", b""))
+    request = Request(special[b":method"], special.get(b":path", b""), _authority(special), kept,
+                      bodied=not end, protocol=special.get(b":protocol"), version="2")
+    _aim(request, special.get(b":scheme", b""))
     if (length := special.get(b"content-length")) is not None:
         if not length.isdigit() or len(length) > _LONGEST_NUMBER:
             raise _malformed("not a proper length")
@@ -52,10 +51,10 @@ def read_request(fields: Fields, end: bool) -> tuple[Request, bool]:
     return request, _expects(special) and request.bodied
 
 
-def _authority(pseudo: dict[bytes, bytes], special: dict[bytes, bytes]) -> bytes:
+def _authority(special: dict[bytes, bytes]) -> bytes:
     # RFC 9113 section 8.3.1: Host is what a gateway made :authority of, so they are the same.
     host = special.get(b"host")
-    authority = pseudo.get(b":authority", host)
+    authority = special.get(b":authority", host)
     if authority is None or not proper_authority(authority):
         raise Refusal(400, "bad_host", "exactly one proper :authority is needed")
     if host is not None and host.lower() != authority.lower():
