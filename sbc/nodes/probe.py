@@ -86,7 +86,7 @@ async def _set_within(event: asyncio.Event, wait: float) -> bool:
         async with asyncio.timeout(wait):
             await event.wait()
     except TimeoutError:
-        return False
+        return event.is_set()  # it may have been set in the moment in which the time was up
     return True
 
 
