@@ -32,8 +32,6 @@ WRITE_OCTETS = 256 * 1024
 """How much is taken from the engine at a time."""
 LINGER = 1.0
 """How long a client may go on with a request that was answered already, in seconds."""
-PARTING = 1.0
-"""How long a client has to read the last words, in seconds."""
 REFUSED_GLITCHES = 2
 """What a request counts that is refused for its form (budget.py)."""
 
@@ -219,7 +217,7 @@ class Http2Connection(asyncio.Protocol):
         self._state = State.GONE
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(PARTING, self._transport.abort)
+        self._timer = self._loop.call_later(self._times.parting, self._transport.abort)
         self._transport.pause_reading()
         self._transport.write_eof()
 

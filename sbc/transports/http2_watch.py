@@ -23,6 +23,8 @@ class Times:
     """One without streams is left after so long."""
     stall: float = 30.0
     """How long a client may take (nearly) nothing of a stream, or nothing at all of the connection."""
+    parting: float = 1.0
+    """How long it has to read the last words."""
 
 
 class Due(Enum):

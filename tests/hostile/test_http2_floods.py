@@ -18,7 +18,7 @@ DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION
 END_STREAM, END_HEADERS = 1, 4
 HEAD = Encoder().encode([(b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"edge.test"), (b":path", b"/x")])
 OPEN = PREFACE + frame(SETTINGS, 0, 0)
-PATIENT = Times(stall=1.0, look=0.2)
+PATIENT = Times(stall=1.0, look=0.2, parting=0.1)
 
 
 def request(stream: int, *, end: bool = True, block: bytes = HEAD) -> bytes:
