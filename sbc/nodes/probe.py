@@ -8,6 +8,7 @@ most `every + fall * timeout` seconds.
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from yarl import URL
@@ -15,6 +16,9 @@ from yarl import URL
 from sbc.model.ids import NodeId
 from sbc.model.interfaces import ProbeResult, Spawn
 from sbc.model.node import Node, Probe
+from sbc.model.streams import Reach
+from sbc.nodes.address import Speech, address_of
+from sbc.nodes.probe_http2 import ask_over_http2
 
 _SCHEMES = {"ws": "http", "wss": "https"}
 
@@ -22,8 +26,10 @@ _SCHEMES = {"ws": "http", "wss": "https"}
 class Prober:
     """Probes every node it watches, each on its own clock."""
 
-    def __init__(self, report: ProbeResult, spawn: Spawn) -> None:
+    def __init__(self, report: ProbeResult, spawn: Spawn, reach: Reach) -> None:
+        """reach: the way to nodes that speak HTTP/2 and nothing else."""
         self._report = report
+        self._reach = reach
         self._spawn = spawn
         self._stops: dict[NodeId, asyncio.Event] = {}
         self._session: ClientSession | None = None
@@ -34,7 +40,7 @@ class Prober:
         if self._session is None:
             self._session = _open_session()
         stop = self._stops[node.id] = asyncio.Event()
-        self._spawn(f"probe {node.id}", self._probe_until(stop, node.id, probe, probe_url(node, probe), self._session))
+        self._spawn(f"probe {node.id}", self._probe_until(stop, node.id, probe, self._question(node, probe)))
 
     def unwatch(self, node: NodeId) -> None:
         """Probe a node no more; nothing is reported of it from here on."""
@@ -50,13 +56,21 @@ class Prober:
         if session is not None:
             await session.close()
 
-    async def _probe_until(self, stop: asyncio.Event, node: NodeId, probe: Probe, url: URL,
-                           session: ClientSession) -> None:
+    def _question(self, node: Node, probe: Probe) -> Callable[[], Awaitable[str | None]]:
+        """How a node is asked whether it lives."""
+        if address_of(node.url).speech is Speech.HTTP2:
+            return lambda: ask_over_http2(self._reach, node, probe)
+        assert self._session is not None
+        session, url = self._session, probe_url(node, probe)
+        return lambda: _ask(session, url, probe)
+
+    async def _probe_until(self, stop: asyncio.Event, node: NodeId, probe: Probe,
+                           ask: Callable[[], Awaitable[str | None]]) -> None:
         failed = 0
         wait = random.uniform(0, probe.every)  # so that the probes of many nodes spread out
         while not await _set_within(stop, wait):
             began = time.monotonic()
-            fault = await _ask(session, url, probe)
+            fault = await ask()
             round_trip = time.monotonic() - began
             if stop.is_set():
                 return

@@ -11,6 +11,7 @@ from sbc.model.ids import NodeId, PoolName, node_id
 from sbc.model.interfaces import Spawn, Trunk
 from sbc.model.manifest import Continuity
 from sbc.model.node import Node, Probe
+from sbc.model.streams import Reach
 from sbc.nodes.probe import Prober
 from sbc.telemetry.metrics import Metrics
 
@@ -40,13 +41,14 @@ class Fleet:
     """Implements TrunkListener for the trunk door, and Signals for the sessions."""
 
     def __init__(
-        self, roster: Roster, metrics: Metrics, spawn: Spawn, announce: Announce, now: Callable[[], float]
+        self, roster: Roster, metrics: Metrics, spawn: Spawn, announce: Announce, now: Callable[[], float],
+        reach: Reach,
     ) -> None:
         self._roster = roster
         self._metrics = metrics
         self._announce = announce
         self._now = now
-        self._prober = Prober(self._probed, spawn)
+        self._prober = Prober(self._probed, spawn, reach)
         self._trunks: dict[NodeId, Trunk] = {}
         self._silence: dict[NodeId, float] = {}
         self._probes: dict[PoolName, Probe | None] = {}

@@ -9,7 +9,7 @@ from sbc.core.roster import Roster
 from sbc.core.seal import Seal
 from sbc.model.ids import NodeId, SessionId
 from sbc.model.interfaces import Spawn, Store
-from sbc.model.streams import Reach
+from sbc.nodes.pool import Pool
 from sbc.runtime.burst import Burst
 from sbc.runtime.clerk import Office
 from sbc.runtime.pace import Pace
@@ -40,7 +40,8 @@ class House:
     office: Office
     roster: Roster
     signals: Signals
-    reach: Reach
+    pool: Pool
+    """The way to nodes."""
     seal: Seal
     pace: Pace
     burst: Burst

@@ -10,7 +10,9 @@ import pytest
 
 from sbc.model.ids import PoolName, node_id
 from sbc.model.node import Node, Probe
+from sbc.nodes.pool import Pool
 from sbc.nodes.probe import Prober, probe_url
+from tests.nodes.h2_node import h2_node, on_request
 from tests.support.wait import wait_until
 
 A = node_id("p", "a")
@@ -26,7 +28,8 @@ class Watching:
     def __init__(self) -> None:
         self.tasks: list[asyncio.Task[None]] = []
         self.reports: list[tuple[str, bool, str, float, float]] = []
-        self.prober = Prober(self.report, self.spawn)
+        self.pool = Pool(self.spawn)
+        self.prober = Prober(self.report, self.spawn, self.pool)
 
     def spawn(self, name: str, work: Awaitable[None]) -> None:
         self.tasks.append(asyncio.create_task(work, name=name))  # type: ignore[arg-type]
@@ -102,6 +105,22 @@ async def test_what_counts_as_life(watching: Watching, answer: bytes, path: str 
         [(_, lives, why, _, _)] = await watching.seen(1)
         assert lives is alive
         assert why == reason if reason is not None else why
+
+
+@pytest.mark.parametrize(("status", "path", "alive"), [(200, "/healthz", True), (503, "/healthz", False),
+                                                       (503, None, True)])
+async def test_a_node_that_speaks_http2_alone(watching: Watching, status: int, path: str | None, alive: bool) -> None:
+    async with h2_node(on_request(lambda peer, stream: peer.answer(stream, status))) as other:
+        watching.prober.watch(other.node, Probe(path=path, every=0.02, timeout=5))
+        for _, lives, why, _, _ in await watching.seen(2):
+            assert (lives, why) == (alive, "" if alive else f"HTTP {status}")
+
+
+async def test_a_node_that_speaks_http2_alone_and_hangs(watching: Watching) -> None:
+    async with h2_node(on_request(lambda _peer, _stream: None)) as other:
+        watching.prober.watch(other.node, Probe(every=0.02, timeout=0.2))
+        [(_, lives, why, _, _)] = await watching.seen(1)
+        assert (lives, why) == (False, "no answer in 0.2 s")
 
 
 async def test_a_node_that_hangs_is_found_within_the_time_promised(watching: Watching) -> None:

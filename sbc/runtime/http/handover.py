@@ -63,7 +63,7 @@ class Handover:
         sent = outgoing(request, self._place.fields(number))
         sent.bodied, sent.length = bool(body), len(body) if body else None
         self._asked = _Asked(lambda response, answer: self._answered(request, number, response, answer), self._failed)
-        self._asked.stream = stream = self._session.house.reach.open(self._place.node, sent, self._asked)
+        self._asked.stream = stream = self._session.house.pool.open(self._place.node, sent, self._asked)
         if body:
             stream.send(body)
             stream.finish([])

@@ -26,7 +26,7 @@ TRIES = 3
 class Single:
     """The home of one exchange. Implements Home."""
 
-    __slots__ = ("_exchange", "_house", "_manifest", "_node", "_session", "_tried", "conversation")
+    __slots__ = ("_epoch", "_exchange", "_house", "_manifest", "_node", "_session", "_tried", "conversation")
 
     def __init__(self, house: House, manifest: Manifest, exchange: Exchange, conversation: Conversation) -> None:
         self._house = house
@@ -34,7 +34,9 @@ class Single:
         self._exchange = exchange
         self._session = SessionId(secrets.token_hex(16))
         self._node: Node | None = None
+        self._epoch = 0
         self._tried: set[NodeId] = set()
+        """Nodes that failed in a row: one that says something is worth trying all of them again after it."""
         self.conversation = conversation
         exchange.home = self
         exchange.reading.joins(conversation)
@@ -55,23 +57,24 @@ class Single:
     def _send(self, node: Node) -> bool:
         exchange = self._exchange
         exchange.number = 1
+        self._epoch += 1
         reading = exchange.reading
         exchange.keep = reading.safe
         if not exchange.begun:
             request = reading.outgoing(outgoing(exchange.request, self._fields()), self.conversation)
-            exchange.send(self._house.reach, node, request)
+            exchange.send(self._house.pool, node, request)
             return True
         wanted = reading.resume(exchange.answer.last_id)
         if wanted is None:
             return False
         request = reading.outgoing(outgoing(wanted[0], self._fields()), self.conversation)
-        exchange.ask_for_rest(self._house.reach, node, request, wanted[1])
+        exchange.ask_for_rest(self._house.pool, node, request, wanted[1])
         return True
 
     def _fields(self) -> Fields:
         manifest = self._manifest
         return [
-            (b"session-id", self._session.encode()), (b"session-epoch", b"%d" % (len(self._tried) + 1)),
+            (b"session-id", self._session.encode()), (b"session-epoch", b"%d" % self._epoch),
             (b"session-class", manifest.continuity.value.encode()), (b"session-agent", manifest.agent.encode()),
             (b"session-role", b"owner"), (b"session-message", b"1"),
         ]  # fmt: skip
@@ -99,6 +102,7 @@ class Single:
         """There is no session to learn anything."""
 
     def deliver(self, exchange: Exchange, message: bytes) -> bytes:
+        self._tried.clear()
         return message
 
     def broken(self, exchange: Exchange, loss: Loss) -> None:

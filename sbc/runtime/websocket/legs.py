@@ -12,9 +12,10 @@ from sbc.model.leg import Role
 from sbc.model.manifest import Continuity
 from sbc.model.policy import Policy
 from sbc.nodes.link import Approach, Failed, Opened
+from sbc.nodes.tunnel import Tunnel
 from sbc.runtime.house import House
-from sbc.runtime.websocket.opening import Opening, dial
 from sbc.runtime.pace import waited_for
+from sbc.runtime.websocket.opening import Opening, dial
 from sbc.wire.link import Link, LinkOwner, Pause
 
 
@@ -36,7 +37,7 @@ class Legs:
 
     def __init__(self, session: Owner, opened: Opening) -> None:
         self._session = session
-        self._seats: dict[int, Approach | Link] = {}
+        self._seats: dict[int, Approach | Tunnel | Link] = {}
         self.opened = opened
         self.serving = 0
         """The seat whose link carries the session; 0: none."""
@@ -65,9 +66,10 @@ class Legs:
             session.tell(LegRefused(order.seat, 0, "node gone"))
             return
         wanted = dial(order, standing.node, self.opened, session.dialog.session, session.dialog.manifest)
-        approach = Approach(wanted, session, order.seat, lambda outcome: self._arrived(order, outcome))
-        self._seats[order.seat] = approach
-        session.house.spawn("open leg", approach.run())
+        pool = session.house.pool
+        self._seats[order.seat] = pool.approach(
+            standing.node, wanted, session, order.seat, lambda outcome: self._arrived(order, outcome)
+        )
 
     def _arrived(self, order: OpenLeg, outcome: Opened | Failed) -> None:
         session = self._session
