@@ -23,45 +23,14 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
-from hpack import Encoder
 
 from sbc.model.http import Fields
 from sbc.wire.http2.engine import HIGH_WATER_BYTES, LOW_WATER_BYTES, NO_LIMIT, EngineOwner, H2Error, Role, Terms
 from sbc.wire.http2.goaway import ANY_STREAM, GoawaySieve, goaway_frame
+from sbc.wire.http2.h2_parts import Outbox, SmallEncoder, well_formed
 
 _PREFACE_OCTETS: Final = 24
 _DEFAULT_WINDOW: Final = 65535
-_LARGEST_TABLE: Final = 4096
-_NAME = re.compile(rb":?[!#$%&'*+.^_`|~0-9a-z-]+")
-_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
-
-
-class _Encoder(Encoder):
-    """RFC 7541 section 4.2: the other side says how large a table may be, not how large it has to be."""
-
-    @property
-    def header_table_size(self) -> int:
-        return int(self.header_table.maxsize)
-
-    @header_table_size.setter
-    def header_table_size(self, octets: int) -> None:
-        self.header_table.maxsize = min(octets, _LARGEST_TABLE)
-        if self.header_table.resized:
-            self.table_size_changes.append(self.header_table.maxsize)
-
-
-class _Stream:
-    """What is queued on a stream, and which directions of it are complete."""
-
-    __slots__ = ("finishing", "queue", "received", "sent", "slow", "trailers")
-
-    def __init__(self) -> None:
-        self.queue = bytearray()
-        self.finishing = False
-        self.trailers: Fields = []
-        self.sent = False
-        self.received = False
-        self.slow = False
 
 
 class HyperEngine:
@@ -74,7 +43,7 @@ class HyperEngine:
         self.greeted = False
         self._server = server
         self._owner = owner
-        self._streams: dict[int, _Stream] = {}
+        self._streams: dict[int, Outbox] = {}
         self._closed: list[tuple[int, int]] = []
         """Streams that are over, and their code: not told yet."""
         self._out = bytearray()
@@ -91,7 +60,7 @@ class HyperEngine:
         self._connection = H2Connection(H2Configuration(
             client_side=not server, header_encoding=None, validate_outbound_headers=False,
             normalize_outbound_headers=False, normalize_inbound_headers=False))
-        self._connection.encoder = _Encoder()
+        self._connection.encoder = SmallEncoder()
         self._begin(terms)
 
     def _begin(self, terms: Terms) -> None:
@@ -160,7 +129,7 @@ class HyperEngine:
                 stream.slow = False
                 self._owner.ready(key)
 
-    def _send_frame(self, key: int, stream: _Stream) -> bool:
+    def _send_frame(self, key: int, stream: Outbox) -> bool:
         """Send the next frame of a stream, if it may be sent; whether there is more to try."""
         if key not in self._streams:
             return False
@@ -180,12 +149,12 @@ class HyperEngine:
             self._sent(key, stream)
         return False
 
-    def _sent(self, key: int, stream: _Stream) -> None:
+    def _sent(self, key: int, stream: Outbox) -> None:
         stream.finishing = False
         stream.sent = True
         self._settle(key, stream)
 
-    def _settle(self, key: int, stream: _Stream) -> None:
+    def _settle(self, key: int, stream: Outbox) -> None:
         """A stream that is complete in both directions is over."""
         if stream.sent and stream.received and self._streams.pop(key, None) is not None:
             self._closed.append((key, H2Error.NO_ERROR))
@@ -240,15 +209,15 @@ class HyperEngine:
                 self._connection.reset_stream(key, H2Error.REFUSED_STREAM)
                 return
             self._last = key
-            self._streams[key] = _Stream()
+            self._streams[key] = Outbox()
         if self._sound(key, fields):
             self._owner.head(key, fields, end)
             if end:
                 self._received(key)
 
     def _sound(self, key: int, fields: Fields) -> bool:
-        """Whether names and values are such as HTTP/1.1 can carry, too (RFC 9110 section 5); if not, a reset."""
-        if all(_NAME.fullmatch(name) and _VALUE.fullmatch(value) for name, value in fields):
+        """Whether a head can be told; if not, its stream is reset."""
+        if well_formed(fields):
             return True
         self.reset(key, H2Error.PROTOCOL_ERROR)
         return False
@@ -278,7 +247,7 @@ class HyperEngine:
             self._connection.send_headers(key, fields, end_stream=end)
         except ProtocolError:  # there are no more ids, or no more streams at a time
             return 0
-        stream = self._streams[key] = _Stream()
+        stream = self._streams[key] = Outbox()
         stream.sent = end
         return key
 
