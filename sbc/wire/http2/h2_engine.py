@@ -4,7 +4,6 @@ h2 keeps nothing that its windows do not let out, so the queues are here. It als
 the end of everything (python-hyper/h2#1181): those frames are therefore written and read here, past h2.
 """
 
-import re
 from contextlib import suppress
 from typing import Final
 
