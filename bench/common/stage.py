@@ -5,8 +5,8 @@ import resource
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,25 +14,27 @@ from bench.common import proxies
 from bench.common.certificate import Certificate, issue
 from bench.common.machine import Neighbours, command, machine, versions
 from bench.common.processes import LOAD_CORES, BenchError, Child, Worker, raise_file_limit
-from bench.common.proxies import Proxy
+from bench.common.proxies import Kind, Proxy
 from bench.common.tables import save
 
 # uvloop allocates 256 KiB at each TLS read; these two together keep malloc from giving them back each time.
 _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "16777216"}
 _NOISY = 0.15
 Running = TypeVar("Running", bound=Child)
+Set = TypeVar("Set")
 
 
-class Stage:
-    """What a bench plays with."""
+class Scene:
+    """What every bench plays with."""
+
+    kinds: Mapping[str, Kind] = proxies.KINDS
+    nodes: Sequence[int] = ()
+    """Ports of the nodes behind the proxies."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder = folder
         self.certificate: Certificate = issue(folder)
         self._stack = stack
-        self.echo = self.worker("echo", "bench.echo")
-        self.node_port = int(self.echo.answer()["port"])
-        self.load = self.worker("load", "bench.load")
 
     def worker(self, name: str, module: str, *arguments: str, cores: frozenset[int] = LOAD_CORES) -> Worker:
         """Start a module of bench/ that talks JSON."""
@@ -54,10 +56,21 @@ class Stage:
     def start_one(self, name: str, instance: str = "") -> Proxy | None:
         """Start a proxy, or say why not. `instance` tells apart two of the same name."""
         try:
-            return self.keep(proxies.start(name, self.folder / instance, self.node_port, self.certificate))
+            plan = proxies.plan(self.folder / instance / name, self.nodes, self.certificate)
+            return self.keep(Proxy(name, self.kinds[name], plan))
         except BenchError as fault:
             print(f"{name} takes no part: {fault}", file=sys.stderr)
             return None
+
+
+class Stage(Scene):
+    """The stage of the WebSocket benches: an echo node, and a load."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        super().__init__(folder, stack)
+        self.echo = self.worker("echo", "bench.echo")
+        self.nodes = [int(self.echo.answer()["port"])]
+        self.load = self.worker("load", "bench.load")
 
     def open(self, proxy: Proxy, secure: bool, n: int) -> str:
         """Open n sessions through a proxy; the answer is the name of the set."""
@@ -67,30 +80,35 @@ class Stage:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
+def set_up(make: Callable[[Path, ExitStack], Set]) -> Iterator[Set]:
     """A stage in a temporary folder."""
     raise_file_limit()
     with tempfile.TemporaryDirectory(prefix="sbc-bench-") as folder, ExitStack() as stack:
-        yield Stage(Path(folder), stack)
+        yield make(Path(folder), stack)
+
+
+def stage() -> AbstractContextManager[Stage]:
+    """The stage of the WebSocket benches."""
+    return set_up(Stage)
 
 
 def arguments(description: str, more: Callable[[argparse.ArgumentParser], Any], *,
-              peers: bool = True) -> argparse.Namespace:
-    """The options that all benches have, and `more`. peers: whether it is one that compares proxies."""
+              peers: Mapping[str, Kind] | None = proxies.KINDS) -> argparse.Namespace:
+    """The options that all benches have, and `more`. peers: the proxies there are, if it is one that compares some."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="a look: few and short rounds, figures of little worth")
     if peers:
-        parser.add_argument("--only", metavar="NAME[,NAME]", help=f"some of {', '.join(proxies.KINDS)}")
+        parser.add_argument("--only", metavar="NAME[,NAME]", help=f"some of {', '.join(peers)}")
     more(parser)
     return parser.parse_args()
 
 
-def chosen(options: argparse.Namespace, *usual: str) -> list[str]:
+def chosen(options: argparse.Namespace, *usual: str, kinds: Mapping[str, Kind] = proxies.KINDS) -> list[str]:
     """The names of the proxies to take part. Raises BenchError for one that is not known."""
     names = options.only.split(",") if options.only else list(usual)
     for name in names:
-        if name not in proxies.KINDS:
-            raise BenchError(f"{name}: no such proxy; there are {', '.join(proxies.KINDS)}")
+        if name not in kinds:
+            raise BenchError(f"{name}: no such proxy; there are {', '.join(kinds)}")
     return names
 
 
