@@ -14,8 +14,9 @@ from sbc.model.interfaces import Reception
 from sbc.runtime.rules import Rules, rules
 from sbc.runtime.seals import load_seal
 from sbc.tls import Shelf, stock
-from sbc.transports.entrance import protocols
+from sbc.transports.entrance import DoorTerms, protocols
 from sbc.transports.listener import Listener, Security, bind
+from sbc.transports.proxied import Proxies
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,12 @@ def security_of(listener: ListenerConfig) -> Security | None:
         return None
     pairs = tuple((certificate.cert, certificate.key) for certificate in listener.tls.certificates)
     return Security(pairs, listener.tls.min_version, tuple(protocols(frozenset(listener.transports))))
+
+
+def terms_of(listener: ListenerConfig, config: Config) -> DoorTerms:
+    wanted = listener.proxy_protocol
+    proxies = Proxies(wanted == "require", listener.proxy_from) if wanted != "off" else None
+    return DoorTerms(frozenset(listener.transports), config.edge.h2_engine, proxies)
 
 
 def prepare(old: Config, path: str) -> Prepared:
@@ -91,9 +98,9 @@ async def open_doors(
         assert front is not None
         front.shelf = shelf
     for name, listener in listeners.items():
-        listener.transports = frozenset(wanted[name].transports)
+        listener.terms = terms_of(wanted[name], prepared.config)
     for name, sock in prepared.sockets.items():
-        listener = Listener(name, reception, security_of(wanted[name]), frozenset(wanted[name].transports))
+        listener = Listener(name, reception, security_of(wanted[name]), terms_of(wanted[name], prepared.config))
         await listener.start(wanted[name].listen.host, wanted[name].listen.port, sock)
         listeners[name] = listener
     return {"opened": sorted(prepared.sockets), "closed": sorted(set(closed) - set(prepared.sockets))}

@@ -24,7 +24,7 @@ from sbc.runtime.hall import Hall
 from sbc.runtime.house import House
 from sbc.runtime.operations import Events
 from sbc.runtime.pace import Pace
-from sbc.runtime.reload import open_doors, prepare, security_of
+from sbc.runtime.reload import open_doors, prepare, security_of, terms_of
 from sbc.runtime.rules import rules
 from sbc.runtime.seals import load_seal
 from sbc.runtime.sweep import pulse
@@ -70,7 +70,7 @@ class Server:
         roster = Roster()
         self.fleet = Fleet(roster, self.metrics, tasks.spawn, self.announce, loop.time)
         seal = load_seal(config.edge.seal_keys)
-        self._pool = Pool(tasks.spawn)
+        self._pool = Pool(tasks.spawn, config.edge.h2_engine)
         house = House(
             loop=loop, spawn=tasks.spawn, store=store, office=Office(store), roster=roster, signals=self.fleet,
             reach=self._pool, seal=seal, pace=Pace(), burst=Burst(loop), metrics=self.metrics, announce=self.announce,
@@ -115,7 +115,7 @@ class Server:
                 await self._trunk.start_on(sock := bind(where.host, where.port))
                 self.ports["trunk"] = int(sock.getsockname()[1])
         for listener in self.config.listeners:
-            door = Listener(listener.name, self.hall, security_of(listener), frozenset(listener.transports))
+            door = Listener(listener.name, self.hall, security_of(listener), terms_of(listener, self.config))
             sock = self._handed_over(listener.name)
             self.ports[listener.name] = await door.start(listener.listen.host, listener.listen.port, sock)
             self._listeners[listener.name] = door

@@ -5,7 +5,8 @@ first bytes (RFC 9113 section 3.4); all else is HTTP/1.
 """
 
 import asyncio
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import cast
 from weakref import WeakSet
 
 from sbc.model.errors import Refusal
@@ -13,6 +14,7 @@ from sbc.model.interfaces import Reception
 from sbc.model.route import Hello
 from sbc.transports.http1 import Http1Connection
 from sbc.transports.http2 import Http2Connection
+from sbc.transports.proxied import Proxies, address_of
 from sbc.wire.link import Parting
 from sbc.wire.upgrade import refusal
 
@@ -24,6 +26,18 @@ HTTP1 = frozenset({"http1", "websocket"})
 Door = Http1Connection | Http2Connection
 
 
+@dataclass(frozen=True, slots=True)
+class DoorTerms:
+    """What holds for the connections of a listener."""
+
+    transports: frozenset[str]
+    """What is spoken on them."""
+    engine: str = "auto"
+    """What reads and writes HTTP/2 (wire/http2/factory.py)."""
+    proxies: Proxies | None = None
+    """Who may begin with the PROXY protocol; None: it is not spoken."""
+
+
 def protocols(transports: frozenset[str]) -> list[str]:
     """What a listener with these transports offers over TLS, the best first."""
     offers = [("h2", "http2" in transports), ("http/1.1", not HTTP1.isdisjoint(transports))]
@@ -33,16 +47,18 @@ def protocols(transports: frozenset[str]) -> list[str]:
 class Entrance(asyncio.Protocol):
     """One connection, until it is known who takes it."""
 
-    __slots__ = ("_begun", "_doors", "_listener", "_reception", "_secure", "_timer", "_transport", "_transports")
+    __slots__ = ("_begun", "_client", "_doors", "_listener", "_reception", "_secure", "_terms", "_timer", "_transport")
 
     def __init__(
-        self, reception: Reception, listener: str, secure: bool, transports: frozenset[str], doors: "WeakSet[Door]"
+        self, reception: Reception, listener: str, secure: bool, terms: DoorTerms, client: str, doors: "WeakSet[Door]"
     ) -> None:
-        """doors: those that are open; the one that is chosen is put in."""
+        """client: the address that a proxy speaks for; empty: whoever is there. doors: those that are open; the one
+        that is chosen is put in."""
         self._reception = reception
         self._listener = listener
         self._secure = secure
-        self._transports = transports
+        self._terms = terms
+        self._client = client
         self._doors = doors
         self._begun = b""
         self._transport: asyncio.Transport
@@ -50,11 +66,12 @@ class Entrance(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods only
+        self._client = self._client or address_of(transport)
         if not self._reception.arrived():
             self._turn_away(Refusal(503, "connections", "too many connections", retry_after=1))
         elif self._secure:
             self._choose(transport.get_extra_info("ssl_object").selected_alpn_protocol() == "h2")
-        elif "http2" not in self._transports:
+        elif "http2" not in self._terms.transports:
             self._choose(False)
         else:
             patience = self._reception.limits()[2]
@@ -82,15 +99,16 @@ class Entrance(asyncio.Protocol):
 
     def _choose(self, http2: bool) -> None:
         self._stop_timer()
+        transports = self._terms.transports
         door: Door
         if http2:
-            websocket = "websocket" in self._transports
-            door = Http2Connection(self._reception, self._listener, self._secure, websocket, "auto")
-        elif HTTP1.isdisjoint(self._transports):
+            websocket, engine = "websocket" in transports, self._terms.engine
+            door = Http2Connection(self._reception, self._listener, self._secure, self._client, websocket, engine)
+        elif HTTP1.isdisjoint(transports):
             self._refuse(Refusal(505, "version", "HTTP/2 is spoken here"))
             return
         else:
-            door = Http1Connection(self._reception, self._listener, self._secure, self._transports)
+            door = Http1Connection(self._reception, self._listener, self._secure, self._client, transports)
         self._doors.add(door)
         self._transport.set_protocol(door)
         door.connection_made(self._transport)
@@ -102,8 +120,6 @@ class Entrance(asyncio.Protocol):
         self._turn_away(refused)
 
     def _turn_away(self, refused: Refusal) -> None:
-        name: Any = self._transport.get_extra_info("peername")
-        client = str(name[0]) if name else ""
-        self._reception.refused(refused, Hello(client, "", "", (), self._secure, self._listener))
+        self._reception.refused(refused, Hello(self._client, "", "", (), self._secure, self._listener))
         self._transport.write(refusal(refused))
         self._transport.set_protocol(Parting(self._transport, None))

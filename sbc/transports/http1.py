@@ -11,7 +11,7 @@ nothing more is read from the socket.
 
 import asyncio
 from enum import Enum
-from typing import Any, cast
+from typing import cast
 
 from sbc.model.errors import Refusal
 from sbc.model.interfaces import Reception
@@ -50,12 +50,15 @@ class Http1Connection(asyncio.Protocol):
                  "_patience", "_persists", "_reader", "_reception", "_requests", "_retired", "_secure", "_stage",
                  "_stream", "_transport", "_transports", "congested", "put")
 
-    def __init__(self, reception: Reception, listener: str, secure: bool, transports: frozenset[str]) -> None:
-        """transports: what the listener serves. The reception knows already that a client has arrived."""
+    def __init__(
+        self, reception: Reception, listener: str, secure: bool, client: str, transports: frozenset[str]
+    ) -> None:
+        """client: its address. transports: what the listener serves. The reception knows already that it is here."""
         self.congested = False
         self._reception = reception
         self._listener = listener
         self._secure = secure
+        self._client = client
         self._transports = transports
         self._loop = asyncio.get_running_loop()
         self._stage = Stage.HEAD
@@ -79,8 +82,6 @@ class Http1Connection(asyncio.Protocol):
         self._inlet = Inlet(tcp)
         self._out = Outlet(tcp, self._loop, self._patience)
         self.put = self._out.put
-        name: Any = transport.get_extra_info("peername")
-        self._client = str(name[0]) if name else ""
         self._patience.head()
 
     def data_received(self, data: bytes) -> None:

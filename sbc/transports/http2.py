@@ -54,13 +54,15 @@ class Http2Connection(asyncio.Protocol):
                  "_times", "_transport", "_waiting", "_watch", "_websocket", "_written", "engine")
 
     def __init__(
-        self, reception: Reception, listener: str, secure: bool, websocket: bool, engine: str, times: Times = TIMES
+        self, reception: Reception, listener: str, secure: bool, client: str, websocket: bool, engine: str,
+        times: Times = TIMES,
     ) -> None:
-        """websocket: whether the listener serves it. engine: `auto`, `ngh2` or `h2`. The reception knows already that a
-        client has arrived."""
+        """client: its address. websocket: whether the listener serves it. engine: `auto`, `ngh2` or `h2`. The reception
+        knows already that the client has arrived."""
         self._reception = reception
         self._listener = listener
         self._secure = secure
+        self._client = client
         self._websocket = websocket
         self._times = times
         self._limits = reception.limits()
@@ -84,7 +86,6 @@ class Http2Connection(asyncio.Protocol):
         self._scheduled = False
         self._choked = False
         self._written = 0
-        self._client = ""
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
 
@@ -93,8 +94,6 @@ class Http2Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods only
         self._transport.set_write_buffer_limits(HIGH_WATER_BYTES, LOW_WATER_BYTES)
-        name: Any = transport.get_extra_info("peername")
-        self._client = str(name[0]) if name else ""
         self._timer = self._loop.call_later(self._times.look, self._look)
         self._flush()
 

@@ -11,7 +11,8 @@ from weakref import WeakSet
 from sbc.model.errors import Refusal
 from sbc.model.interfaces import Reception
 from sbc.tls import Front, stock
-from sbc.transports.entrance import Door, Entrance
+from sbc.transports.entrance import Door, DoorTerms, Entrance
+from sbc.transports.proxied import Proxied
 from sbc.wire.tls_transport import TlsTransport
 
 BACKLOG = 4096
@@ -33,12 +34,12 @@ class Listener:
     """One listener of the configuration."""
 
     def __init__(
-        self, name: str, reception: Reception, security: Security | None, transports: frozenset[str]
+        self, name: str, reception: Reception, security: Security | None, terms: DoorTerms
     ) -> None:
         """Raises OSError or ssl.SSLError if a certificate cannot be used."""
         self.name = name
-        self.transports = transports
-        """What is spoken on the connections to come."""
+        self.terms = terms
+        """What holds for the connections to come."""
         self.front: Front | None = None
         if security is not None:
             self.front = Front(stock(security.certificates, security.min_version, security.protocols))
@@ -53,7 +54,11 @@ class Listener:
         return int(sock.getsockname()[1])
 
     def _enter(self) -> asyncio.BaseProtocol:
-        door = Entrance(self._reception, self.name, self.front is not None, self.transports, self._doors)
+        proxies = self.terms.proxies
+        return self._door("") if proxies is None else Proxied(proxies, self._reception, self.name, self._door)
+
+    def _door(self, client: str) -> asyncio.BaseProtocol:
+        door = Entrance(self._reception, self.name, self.front is not None, self.terms, client, self._doors)
         if self.front is None:
             return door
         deadline = asyncio.get_running_loop().time() + HANDSHAKE_TIMEOUT

@@ -140,6 +140,6 @@ class Door:
 
     def _enter(self) -> Http2Connection:
         self.desk.arrived()
-        connection = Http2Connection(self.desk, "test", False, self.websocket, self.engine, self.times)
+        connection = Http2Connection(self.desk, "test", False, "127.0.0.1", self.websocket, self.engine, self.times)
         self.connections.append(connection)
         return connection
