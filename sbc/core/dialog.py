@@ -98,7 +98,8 @@ class Outage:
 
     cause: Cause
     began: float
-    hold_until: float
+    hold_until: float | None
+    """Until when the client is kept waiting; None: it waits for as long as it likes."""
     avoid: set[NodeId] = field(default_factory=set)
     retry_at: float | None = None
     """When nobody could take the session: when to look again."""
@@ -130,7 +131,7 @@ class Dialog:
     __slots__ = (
         "account", "began", "binding", "bound", "checkpoint", "client", "entered", "fruitless", "ground", "inbound",
         "last_epoch", "last_seat", "lost_at", "manifest", "move", "node", "on_record", "outage", "outbound", "owner",
-        "park_until", "passed", "pending", "recovered", "roster", "served", "session", "settled", "standby",
+        "park_until", "passed", "patient", "pending", "recovered", "roster", "served", "session", "settled", "standby",
         "standby_at", "under_way",
     )  # fmt: skip
 
@@ -144,6 +145,8 @@ class Dialog:
         self.inbound = inbound
         self.outbound = outbound
         self.client = ClientSide.JOINING
+        self.patient = False
+        """Whether it outlasts the hold: its client has no connection that waits, but asks again (exchanges)."""
         self.node = NodeSide.WAITING
         self.binding: Binding | None = None
         self.on_record: int | None = None

@@ -171,7 +171,8 @@ def _wait(dialog: Dialog, now: float) -> list[Command]:
     assert outage is not None
     dialog.node = NodeSide.WAITING
     over = max(0, dialog.fruitless - FRUITLESS_BORNE)
-    outage.retry_at = now + min(RETRY * 2**over, LONGEST_RETRY)
+    rest = LONGEST_RETRY if outage.hold_until is None else min(RETRY * 2**over, LONGEST_RETRY)
+    outage.retry_at = now + rest
     return []
 
 

@@ -285,8 +285,10 @@ def _deadline_passed(dialog: Dialog, now: float) -> list[Command]:
     if dialog.park_until is not None and now >= dialog.park_until:
         return end(dialog, CloseCode.GOING_AWAY, "client gone", "client_gone")
     outage = dialog.outage
-    if outage is not None and now >= outage.hold_until:
-        return [*seating.failed(dialog, now), *end(dialog, CloseCode.BAD_GATEWAY, "retry_after=5", "no_replica")]
+    if outage is not None and outage.hold_until is not None and now >= outage.hold_until:
+        if not dialog.patient or dialog.client is ClientSide.JOINING:
+            return [*seating.failed(dialog, now), *end(dialog, CloseCode.BAD_GATEWAY, "retry_after=5", "no_replica")]
+        outage.hold_until = None
     commands: list[Command] = []
     if outage is not None and outage.retry_at is not None and now >= outage.retry_at:
         commands += seating.look_again(dialog, now)

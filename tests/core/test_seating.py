@@ -3,7 +3,7 @@
 import pytest
 
 from sbc.core.dialog import Dialog, NodeSide
-from sbc.core.seating import ATTEMPT, FRUITLESS_BORNE, RETRY, start
+from sbc.core.seating import ATTEMPT, FRUITLESS_BORNE, LONGEST_RETRY, RETRY, start
 from sbc.core.transitions import receive
 from sbc.model.binding import Checkpoint, Resume
 from sbc.model.commands import (
@@ -238,6 +238,28 @@ def test_nobody_comes_and_the_session_ends_when_it_was_held_long_enough() -> Non
             CloseClient(1014, "retry_after=5"), Close(1014, "retry_after=5", "no_replica"),
         ]),
     )  # fmt: skip
+
+
+def test_a_session_of_exchanges_stays_while_nobody_comes() -> None:
+    dialog = confirmed(Migration(hold=2.0), nodes=1)
+    dialog.patient = True
+    standing = next(iter(dialog.roster))
+    standing.health.alive = False
+    play(dialog, (1.0, RESET, None))
+    play(dialog, (1.1, DeadlinePassed(), []), (3.0, DeadlinePassed(), []), (9.0, DeadlinePassed(), []))
+    assert (dialog.node, dialog.state, dialog.deadline) == (NodeSide.WAITING, State.HELD, 9.0 + LONGEST_RETRY)
+    standing.health.alive = True
+    play(dialog, (9.5, NodeReady(), None))
+    rebound(dialog, 9.6)
+
+
+def test_a_session_of_exchanges_that_nobody_takes_is_not_begun() -> None:
+    dialog = new_dialog()
+    dialog.patient = True
+    for standing in dialog.roster:
+        standing.health.alive = False
+    commands = start(dialog, 0.0)
+    assert isinstance(commands[0], Refuse)
 
 
 def test_a_store_that_is_out_of_order_stops_no_session_now_or_later() -> None:

@@ -19,24 +19,26 @@ from sbc.protocols.mcp.delivered import Delivered
 from sbc.protocols.mcp.ids import to_client, to_node
 from sbc.protocols.mcp.jsonrpc import Kind, Message
 from sbc.protocols.mcp.memory import session_id
-from sbc.protocols.mcp.safety import safe
+from sbc.protocols.mcp.safety import Tools, safe
 from sbc.protocols.mcp.sessions import BARREN, SessionReading, identified
 from sbc.protocols.protocol import Conversation, Ids, LastWords, Rest
 
 
 class PostReading(SessionReading):
-    """Some messages of the client. trusted: whether what tools are said to be is believed."""
+    """Some messages of the client. tools: what is known of the route's tools, for messages outside of a session; None:
+    what tools are said to be is not believed."""
 
-    __slots__ = ("_batch", "_delivered", "_forgotten", "_has_ids", "_lists", "_messages", "_trusted", "begins",
+    __slots__ = ("_batch", "_delivered", "_forgotten", "_has_ids", "_lists", "_messages", "_tools", "begins",
                  "wants_answer")  # fmt: skip
 
-    def __init__(self, request: Request, body: bytes, messages: list[Message], *, batch: bool, trusted: bool) -> None:
+    def __init__(self, request: Request, body: bytes, messages: list[Message], *, batch: bool,
+                 tools: Tools | None) -> None:  # fmt: skip
         super().__init__(request, body)
         self._messages = messages
         self._batch = batch
-        self._trusted = trusted
+        self._tools = tools
         self._delivered = Delivered(messages, batch=batch)
-        self._lists = {each.id for each in messages if trusted and each.method == "tools/list"}
+        self._lists = {each.id for each in messages if tools is not None and each.method == "tools/list"}
         self._forgotten = False
         self._has_ids = False
         self.wants_answer = bool(self._lists)
@@ -46,11 +48,12 @@ class PostReading(SessionReading):
 
     @property
     def safe(self) -> bool:
-        tools = self._memory.tools if self._trusted else None
-        return all(safe(message, tools) for message in self._messages)
+        return all(safe(message, self._tools) for message in self._messages)
 
     def joins(self, conversation: Conversation) -> None:
         super().joins(conversation)
+        if self._known and self._tools is not None:
+            self._tools = self._memory.tools
         self._memory.asks(self.request)
 
     def outgoing(self, request: Request, conversation: Conversation) -> Request:
@@ -132,5 +135,5 @@ class PostReading(SessionReading):
         return self._delivered.refusal(refused)
 
     def _learn(self, message: Message) -> None:
-        if message.kind is Kind.RESPONSE and message.id in self._lists:
-            self._memory.tools.learn(message.result)
+        if self._tools is not None and message.kind is Kind.RESPONSE and message.id in self._lists:
+            self._tools.learn(message.result)

@@ -28,7 +28,6 @@ class Mcp(Protocol):
     """trust_annotations: whether a tool that its node calls read-only or idempotent may be called again elsewhere."""
 
     def __init__(self, *, trust_annotations: bool = False) -> None:
-        self._trusted = trust_annotations
         # Without sessions there is nothing smaller than the route that could remember what tools are.
         self._tools = Tools() if trust_annotations else None
 
@@ -50,7 +49,7 @@ class Mcp(Protocol):
         messages, batch = _messages(request, body)
         if any(each.method in RECORDED for each in messages) and len(body or b"") > LONGEST_RECORDED:
             raise _rejection(413, Code.INVALID_REQUEST, f"at most {LONGEST_RECORDED} bytes", messages[0].id)
-        return PostReading(request, body or b"", messages, batch=batch, trusted=self._trusted)
+        return PostReading(request, body or b"", messages, batch=batch, tools=self._tools)
 
     def _read_modern(self, request: Request, body: bytes | None) -> Reading:
         if request.method == b"OPTIONS":

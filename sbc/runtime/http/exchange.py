@@ -20,7 +20,7 @@ from sbc.runtime.http.home import Loss
 class Exchange(Asking):
     """The whole of it; implements Answerer."""
 
-    __slots__ = ("answer", "begun", "onward", "preface", "quiet", "told", "wants_answer")
+    __slots__ = ("answer", "begun", "held", "left_at", "onward", "preface", "quiet", "told", "wants_answer")
 
     def __init__(self, client: ClientStream, request: Request) -> None:
         super().__init__(client, request)
@@ -31,6 +31,10 @@ class Exchange(Asking):
         """What the client is given before the first event of the answer."""
         self.quiet = 0.0
         """For how many seconds nothing came from the node; kept by the home."""
+        self.held = 0.0
+        """For how many seconds it has waited for an owner; kept by the home."""
+        self.left_at = 0
+        """How many messages of the node's the session had when the client left it."""
         self.onward: Exchange | None = None
         """The exchange whose answer this one's client is given the rest of."""
         self.told = False

@@ -125,10 +125,11 @@ class RequestFront:
         session = self._meant(asked, keys)
         if session is not None:
             session.take(exchange)
+        elif reading.needs_session:
+            # What its protocol alone knows of a session is not on record: it does not outlive a restart of the edge.
+            raise Refusal(404, "session_gone", "this session has ended")
         elif (asleep := self._asleep(asked, keys)) is not None:
             self._host.dormant.wake(asleep, _Returning(self, asked))
-        elif reading.needs_session:
-            raise Refusal(404, "session_gone", "this session has ended")
         elif own is not None or reading.begins or may_be_minted(route.session):
             self._begin(asked, [key for key in keys if key.kind != "token"])
         else:

@@ -21,7 +21,9 @@ class Journaled(Protocol):
 
 def come_back(session: Journaled, exchange: Exchange) -> bool:
     """Give the client of `exchange` the rest of the stream it asks for; False: it has to be asked of the node."""
-    after = (exchange.reading.after or "").encode("latin-1", "replace")
+    if exchange.reading.after is None:
+        return _take_up(session, exchange)
+    after = exchange.reading.after.encode("latin-1", "replace")
     journal = session.dialog.outbound.journal
     entries = journal.since(0)
     for at in range(len(entries) - 1, -1, -1):
@@ -37,6 +39,16 @@ def come_back(session: Journaled, exchange: Exchange) -> bool:
     if _go_on(session, exchange, number, entries, lost):
         return True
     exchange.preface = gap(lost)
+    return False
+
+
+def _take_up(session: Journaled, exchange: Exchange) -> bool:
+    """A client that had no event yet to name asks for a standing stream again: the one that it left still stands, and
+    its node would not let it have another one beside that."""
+    asked = exchange.request
+    for left in session.exchanges if asked.method == b"GET" and exchange.reading.standing else ():
+        if left.client is None and left.begun and left.reading.standing and left.request.target == asked.target:
+            return _go_on(session, exchange, left.number, session.dialog.outbound.journal.since(left.left_at), 0)
     return False
 
 

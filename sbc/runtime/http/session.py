@@ -56,6 +56,7 @@ class HttpSession(Session):
         """conversation: what its protocol remembers; key: where its route has the key; registry: who knows keys."""
         super().__init__(house, dialog, policy, record)
         self.legs = Places(self)
+        dialog.patient = True
         self.conversation = conversation
         self.key = key
         self.exchanges: dict[Exchange, None] = {}
@@ -82,7 +83,7 @@ class HttpSession(Session):
                           retry_after=1)  # fmt: skip
         exchange.home = self
         exchange.reading.joins(self.conversation)
-        if exchange.reading.after is not None and come_back(self, exchange):
+        if come_back(self, exchange):
             return
         self.exchanges[exchange] = None
         exchange.waiting = True
@@ -214,7 +215,7 @@ class HttpSession(Session):
         self.house.loop.call_later(after, self.go_on)
 
     def client_left(self, exchange: Exchange) -> bool:
-        exchange.quiet = 0.0
+        exchange.quiet, exchange.left_at = 0.0, self.dialog.outbound.count
         return exchange.reading.outlives and exchange.upload.ended and not self._nobody_knows_it
 
     def over(self, exchange: Exchange) -> None:
@@ -267,19 +268,27 @@ class HttpSession(Session):
         for exchange in list(self.exchanges):
             if exchange.reading.standing and exchange.begun:
                 exchange.say_farewell()
-            elif exchange.stage is Stage.WAITING:
-                exchange.refuse(_refusal(code, reason))
             else:
-                exchange.tell()
+                self._turn_away(exchange, code, reason)
+
+    def _turn_away(self, exchange: Exchange, code: int, reason: str) -> None:
+        if exchange.stage is Stage.WAITING:
+            exchange.refuse(_refusal(code, reason))
+        else:
+            exchange.tell()
 
     def abandon(self) -> None:
         self.close_client(CloseCode.RESTART, "this edge is being stopped")
         self.stop_timer()
 
     def look(self, elapsed: float) -> None:
+        hold = self.dialog.manifest.migration.hold
         for exchange in list(self.exchanges):
             exchange.quiet += elapsed
-            if exchange.client is None and exchange.quiet >= self.dialog.manifest.migration.hold:
+            exchange.held = exchange.held + elapsed if exchange.waiting and self.legs.place is None else 0.0
+            if exchange.held >= hold and not (exchange.reading.standing and exchange.begun):
+                self._turn_away(exchange, CloseCode.BAD_GATEWAY, "")
+            elif exchange.client is None and exchange.quiet >= hold:
                 exchange.over()
             elif exchange.client is not None and exchange.answer.streams and exchange.quiet >= COMMENT_AFTER:
                 exchange.quiet = 0.0
