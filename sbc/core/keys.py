@@ -26,6 +26,17 @@ def route_key(request: Request, key: SessionKey, body: bytes | None) -> str | No
     return found or None
 
 
+def session_token(request: Request) -> str | None:
+    """What a client shows as the token of its session: `Session-Id`, or `session` in the query (docs/DESIGN.md 5.3).
+
+    Where the route takes its keys from the same place, `Seal.ours` has to tell tokens and keys apart.
+    """
+    value = request.first(b"session-id")
+    if value is not None:
+        return value.decode("latin-1")
+    return _parameter(request.target, "session") if b"session=" in request.target else None
+
+
 def _find(request: Request, key: SessionKey, body: bytes | None) -> str | None:
     match key.source:
         case KeySource.HEADER:

@@ -10,7 +10,7 @@ from typing import Protocol
 from sbc.core import seating
 from sbc.core.dialog import Dialog
 from sbc.core.forwarding import check_fields
-from sbc.core.keys import may_be_minted, route_key
+from sbc.core.keys import may_be_minted, route_key, session_token
 from sbc.core.provenance import trace
 from sbc.model.binding import Binding
 from sbc.model.errors import CloseCode, Refusal
@@ -116,6 +116,10 @@ class RequestFront:
         exchange, route = asked.exchange, asked.route
         protocol = self._host.rules.protocol_of(route)
         reading = exchange.reading = protocol.read(exchange.request, body)
+        token = session_token(exchange.request)
+        if token is not None and (not _takes_keys_there(route) or self._host.house.seal.ours(token)):
+            self._come_back(asked, token)
+            return
         keys = asked.keys = [*reading.keys]
         own = route_key(exchange.request, route.session, body)
         if own is not None:
@@ -134,6 +138,21 @@ class RequestFront:
             self._begin(asked, [key for key in keys if key.kind != "token"])
         else:
             Single(self._host.house, asked.manifest, exchange, protocol.converse()).begin()
+
+    def _come_back(self, asked: Asked, token: str) -> None:
+        """The client shows the token that it was given with the first answer of its session."""
+        known = self._host.house.seal.open(token, asked.principal)
+        if known is None:
+            raise Refusal(403, "bad_token", "this token opens no session of yours")
+        session = self._host.sessions.get(known)
+        if isinstance(session, HttpSession):
+            session.take(asked.exchange)
+        elif session is not None:
+            raise Refusal(409, "other_transport", "this session is a connection, not made of requests")
+        elif known in self._host.dormant:
+            self._host.dormant.wake(known, _Returning(self, asked))
+        else:
+            raise Refusal(404, "session_gone", "this session has ended")
 
     def _opened(self, asked: Asked, value: str) -> str:
         """The route's own key as its node knows it: one that a node had made is sealed towards the client."""
@@ -203,6 +222,12 @@ class RequestFront:
         session.dispensable = asked.exchange.reading.dispensable
         session.take(asked.exchange)
         session.start(seating.start(session.dialog, time.monotonic()))
+
+
+def _takes_keys_there(route: Route) -> bool:
+    """Whether the client's own keys stand where tokens stand."""
+    key = route.session
+    return (key.source, key.name) in ((KeySource.HEADER, "session-id"), (KeySource.QUERY, "session"))
 
 
 class _Returning:
