@@ -166,11 +166,19 @@ class Hall:
         allowed = session.dialog.manifest.migration.deadline
         session.tell(MoveOrdered(to, cause, allowed if deadline is None else min(allowed, deadline)))
 
+    @property
+    def answering(self) -> int:
+        """How many requests are under way; streams that stay open between turns are not waited for."""
+        sessions = (session for session in self.sessions.values() if isinstance(session, HttpSession))
+        return len(self._requests.singles) + sum(session.dialog.under_way for session in sessions)
+
     async def stop(self) -> None:
         """Tell every client to come back elsewhere or later, and every node that its legs are done."""
         self.stopping = True
         self.house.office.bring()
         durable = self.house.store.durable
+        for single in list(self._requests.singles):
+            single.abandon()
         for number, session in enumerate(self.by_rank()):
             if durable:
                 session.abandon()

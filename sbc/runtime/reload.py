@@ -92,7 +92,9 @@ async def open_doors(
     wanted = {listener.name: listener for listener in prepared.config.listeners}
     closed = [name for name in listeners if name not in wanted or name in prepared.sockets]
     for name in closed:
-        listeners.pop(name).close()
+        listener = listeners.pop(name)
+        listener.close()
+        listener.retire()
     for name, shelf in prepared.shelves.items():
         front = listeners[name].front
         assert front is not None

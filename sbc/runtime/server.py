@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from socket import socket
@@ -40,6 +40,9 @@ from sbc.wire.link import CLOSING, Parting
 
 log = logs.get("sbc")
 
+ANSWERING = 10.0
+"""How long requests that are under way may take to be answered when the edge stops, in seconds."""
+
 QUIET_EVENTS = frozenset({"client_refused"})
 """What is told to whoever listens, but logged only in detail: hostile clients must not fill the disk."""
 
@@ -68,12 +71,12 @@ class Server:
         self._records_fault: str | None = None
         loop = asyncio.get_running_loop()
         roster = Roster()
-        self.fleet = Fleet(roster, self.metrics, tasks.spawn, self.announce, loop.time)
-        seal = load_seal(config.edge.seal_keys)
         self._pool = Pool(tasks.spawn, config.edge.h2_engine)
+        self.fleet = Fleet(roster, self.metrics, tasks.spawn, self.announce, loop.time, self._pool)
+        seal = load_seal(config.edge.seal_keys)
         house = House(
             loop=loop, spawn=tasks.spawn, store=store, office=Office(store), roster=roster, signals=self.fleet,
-            reach=self._pool, seal=seal, pace=Pace(), burst=Burst(loop), metrics=self.metrics, announce=self.announce,
+            pool=self._pool, seal=seal, pace=Pace(), burst=Burst(loop), metrics=self.metrics, announce=self.announce,
             closed=self._closed,
         )  # fmt: skip
         records = config.edge.records
@@ -192,10 +195,10 @@ class Server:
         self._notifier.stopping("telling clients to come back")
         for listener in self._listeners.values():
             listener.close()
+            listener.retire()
+        await _wait_for(lambda: not self.hall.answering, ANSWERING)
         await self.hall.stop()
-        give_up = asyncio.get_running_loop().time() + CLOSING
-        while Parting.alive and asyncio.get_running_loop().time() < give_up:  # noqa: ASYNC110  it is a count
-            await asyncio.sleep(0.02)
+        await _wait_for(lambda: not Parting.alive, CLOSING)
         if self._trunk is not None:
             await self._trunk.close()
         await self.fleet.close()
@@ -223,6 +226,12 @@ class Server:
             nodes[state] = nodes.get(state, 0) + 1
         expiry = {name: door.front.expires_in() for name, door in self._listeners.items() if door.front is not None}
         return Gauges(dialogs, nodes, journal_bytes, expiry)
+
+
+async def _wait_for(done: Callable[[], bool], longest: float) -> None:
+    give_up = asyncio.get_running_loop().time() + longest
+    while not done() and asyncio.get_running_loop().time() < give_up:  # noqa: ASYNC110  it is a count
+        await asyncio.sleep(0.02)
 
 
 def _trunk_door(config: Config, fleet: Fleet) -> TrunkDoor | None:

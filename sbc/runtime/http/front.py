@@ -67,6 +67,8 @@ class RequestFront:
     def __init__(self, host: Host) -> None:
         self._host = host
         self.registry: Registry[HttpSession] = Registry()
+        self.singles: set[Single] = set()
+        """The requests that belong to no session, while they are under way."""
 
     def request(self, stream: ClientStream, request: Request, octets: int) -> Exchange:
         """A client's request; whatever becomes of it, the stream is answered."""
@@ -137,7 +139,7 @@ class RequestFront:
         elif own is not None or reading.begins or may_be_minted(route.session):
             self._begin(asked, [key for key in keys if key.kind != "token"])
         else:
-            Single(self._host.house, asked.manifest, exchange, protocol.converse()).begin()
+            Single(self._host.house, asked.manifest, exchange, protocol.converse(), self.singles).begin()
 
     def _come_back(self, asked: Asked, token: str) -> None:
         """The client shows the token that it was given with the first answer of its session."""

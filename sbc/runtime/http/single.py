@@ -26,9 +26,11 @@ TRIES = 3
 class Single:
     """The home of one exchange. Implements Home."""
 
-    __slots__ = ("_epoch", "_exchange", "_house", "_manifest", "_node", "_session", "_tried", "conversation")
+    __slots__ = ("_alive", "_epoch", "_exchange", "_house", "_manifest", "_node", "_session", "_tried", "conversation")
 
-    def __init__(self, house: House, manifest: Manifest, exchange: Exchange, conversation: Conversation) -> None:
+    def __init__(self, house: House, manifest: Manifest, exchange: Exchange, conversation: Conversation,
+                 alive: "set[Single]") -> None:  # fmt: skip
+        """alive: all those that are under way; it is in there until it is over."""
         self._house = house
         self._manifest = manifest
         self._exchange = exchange
@@ -38,6 +40,8 @@ class Single:
         self._tried: set[NodeId] = set()
         """Nodes that failed in a row: one that says something is worth trying all of them again after it."""
         self.conversation = conversation
+        self._alive = alive
+        alive.add(self)
         exchange.home = self
         exchange.reading.joins(conversation)
 
@@ -105,6 +109,12 @@ class Single:
         self._tried.clear()
         return message
 
+    def suppressed(self) -> None:
+        """Nothing of it is ever said again."""
+
+    def unknown(self, exchange: Exchange) -> None:
+        self._house.metrics.unknown += 1
+
     def broken(self, exchange: Exchange, loss: Loss) -> None:
         node = self._node
         if node is not None:
@@ -134,4 +144,12 @@ class Single:
         return False
 
     def over(self, exchange: Exchange) -> None:
+        self._alive.discard(self)
         self._vacate()
+
+    def abandon(self) -> None:
+        """The edge stops."""
+        if self._exchange.stage is Stage.WAITING:
+            self._exchange.refuse(Refusal(503, "stopping", "this edge is being stopped", retry_after=1))
+        else:
+            self._exchange.tell()
