@@ -16,15 +16,17 @@ ROOT = Path(__file__).parents[2]
 
 
 class NodeProcess:
-    """A node as a process of its own. `knobs` become options of tests.support.node_plain or node_trunk."""
+    """A node as a process of its own: by default tests.support.node_plain or node_trunk. `knobs` become its options."""
 
-    def __init__(self, directory: Path, name: str, port: int, *, edge: str | None, **knobs: Any) -> None:
+    def __init__(self, directory: Path, name: str, port: int, *, edge: str | None, module: str = "",
+                 **knobs: Any) -> None:
         self.name, self.port, self.zone = name, port, str(knobs.get("zone", ""))
         self.has_trunk = edge is not None
         self.path = directory / f"{name}.jsonl"
         self.log = directory / f"{name}.log"
-        self._command = [sys.executable, "-m", "tests.support.node_trunk" if edge else "tests.support.node_plain",
-                         "--name", name, "--port", str(port), "--history", str(self.path)]
+        module = module or ("node_trunk" if edge else "node_plain")
+        self._command = [sys.executable, "-m", f"tests.support.{module}", "--name", name, "--port", str(port),
+                         "--history", str(self.path)]
         if edge:
             knobs["edge"] = edge
         else:
@@ -50,6 +52,10 @@ class NodeProcess:
             return False
         writer.close()
         return True
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     @property
     def pid(self) -> int:
