@@ -13,6 +13,7 @@ Each side has a life of its own, and the state that operators see is read off bo
             ENDED      node OVER
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -129,9 +130,9 @@ class Dialog:
     """All that is known of one session."""
 
     __slots__ = (
-        "account", "began", "binding", "bound", "checkpoint", "client", "entered", "fruitless", "ground", "inbound",
-        "last_epoch", "last_seat", "lost_at", "manifest", "move", "node", "on_record", "outage", "outbound", "owner",
-        "park_until", "passed", "patient", "pending", "recovered", "roster", "served", "session", "settled", "standby",
+        "account", "answering", "began", "binding", "bound", "checkpoint", "client", "entered", "fruitless", "ground",
+        "inbound", "last_epoch", "last_seat", "lost_at", "manifest", "move", "node", "on_record", "outage", "outbound",
+        "owner", "park_until", "passed", "patient", "pending", "recovered", "roster", "served", "session", "standby",
         "standby_at", "under_way",
     )  # fmt: skip
 
@@ -174,9 +175,9 @@ class Dialog:
         """Read back from the store: the counts may lag behind what the client has seen."""
         self.served = (0, 0)
         """The counts of both directions when the present owner began."""
-        self.settled = 0
-        """How many of the client messages that the present owner was sent are known to be answered, or may be sent
-        again: if it is lost, nobody has to wonder about these. Exchanges tell it; of other messages it is not known."""
+        self.answering: Mapping[int, int] | None = None
+        """Of exchanges under way, as of now: the request's number, and how many messages of its answer the client has
+        been given. None: the messages of this session are no exchanges."""
         self.under_way = 0
         """How many exchanges of the present turn are under way; a planned move waits for their end."""
         self.bound = False

@@ -10,7 +10,7 @@ exactly what the client has; what the old one still says after its last checkpoi
 
 from sbc.core.dialog import Dialog, Move, MoveStep, NodeSide, Step
 from sbc.core.ending import leave
-from sbc.core.resumption import account_for, bearable, durable, resumption, stand_on, told
+from sbc.core.resumption import account_for, bearable, covered, durable, resumption, stand_on, told
 from sbc.core.seating import ATTEMPT, STANDBY_REST, lose_owner, pass_messages
 from sbc.model.binding import Binding, Resume
 from sbc.model.commands import Bind, CheckpointNow, Command, FreezeNode, Invite, OpenLeg, Promote, Report
@@ -85,12 +85,6 @@ def _prepare(dialog: Dialog, now: float) -> list[Command]:
     move.step = MoveStep.CHECKPOINT
     move.look_at = now + CHECKPOINT_WAIT
     return [CheckpointNow(owner.node, owner.epoch, CHECKPOINT_WAIT)]
-
-
-def covered(dialog: Dialog) -> bool:
-    """Whether the owner's checkpoint covers all that was exchanged."""
-    made = durable(dialog)
-    return made is not None and made.received == dialog.passed and made.sent == dialog.outbound.count
 
 
 def past_recall(dialog: Dialog) -> bool:

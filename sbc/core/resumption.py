@@ -1,5 +1,6 @@
 """From where a new owner goes on, and what that means for client and node messages."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sbc.core.dialog import Dialog, Seat
@@ -21,6 +22,7 @@ class Resumption:
     delivered: int
     suppress: int
     lost: int
+    answers: Mapping[int, int] | None = None
 
 
 def credible(dialog: Dialog, checkpoint: Checkpoint) -> bool:
@@ -41,7 +43,7 @@ def settle_checkpoints(dialog: Dialog) -> bool:
     A checkpoint comes over the trunk and may overtake the messages it speaks of. If those never come, it can not be
     built upon: what the client is owed would be missing.
     """
-    ready = [checkpoint for checkpoint in dialog.pending if checkpoint.sent <= dialog.outbound.count]
+    ready = [checkpoint for checkpoint in dialog.pending if arrived(dialog, checkpoint)]
     if not ready:
         return False
     dialog.pending = tuple(checkpoint for checkpoint in dialog.pending if checkpoint not in ready)
@@ -49,6 +51,31 @@ def settle_checkpoints(dialog: Dialog) -> bool:
     dialog.checkpoint = furthest
     dialog.inbound.journal.trim(furthest.received)
     return True
+
+
+def arrived(dialog: Dialog, checkpoint: Checkpoint) -> bool:
+    """Whether all that a checkpoint claims to have been said is here.
+
+    Answers that are under way side by side come over connections of their own: how many messages came in all does not
+    tell which. A client that left an answer is owed no more of it.
+    """
+    answers = checkpoint.answers
+    if dialog.answering is None or answers is None:
+        return checkpoint.sent <= dialog.outbound.count
+    return all(
+        number in answers and answers[number] <= given
+        for number, given in dialog.answering.items() if number <= checkpoint.received
+    )  # fmt: skip
+
+
+def covered(dialog: Dialog) -> bool:
+    """Whether the owner's checkpoint covers all that was exchanged."""
+    made = durable(dialog)
+    if made is None or made.received != dialog.passed:
+        return False
+    if dialog.answering is None or made.answers is None:
+        return made.sent == dialog.outbound.count
+    return all(made.answers.get(number) == given for number, given in dialog.answering.items())
 
 
 def durable(dialog: Dialog) -> Checkpoint | None:
@@ -65,22 +92,24 @@ def stand_on(dialog: Dialog, seat: Seat, point: Resumption) -> None:
     """
     if not seat.checkpoints:
         dialog.checkpoint = None
-    dialog.ground = Checkpoint(point.received, point.sent, None)
+    dialog.ground = Checkpoint(point.received, point.sent, None, point.answers)
 
 
 def resumption(dialog: Dialog, base: Checkpoint | None) -> Resumption:
     """From where the next owner goes on. base: the last owner's durable state, as `durable` said when it was lost."""
     delivered = dialog.outbound.count
-    received, sent = dialog.sent, delivered
+    received, sent, answers = dialog.sent, delivered, None
     if base is not None:
-        received, sent = base.received, base.sent
+        received, sent, answers = base.received, base.sent, base.answers
     elif dialog.manifest.migration.replay is Replay.ALL:
         received, sent = 0, 0
     regenerate = dialog.manifest.migration.output is Output.REGENERATE
     journal = dialog.inbound.journal
     # The journal holds `first` and all after it: what lies between is owed to the new owner and gone.
     owed = min(journal.first - 1, dialog.inbound.count)
-    return Resumption(received, sent, delivered, delivered - sent if regenerate else 0, max(0, owed - received))
+    kept = sum(received < number <= owed for number in dialog.answering or ())  # exchanges keep their own requests
+    suppress = delivered - sent if regenerate else 0
+    return Resumption(received, sent, delivered, suppress, max(0, owed - received - kept), answers)
 
 
 def told(dialog: Dialog, seat: Seat, base: Checkpoint | None) -> Checkpoint | None:
@@ -100,9 +129,10 @@ def bearable(dialog: Dialog, lost: int) -> bool:
 def unknowable(dialog: Dialog, base: Checkpoint | None) -> int:
     """How many client messages the present owner was sent without anybody being able to know if it acted on them.
 
-    A node without checkpoints takes them with it when it dies. Ask before the next owner begins.
+    A node without checkpoints takes them with it when it dies. Ask before the next owner begins. Exchanges are counted
+    one by one when their clients are told.
     """
-    return max(0, dialog.sent - dialog.served[0] - dialog.settled) if base is None else 0
+    return max(0, dialog.sent - dialog.served[0]) if base is None and dialog.answering is None else 0
 
 
 def account_for(dialog: Dialog, cause: Cause, gap: float, replayed: int, lost: int, unknown: int) -> Report:

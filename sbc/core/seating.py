@@ -217,6 +217,5 @@ def pass_messages(dialog: Dialog, seat: Seat, after: int, suppress: int | None) 
     if suppress is not None:
         dialog.outbound.suppress(suppress)
     dialog.served = (dialog.inbound.count, dialog.outbound.count)
-    dialog.settled = 0
     dialog.lost_at = None
     return [Serve(seat.number, replay)]

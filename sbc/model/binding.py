@@ -1,5 +1,6 @@
 """Who owns a session, and what its owner has made durable."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sbc.model.ids import NodeId, SessionId
@@ -22,6 +23,9 @@ class Checkpoint:
     received: int
     sent: int
     state: str | None
+    answers: Mapping[int, int] | None = None
+    """Of exchanges: the requests up to `received` whose answers are under way, and how many messages of each answer
+    the state covers; all other answers it covers whole. None: the node did not say."""
 
     def covers(self, other: "Checkpoint") -> bool:
         """Whether this one is at least as far as `other` in both directions."""

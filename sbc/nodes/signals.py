@@ -15,6 +15,8 @@ from sbc.model.errors import SbcError
 
 STATE_LIMIT = 64 * 1024
 """Bytes of a checkpoint's state in UTF-8."""
+MOST_ANSWERS = 256
+"""Answers of a session that are under way at a time."""
 
 # RFC 8259 section 6: integers beyond this are not exact everywhere; and a store's columns hold 63 bits.
 _LARGEST = 2**53 - 1
@@ -103,6 +105,13 @@ def _is_state(value: Any) -> bool:
     )
 
 
+def _is_answers(value: Any) -> bool:
+    return isinstance(value, dict) and len(value) <= MOST_ANSWERS and all(
+        number.isdecimal() and number.isascii() and len(number) <= len(str(_LARGEST)) and _is_count(count)
+        for number, count in value.items()
+    )
+
+
 def _is_labels(value: Any) -> bool:
     return isinstance(value, dict) and len(value) <= 64 and all(
         _LABEL.fullmatch(name) is not None and isinstance(label, str) and len(label) <= 256
@@ -126,6 +135,7 @@ _WAIT = Field(_is_wait, f"seconds from 0 to {_LONGEST_WAIT:.0f}")
 _NODE = Field(_is_name, "a name of up to 64 letters, digits, `.`, `_` and `-`")
 _SESSION = Field(_is_session, "a session id: 1 to 512 printable characters")
 _TEXT = Field(_is_text, "a string of up to 1024 characters")
+_ANSWERS = Field(_is_answers, f"an object of up to {MOST_ANSWERS} counts by the numbers of requests")
 _STATE = Field(_is_state, f"null or a string of up to {STATE_LIMIT} bytes in UTF-8")
 _URL = Field(_is_url, "http, https, ws, wss, h2 or h2c, a host, and maybe a port and a path")
 _LABELS = Field(_is_labels, "an object of up to 64 strings")
@@ -141,6 +151,7 @@ FORMS: Mapping[str, Mapping[str, Field]] = {
     "decline": {"session": _SESSION, "epoch": _COUNT, "reason": _TEXT.optional(), "retry_after": _WAIT.optional()},
     "checkpoint": {
         "session": _SESSION, "epoch": _COUNT, "received": _COUNT, "sent": _COUNT, "state": _STATE.optional(),
+        "answers": _ANSWERS.optional(),
     },
     "drain": {"deadline": _WAIT.optional()},
     "bye": {"session": _SESSION, "epoch": _COUNT, "result": _TEXT.optional()},

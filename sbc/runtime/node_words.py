@@ -48,5 +48,6 @@ def _checkpoint(session: Session, node: NodeId, message: Mapping[str, Any]) -> N
         return
     if message["received"] > dialog.sent:
         session.house.metrics.abuse["checkpoint_lie"] += 1
-    checkpoint = Checkpoint(message["received"], message["sent"], message.get("state"))
+    answers = {int(number): count for number, count in message["answers"].items()} if "answers" in message else None
+    checkpoint = Checkpoint(message["received"], message["sent"], message.get("state"), answers)
     session.tell(Checkpointed(node, message["epoch"], checkpoint))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from itertools import count
 
 from sbc.core.dialog import Dialog
-from sbc.core.resumption import durable, resumption
+from sbc.core.resumption import arrived, durable, resumption
 from sbc.model.ids import NodeId
 
 AT_ONCE = 16
@@ -24,8 +24,8 @@ def waited_for(dialog: Dialog) -> bool:
     Not only what is held for it counts: what the owner was sent and did not make durable died with it.
     """
     base = durable(dialog) if dialog.outage is None else dialog.outage.base
-    arrived = [point.received for point in dialog.pending if point.sent <= dialog.outbound.count]
-    return dialog.inbound.count > max([resumption(dialog, base).received, *arrived])
+    pending = [point.received for point in dialog.pending if arrived(dialog, point)]
+    return dialog.inbound.count > max([resumption(dialog, base).received, *pending])
 
 
 class Pace:

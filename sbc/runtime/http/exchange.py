@@ -6,7 +6,7 @@ a node is lost is decided in core/exchange.py; where the request goes next, by i
 
 from sbc.core.exchange import Fate, Stage, fate
 from sbc.core.forwarding import client_fields, client_trailers
-from sbc.model.errors import Refusal
+from sbc.model.errors import Outcome, Refusal
 from sbc.model.http import Fields, Request, Response
 from sbc.model.streams import Answerer, ClientStream
 from sbc.protocols.events import Scanner, has_data
@@ -14,13 +14,13 @@ from sbc.protocols.protocol import Reading, Rest
 from sbc.runtime.http.answer import Answer, Form
 from sbc.runtime.http.answers import refused, unknown
 from sbc.runtime.http.asking import Asking
-from sbc.runtime.http.home import Loss
+from sbc.runtime.http.home import MOST_TRIES, Loss
 
 
 class Exchange(Asking):
     """The whole of it; implements Answerer."""
 
-    __slots__ = ("answer", "begun", "held", "left_at", "onward", "preface", "quiet", "told", "wants_answer")
+    __slots__ = ("answer", "begun", "held", "left_at", "onward", "preface", "quiet", "wants_answer")
 
     def __init__(self, client: ClientStream, request: Request) -> None:
         super().__init__(client, request)
@@ -30,15 +30,13 @@ class Exchange(Asking):
         self.preface = b""
         """What the client is given before the first event of the answer."""
         self.quiet = 0.0
-        """For how many seconds nothing came from the node; kept by the home."""
+        """For how many seconds nothing came from the node, or since its client left; kept by the home."""
         self.held = 0.0
         """For how many seconds it has waited for an owner; kept by the home."""
         self.left_at = 0
         """How many messages of the node's the session had when the client left it."""
         self.onward: Exchange | None = None
         """The exchange whose answer this one's client is given the rest of."""
-        self.told = False
-        """Whether its client was told that nobody knows its outcome."""
         self.wants_answer = False
         """Whether the session's key may stand in the answer's body."""
 
@@ -82,7 +80,10 @@ class Exchange(Asking):
         home, reading = self.home, self.reading
         assert home is not None
         self.quiet = 0.0
-        if reading.forgotten(response):
+        if self.client is None and not reading.outlives:
+            self.over()  # its client left when it was on its way to the node
+            return
+        if self.attempts < MOST_TRIES and (reading.forgotten(response) or _refused(response)):
             self.leave_node()
             self.stage = Stage.WAITING
             home.broken(self, Loss.MEMORY)
@@ -112,7 +113,8 @@ class Exchange(Asking):
                 self.client.send(self.preface)
 
     def answer_body(self, data: bytes) -> None:
-        self.quiet = 0.0
+        if self.client is not None:
+            self.quiet = 0.0
         answer = self.answer
         if answer.form is Form.EVENTS:
             data = self._events(data)
@@ -143,6 +145,7 @@ class Exchange(Asking):
                 continue
             if answer.skip:
                 answer.skip -= 1
+                home.suppressed()
                 continue
             answer.delivered += 1
             out.append(home.deliver(self, seen))
@@ -252,7 +255,11 @@ class Exchange(Asking):
 
     def tell(self) -> None:
         """Nobody can know the outcome, or there is no rest of the answer: say so, and end."""
-        self.told = True
+        if self.stage is Stage.WAITING:
+            self.refuse(Refusal(503, "no_node", "no node could be sent the request", retry_after=1))
+            return
+        if self.home is not None and self.stage is not Stage.ANSWERED:
+            self.home.unknown(self)
         words, client = self.reading.last_words(begun=self.begun), self.client
         if client is not None and self.stage is not Stage.ANSWERED:
             if not self.begun:
@@ -295,3 +302,8 @@ class Exchange(Asking):
             self.upload.drop()
             if self.home is not None:
                 self.home.over(self)
+
+
+def _refused(response: Response) -> bool:
+    """Whether the node says that it did nothing, because it knows nothing of the session (docs/DESIGN.md 5.3)."""
+    return response.first(b"session-outcome") == Outcome.NOT_SENT.value.encode()

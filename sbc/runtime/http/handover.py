@@ -1,21 +1,28 @@
-"""What a new owner is told before it gets anything new: the protocol's prelude, then the requests of the journal that
-its state does not cover and whose answers the client has. Those still unanswered the session sends again itself.
+"""What a new owner is told before it gets anything new: the protocol's prelude, then all that its state does not cover,
+in the order in which the client said it, for the order is part of what it means.
 
-One at a time: their order is part of what they mean.
+A request whose answer the client has is said again by the edge itself, which waits for that answer before it goes on
+and gives it to nobody. One whose answer is under way is sent again for its client, and is not waited for.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from sbc.core.dialog import Dialog
 from sbc.model.http import Fields, Request, Response
 from sbc.model.streams import NodeStream
 from sbc.protocols.protocol import Conversation
 from sbc.runtime.house import House
+from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.journal import request_of
 from sbc.runtime.http.outgoing import Place, outgoing
 
 LONGEST_ANSWER = 1024 * 1024
+SILENCE = 10.0
+"""How long a new owner may say nothing to one of these, in seconds."""
+WHOLE = (b"session-answered", b"whole")
+"""With a request whose whole answer the client has (docs/DESIGN.md section 5.3)."""
 
 
 class Moving(Protocol):
@@ -24,7 +31,10 @@ class Moving(Protocol):
     house: House
     dialog: Dialog
     conversation: Conversation
-    exchanges: Any
+    exchanges: dict[Exchange, None]
+
+    def send(self, exchange: Exchange, place: Place) -> None:
+        """Send an exchange to its node (again)."""
 
 
 class Handover:
@@ -36,46 +46,83 @@ class Handover:
         self._place = place
         self._done = done
         self._asked: _Asked | None = None
-        self._steps: list[tuple[Request, bytes, int]] = []
-        conversation = session.conversation
-        for request in conversation.prelude():
-            self._steps.append((request, conversation.body_of(request), 0))
-        open_numbers = {exchange.number for exchange in session.exchanges}
+        self._watch: asyncio.TimerHandle | None = None
+        self._prelude = list(session.conversation.prelude())
         first = session.dialog.inbound.count - len(replay) + 1
-        for number, entry in enumerate(replay, first):
-            if number not in open_numbers:
-                self._steps.append((*request_of(entry), number))
+        self._said = dict(enumerate(replay, first))
+        self._open = {found.number: found for found in session.exchanges if found.waiting and found.number}
+        self._numbers = sorted(self._said.keys() | self._open.keys())
 
     def begin(self) -> None:
         """Ask the first."""
+        if not self._prelude:
+            self._session.conversation.taken()
         self._next()
 
     def stop(self) -> None:
         """The new owner is lost already."""
+        self._prelude, self._numbers = [], []
+        self._rest()
         if self._asked is not None:
             self._asked.stop()
 
     def _next(self) -> None:
-        if not self._steps:
-            self._done("")
+        if self._prelude:
+            request = self._prelude.pop(0)
+            body = self._session.conversation.body_of(request)
+            self._ask(request, body, 0, lambda response, answer: self._told(request, response, answer))
             return
-        request, body, number = self._steps.pop(0)
+        while self._numbers:
+            number = self._numbers.pop(0)
+            exchange = self._open.get(number)
+            if exchange is not None and exchange.waiting:
+                self._session.send(exchange, self._place)
+            elif number in self._said:
+                request, body, standing = request_of(self._said[number])
+                asked = self._ask(request, body, number, lambda response, answer: self._next())
+                asked.head_is_enough = standing
+                return
+        self._rest()
+        self._done("")
+
+    def _ask(self, request: Request, body: bytes, number: int, done: Callable[[Response, bytes], None]) -> "_Asked":
         sent = outgoing(request, self._place.fields(number))
+        if number:
+            sent.fields.append(WHOLE)
         sent.bodied, sent.length = bool(body), len(body) if body else None
-        self._asked = _Asked(lambda response, answer: self._answered(request, number, response, answer), self._failed)
-        self._asked.stream = stream = self._session.house.pool.open(self._place.node, sent, self._asked)
+        self._rest()
+        self._asked = asked = _Asked(done, self._failed)
+        asked.stream = stream = self._session.house.pool.open(self._place.node, sent, asked)
         if body:
             stream.send(body)
             stream.finish([])
+        self._watch = self._session.house.loop.call_later(SILENCE, self._look, asked, 0)
+        return asked
 
-    def _answered(self, request: Request, number: int, response: Response, body: bytes) -> None:
-        if number == 0 and not self._session.conversation.prelude_answered(request, response, body):
-            self._failed(f"the new owner answered {response.status} to what it has to be told first")
+    def _look(self, asked: "_Asked", heard: int) -> None:
+        if asked.heard == heard:
+            asked.stop()
+            self._failed("the new owner says nothing")
         else:
-            self._next()
+            self._watch = self._session.house.loop.call_later(SILENCE, self._look, asked, asked.heard)
+
+    def _rest(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.cancel()
+
+    def _told(self, request: Request, response: Response, body: bytes) -> None:
+        conversation = self._session.conversation
+        if not conversation.prelude_answered(request, response, body):
+            self._failed(f"the new owner answered {response.status} to what it has to be told first")
+            return
+        if not self._prelude:
+            conversation.taken()
+        self._next()
 
     def _failed(self, reason: str) -> None:
-        self._steps = []
+        self._prelude, self._numbers = [], []
+        self._rest()
         self._done(reason)
 
 
@@ -86,6 +133,10 @@ class _Asked:
         self.stream: NodeStream | None = None
         self._done = done
         self._failed = failed
+        self.head_is_enough = False
+        """Whether the answer has no end to wait for."""
+        self.heard = 0
+        """How often the node has said something."""
         self._response: Response | None = None
         self._body = bytearray()
 
@@ -97,14 +148,18 @@ class _Asked:
         """Nobody waits for this."""
 
     def informed(self, status: int, fields: Fields) -> None:
-        """Nobody waits for this."""
+        self.heard += 1
 
     def answered(self, response: Response, *, end: bool) -> None:
+        self.heard += 1
         self._response = response
-        if end:
+        if self.head_is_enough:
+            self.stop()
+        if end or self.head_is_enough:
             self.answer_ended([])
 
     def answer_body(self, data: bytes) -> None:
+        self.heard += 1
         if len(self._body) < LONGEST_ANSWER:
             self._body += data
 

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from sbc.runtime.http.exchange import Exchange
 
 
+MOST_TRIES = 4
+"""How often an exchange is sent, or its rest asked for, without anything coming of it."""
+
+
 class Loss(Enum):
     """Why a node will say no more to an exchange."""
 
@@ -44,6 +48,12 @@ class Home(Protocol):
 
     def deliver(self, exchange: "Exchange", message: bytes) -> bytes:
         """A message of the node's for the client is to be counted and kept; as the client is to see it."""
+
+    def suppressed(self) -> None:
+        """A message of the node's was dropped: the client has it from a former owner."""
+
+    def unknown(self, exchange: "Exchange") -> None:
+        """The client is told that nobody knows the outcome."""
 
     def broken(self, exchange: "Exchange", loss: Loss) -> None:
         """The node's stream broke before its end."""

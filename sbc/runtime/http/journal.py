@@ -10,25 +10,25 @@ from sbc.runtime.http.exchange import Exchange
 _NUMBER = 8
 
 
-def request_entry(request: Request, body: bytes) -> bytes:
-    """A whole request, to be said again to another node."""
+def request_entry(request: Request, body: bytes, *, standing: bool) -> bytes:
+    """A whole request, to be said again to another node. standing: its answer is a stream that does not end."""
     head = [
         request.method.decode("latin-1"), request.target.decode("latin-1"), request.authority.decode("latin-1"),
-        request.client, request.secure,
+        request.client, request.secure, standing,
         [[name.decode("latin-1"), value.decode("latin-1")] for name, value in request.fields],
     ]  # fmt: skip
     return orjson.dumps(head) + b"\n" + body
 
 
-def request_of(entry: bytes) -> tuple[Request, bytes]:
-    """The request that stands in an entry, and its body."""
+def request_of(entry: bytes) -> tuple[Request, bytes, bool]:
+    """The request that stands in an entry, its body, and whether its answer is a stream that does not end."""
     text, _, body = entry.partition(b"\n")
-    method, target, authority, client, secure, fields = orjson.loads(text)
+    method, target, authority, client, secure, standing, fields = orjson.loads(text)
     return Request(
         method=method.encode("latin-1"), target=target.encode("latin-1"), authority=authority.encode("latin-1"),
         fields=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields],
         bodied=bool(body), length=len(body) if body else None, client=client, secure=secure,
-    ), body  # fmt: skip
+    ), body, standing  # fmt: skip
 
 
 def event_entry(exchange: int, message: bytes) -> bytes:

@@ -34,6 +34,8 @@ class Owner(Protocol):
 
     def make_up(self) -> None: ...
 
+    def send(self, exchange: Exchange, place: Place) -> None: ...
+
 
 class Places:
     """Seat number -> the place there. Implements NodeLegs."""
@@ -72,7 +74,7 @@ class Places:
             if self._places.get(order.seat) is place:
                 self._arrived(order, fault)
 
-        session.house.reach.ready(standing.node, done)
+        session.house.pool.ready(standing.node, done)
 
     def _arrived(self, order: OpenLeg, fault: str) -> None:
         session = self._session
@@ -105,7 +107,6 @@ class Places:
             exchange.tell()
         elif not exchange.waiting:
             exchange.wait()
-            self._session.dialog.settled += 1
 
     def freeze(self) -> None:
         for exchange in self._session.exchanges:
@@ -137,10 +138,20 @@ class Places:
         dialog = self._session.dialog
         if not self.keeps or dialog.manifest.migration.output is not Output.REGENERATE:
             return
-        journal = dialog.outbound.journal
-        after = journal.since(dialog.ground.sent)
         for exchange in self._session.exchanges:
-            exchange.answer.skip = sum(exchange_of(entry) == exchange.number for entry in after)
+            exchange.answer.skip = exchange.answer.delivered - self.covered(exchange)
+
+    def covered(self, exchange: Exchange) -> int:
+        """How many messages of an answer the owner's state covers, of those that the client has."""
+        dialog, given = self._session.dialog, exchange.answer.delivered
+        ground, journal = dialog.ground, dialog.outbound.journal
+        if exchange.number > ground.received:
+            return 0
+        if ground.answers is not None:
+            return min(given, ground.answers.get(exchange.number, given))
+        if journal.first - 1 > ground.sent:  # what can still be said if there was one answer at a time
+            return max(0, given - (dialog.outbound.count - ground.sent))
+        return given - sum(exchange_of(entry) == exchange.number for entry in journal.since(ground.sent))
 
     def _handed_over(self, fault: str) -> None:
         """The new owner knows all that it has to, or it was lost over it."""
@@ -148,7 +159,6 @@ class Places:
         if fault:
             self.lose(self.serving, fault)
             return
-        self._session.conversation.taken()
         self._session.go_on()
         self._session.make_up()
 
@@ -173,7 +183,7 @@ class Places:
                 session.dialog.lost_at = None
                 session.go_on()
 
-        session.house.reach.ready(place.node, done)
+        session.house.pool.ready(place.node, done)
 
     def lose(self, seat: int, reason: str, code: int = CloseCode.ABNORMAL) -> None:
         """The node of a seat is lost to the session."""

@@ -7,6 +7,7 @@ from it.
 import base64
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sbc.core.dialog import Dialog
@@ -16,8 +17,8 @@ from sbc.core.relay import Relay
 from sbc.core.seal import NONCE_BYTES
 from sbc.model.commands import Answer
 from sbc.model.errors import CloseCode, Refusal
-from sbc.model.events import ClientBye, EndOrdered, MoveOrdered, TurnEnded
-from sbc.model.http import Fields, Response
+from sbc.model.events import ClientBye, EndOrdered, Event, MoveOrdered, TurnEnded
+from sbc.model.http import Fields, Request, Response
 from sbc.model.ids import AgentName, PrincipalId
 from sbc.model.interfaces import Stored
 from sbc.model.leg import Cause
@@ -28,7 +29,7 @@ from sbc.protocols.protocol import Conversation, Key
 from sbc.runtime.house import House
 from sbc.runtime.http import journal
 from sbc.runtime.http.exchange import Exchange
-from sbc.runtime.http.home import Loss
+from sbc.runtime.http.home import MOST_TRIES, Loss
 from sbc.runtime.http.legs import Places
 from sbc.runtime.http.outgoing import Place, outgoing
 from sbc.runtime.http.registry import Registry
@@ -37,8 +38,6 @@ from sbc.runtime.session import Session
 
 MOST_EXCHANGES = 256
 """Exchanges of one session that may be under way, or wait, at a time."""
-MOST_TRIES = 4
-"""How often an exchange is sent, or its rest asked for."""
 COMMENT_AFTER = 15.0
 """How long an open stream of events may say nothing before the edge says a comment, in seconds."""
 
@@ -56,7 +55,7 @@ class HttpSession(Session):
         """conversation: what its protocol remembers; key: where its route has the key; registry: who knows keys."""
         super().__init__(house, dialog, policy, record)
         self.legs = Places(self)
-        dialog.patient = True
+        dialog.patient, dialog.answering = True, {}
         self.conversation = conversation
         self.key = key
         self.exchanges: dict[Exchange, None] = {}
@@ -73,6 +72,12 @@ class HttpSession(Session):
     def whose(self) -> tuple[AgentName, PrincipalId]:
         """Whose keys are those by which it is known."""
         return self.record.agent, self.record.principal
+
+    def tell(self, event: Event) -> None:
+        # What checkpoints cover, and what a new owner is owed, depends on how far each answer has come.
+        if self.legs.keeps:
+            self.dialog.answering = {found.number: found.answer.delivered for found in self.exchanges if found.number}
+        super().tell(event)
 
     # Exchanges.
 
@@ -97,9 +102,10 @@ class HttpSession(Session):
         for exchange in [found for found in self.exchanges if found.waiting]:
             place = self.legs.place
             if place is not None and exchange.waiting:
-                self._send(exchange, place)
+                self.send(exchange, place)
 
-    def _send(self, exchange: Exchange, place: Place) -> None:
+    def send(self, exchange: Exchange, place: Place) -> None:
+        """Send an exchange to its node, for the first time or again."""
         keeps = self.legs.keeps
         if keeps and not exchange.upload.ended and exchange.number == 0:
             # What may have to be said again is kept whole before it is said for the first time.
@@ -109,14 +115,16 @@ class HttpSession(Session):
         if exchange.number == 0:
             exchange.number = self._count_request(exchange)
             exchange.keep = keeps or exchange.reading.safe
-        exchange.seat = self.legs.serving
-        if exchange.begun and not keeps:
+        before, exchange.seat = exchange.seat, self.legs.serving
+        if exchange.begun and (not keeps or before == exchange.seat):
             self._ask_for_rest(exchange, place)
             return
-        request = outgoing(exchange.request, place.fields(exchange.number))
-        if exchange.key is not None and exchange.key[0] != exchange.key[1]:
-            request.fields = with_key(request.fields, self.key, *exchange.key)
-        exchange.send(self.house.reach, place.node, exchange.reading.outgoing(request, self.conversation))
+        fields = place.fields(exchange.number)
+        if keeps and before not in (0, exchange.seat):
+            given = exchange.answer.delivered, self.legs.covered(exchange)
+            fields.append((b"session-answered", b"messages=%d, covered=%d" % given))
+        request = outgoing(self._known(exchange), fields)
+        exchange.send(self.house.pool, place.node, exchange.reading.outgoing(request, self.conversation))
 
     def _have_whole(self, exchange: Exchange) -> None:
         exchange.waiting = True
@@ -129,13 +137,23 @@ class HttpSession(Session):
             return
         request, body = wanted
         request = exchange.reading.outgoing(outgoing(request, place.fields(exchange.number)), self.conversation)
-        exchange.ask_for_rest(self.house.reach, place.node, request, body)
+        exchange.ask_for_rest(self.house.pool, place.node, request, body)
 
     def _count_request(self, exchange: Exchange) -> int:
         keeps, upload = self.legs.keeps, exchange.upload
-        entry = journal.request_entry(exchange.request, upload.body) if keeps else b""
+        entry = b""
+        if keeps:
+            standing = exchange.reading.standing
+            entry = journal.request_entry(self._known(exchange), upload.body, standing=standing)
         _pass(self.dialog.inbound, entry, upload.octets, keep=keeps)
         return self.dialog.inbound.count
+
+    def _known(self, exchange: Exchange) -> Request:
+        """A request with the session's key as the node knows it."""
+        request, key = exchange.request, exchange.key
+        if key is None or key[0] == key[1]:
+            return request
+        return replace(request, fields=with_key(request.fields, self.key, *key))
 
     def _count(self, exchange: Exchange, *, in_turn: bool) -> None:
         """Keep the dialog informed of what is under way: a planned move waits for the turn's end."""
@@ -194,6 +212,13 @@ class HttpSession(Session):
         _pass(outbound, journal.event_entry(exchange.number, message), len(message), keep=True)
         return message
 
+    def suppressed(self) -> None:
+        self.dialog.outbound.tally.suppressed += 1
+
+    def unknown(self, exchange: Exchange) -> None:
+        self.dialog.account.unknown += 1
+        self.house.metrics.unknown += 1
+
     def broken(self, exchange: Exchange, loss: Loss) -> None:
         seat, legs = exchange.seat, self.legs
         if exchange.attempts >= MOST_TRIES:
@@ -216,6 +241,8 @@ class HttpSession(Session):
 
     def client_left(self, exchange: Exchange) -> bool:
         exchange.quiet, exchange.left_at = 0.0, self.dialog.outbound.count
+        if self.legs.keeps and exchange.number and exchange.stage is Stage.WAITING:
+            return True  # a node that counts would wait for its number
         return exchange.reading.outlives and exchange.upload.ended and not self._nobody_knows_it
 
     def over(self, exchange: Exchange) -> None:
@@ -226,7 +253,6 @@ class HttpSession(Session):
         head = exchange.answer.head
         if exchange.reading.ends and head is not None and 200 <= head.status < 300:
             self._ending = True
-        self.dialog.settled += not exchange.told
         self._count(exchange, in_turn=False)
         if self._ending or (not self.exchanges and self._nobody_knows_it):
             self.house.loop.call_soon(self._leave)
