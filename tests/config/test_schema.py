@@ -10,6 +10,10 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from sbc.config import json_schema
+from sbc.core.screening import LONGEST_TARGET
+from sbc.transports import http1, http2_watch, listener, patience
+from sbc.wire.http2 import budget
+from sbc.wire.http2.engine import Terms
 from tests.config.test_build import FULL
 from tests.config.test_load import SAMPLE
 from tests.config.written import LEAST
@@ -111,3 +115,35 @@ def test_the_page_tells_the_defaults_ranges_and_words_in_force() -> None:
             assert f"{schema['minimum']} to {schema['maximum']}" in kind, path
         for word in schema.get("enum", ()):
             assert f"`{word}`" in kind, path
+
+
+def _size(octets: int) -> str:
+    return f"{octets // 2**20}MiB" if octets % 2**20 == 0 else f"{octets // 1024}KiB"
+
+
+def test_the_page_tells_the_fixed_bounds_as_they_are() -> None:
+    page = PAGE.read_text().partition("**Fixed bounds.**")[2].partition("## routes")[0]
+    told = dict(re.findall(r"^\| ([^|`]+?) \|(.*)\|$", page, re.MULTILINE)[1:])
+    times, terms = http2_watch.Times(), Terms()
+    bounds = {
+        "requests at a time": ("1", terms.max_streams),
+        "requests in its life, then it is closed in good order": (http1.MOST_REQUESTS, budget.STREAMS),
+        "kept without a request": (f"{patience.IDLE:g}s", f"{times.idle:g}s"),
+        "request target": (_size(LONGEST_TARGET), _size(LONGEST_TARGET)),
+        "pause in the body of a request": (f"{patience.BODY_IDLE:g}s", ""),
+        f"body of a request, after {patience.BODY_GRACE:g}s": (f"{patience.BODY_BYTES_PER_SECOND:g}B a second", ""),
+        "taking nothing of what is sent": (f"{patience.STALL:g}s", f"{times.stall:g}s"),
+        "sent ahead and not yet taken by the node": (
+            _size(http1.EARLY_BYTES),
+            f"{_size(terms.stream_window)} a stream, {_size(terms.connection_window)} in all"),
+        "streams given up before their answer, unless most are not": ("", budget.PREMATURE_RESETS),
+        "streams given up": ("", f"{budget.RESETS_PER_SECOND} a second, {budget.RESETS} in its life"),
+        "streams that had to be reset for what came on them": ("", budget.PROVOKED_RESETS),
+        "PING, SETTINGS": ("", f"{budget.PINGS_PER_SECOND}, {budget.SETTINGS_PER_SECOND} a second"),
+        "frames that carry nothing; frames of unknown types": (
+            "", f"{budget.EMPTY_PER_SECOND}; {budget.UNKNOWN_PER_SECOND} a second"),
+        "CONTINUATION frames of a head": ("", budget.CONTINUATIONS),
+    }
+    assert {name: tuple(cell.strip() for cell in cells.split("|")) for name, cells in told.items()} == {
+        name: (str(one), str(two)) for name, (one, two) in bounds.items()}
+    assert f"TLS has {listener.HANDSHAKE_TIMEOUT:g}s" in page
