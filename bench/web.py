@@ -1,8 +1,8 @@
 """The node of the HTTP benches, as lean as it can be: `python -m bench.web NAME` serves on a free port and prints it.
 
-    GET /events?rate=R[&ids=1]   a stream of server-sent events, R a second (0: none ever). With ids it can be resumed:
-                                 a request with Last-Event-ID is answered by the events after that one, the next at once
-    anything else                100 bytes of JSON
+    GET /events?set=NAME[&ids=1]   a stream of server-sent events, which come while the set talks. With ids it can be
+                                   resumed: Last-Event-ID is answered by the events after that one, the next at once
+    anything else                  100 bytes of JSON
 
 HTTP/1.1 (keep-alive, bodies with Content-Length), or HTTP/2 when the proxy begins with its preface. The n-th event of a
 stream says `n` and the node's name. A stream whose reader is slow is left out until it has read.
@@ -89,7 +89,7 @@ async def main(name: str) -> None:
     server = await loop.create_server(lambda: Http1(node), "127.0.0.1", 0, backlog=4096)
     node.tick()
     say({"port": server.sockets[0].getsockname()[1]})
-    await answer_questions(node.count)
+    await answer_questions(node.do)
 
 
 if __name__ == "__main__":

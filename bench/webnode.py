@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 import time
+from collections import defaultdict
 from typing import Any, Protocol
 
 BODY = b'{"object": "answer", "text": "%s"}' % (b"0123456789" * 10)[:68]
@@ -14,7 +15,7 @@ TICK = 0.001
 """How often events are sent, in seconds."""
 TEXT = (b"0123456789" * 10)[:64]
 
-_RATE = re.compile(rb"rate=([0-9.]+)")
+_SET = re.compile(rb"set=([a-z0-9-]+)")
 
 
 class Wire(Protocol):
@@ -27,40 +28,44 @@ class Wire(Protocol):
 class Stream:
     """One stream of events."""
 
-    __slots__ = ("ids", "number", "rate", "sent", "slow", "wire")
+    __slots__ = ("ids", "number", "sent", "set", "slow", "wire")
 
     def __init__(self, wire: Wire, number: int, path: bytes, last_id: int) -> None:
         self.wire = wire
         self.number = number
         """Of HTTP/2."""
-        rate = _RATE.search(path)
-        self.rate = float(rate[1]) if rate else 1.0
+        found = _SET.search(path)
+        self.set = found[1].decode() if found else ""
         self.ids = b"ids=1" in path
         self.sent = last_id
         self.slow = False
 
 
 class Node:
-    """All streams of the node, in turn; what it has served."""
+    """All streams of the node, by the name of their set; what it has served. One set talks at a time."""
 
     def __init__(self, name: str) -> None:
         self.name = name.encode()
         self.requests = self.events = 0
-        self.streams: list[Stream] = []
+        self.sets: defaultdict[str, list[Stream]] = defaultdict(list)
+        self.talking = ""
+        self.rate = 0.0
+        """Events a second on each stream of that set."""
         self._due = 0.0
         self._at = 0
         self._ticked = time.perf_counter()
 
     def join(self, stream: Stream) -> None:
-        """A stream begins: its first event is there at once."""
-        self.streams.append(stream)
-        if stream.rate:
+        """A stream begins; if its set talks, its first event is there at once."""
+        self.sets[stream.set].append(stream)
+        stream.wire.event(stream, b":\n\n")  # a comment: nginx keeps the head back until something follows
+        if self.rate and self.talking == stream.set:
             self.say(stream)
 
     def leave(self, stream: Stream) -> None:
         """Its reader is gone."""
         with contextlib.suppress(ValueError):
-            self.streams.remove(stream)
+            self.sets[stream.set].remove(stream)
 
     def say(self, stream: Stream) -> None:
         """Its next event."""
@@ -73,17 +78,18 @@ class Node:
         stream.wire.event(stream, b"%sdata: %s\n\n" % (identity, data))
 
     def tick(self) -> None:
-        """What is due by now, stream after stream, so that it is spread evenly over time. All have the same rate."""
+        """What is due by now, stream after stream, so that it is spread evenly over time."""
         now = time.perf_counter()
         elapsed, self._ticked = now - self._ticked, now
-        if self.streams:
-            self._due += elapsed * self.streams[0].rate * len(self.streams)
-            for _ in range(min(int(self._due), len(self.streams))):
-                self._at = (self._at + 1) % len(self.streams)
-                self.say(self.streams[self._at])
-            self._due -= int(self._due)
+        streams = self.sets[self.talking]
+        self._due += elapsed * self.rate * len(streams)
+        for _ in range(min(int(self._due), len(streams))):
+            self._at = (self._at + 1) % len(streams)
+            self.say(streams[self._at])
+        self._due -= int(self._due)
         asyncio.get_running_loop().call_later(TICK, self.tick)
 
-    async def count(self, _question: dict[str, Any]) -> dict[str, Any]:
-        """What was served so far."""
-        return {"requests": self.requests, "events": self.events, "streams": len(self.streams)}
+    async def do(self, question: dict[str, Any]) -> dict[str, Any]:
+        """{talk, rate}: let a set talk from now on; always: what was served so far."""
+        self.talking, self.rate = question.get("talk", self.talking), question.get("rate", self.rate)
+        return {"requests": self.requests, "events": self.events, "streams": sum(map(len, self.sets.values()))}

@@ -64,11 +64,20 @@ class WebScene(Scene):
         """How many `requests` or `events` the nodes have answered or sent, or how many `streams` they have open."""
         return sum(int(web.ask()[what]) for web in self.webs)
 
+    def talk(self, streams: str, rate: float) -> None:
+        """Let a set of streams talk, so many events a second on each, and all others be silent."""
+        for web in self.webs:
+            web.ask(talk=streams, rate=rate)
+
 
 class StreamScene(WebScene):
-    """Two nodes, and proxies that know events."""
+    """Two nodes, proxies that know events, and readers."""
 
     kinds = STREAM_KINDS
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        super().__init__(folder, stack)
+        self.readers = self.worker("readers", "bench.readers")
 
 
 def web_stage() -> AbstractContextManager[WebScene]:
