@@ -35,12 +35,14 @@ from bench.common.web import fields
 
 WINDOW = 2**30
 """The bench is not about flow control."""
+_NODE = b' "node": "'
+"""What stands between an event's number and the node's name (bench/webnode.py)."""
 
 
 class Stream:
     """One stream: the n-th event that the node says has to be the n-th that came."""
 
-    __slots__ = ("_rest", "arrived", "code", "ended", "events", "faults", "gap", "node", "reader", "status")
+    __slots__ = ("_rest", "_speaker", "code", "ended", "events", "faults", "moved", "node", "reader", "status")
 
     def __init__(self, reader: "Reader") -> None:
         self.reader = reader
@@ -48,13 +50,15 @@ class Stream:
         self.events = 0
         self.node = ""
         """Which one said the last event."""
-        self.arrived = self.gap = 0.0
-        """When that was; the longest time between two."""
+        self.moved = 0.0
+        """When the first event of that one came."""
         self.ended = False
         self.code = 0
         """Of HTTP/2, when it is over; 0 with `ended`: in good order, as a complete answer."""
         self.faults: Counter[str] = Counter()
         self._rest = b""
+        self._speaker = b"nobody"
+        """How the part of an event behind its number begins while the node stays the same."""
 
     def take(self, data: bytes) -> None:
         """A piece of the stream."""
@@ -72,12 +76,10 @@ class Stream:
                 continue
             number, _, rest = event[at + 5:].partition(b",")
             self.judge(int(number))
-        if at >= 0 and not rest.startswith(self.node.encode(), 10):
-            self.node = rest[10:].partition(b'"')[0].decode()
-        now = time.perf_counter()
-        if self.arrived and now - self.arrived > self.gap:
-            self.gap = now - self.arrived
-        self.arrived = now
+        if at >= 0 and not rest.startswith(self._speaker):
+            self.node = rest.split(b'"', 4)[3].decode()
+            self._speaker = rest[:len(_NODE) + len(self.node) + 1]
+            self.moved = time.perf_counter()
 
     def judge(self, number: int) -> None:
         """The next event must have the next number."""
