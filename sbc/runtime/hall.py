@@ -9,6 +9,7 @@ from typing import Any
 
 from sbc.core.dialog import Dialog, NodeSide
 from sbc.core.journal import Journal
+from sbc.core.provenance import traced
 from sbc.core.relay import Relay, Tally
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import EndOrdered, MoveOrdered, NodeReady, NodeSilent
@@ -75,9 +76,15 @@ class Hall:
         self.house.metrics.refused[refusal.code] += 1
         self.house.metrics.admissions["refused"] += 1
         self.house.announce("client_refused", {
-            "status": refusal.status, "code": refusal.code, "client": hello.client if hello else None,
+            "status": refusal.status, "code": refusal.code, "client": self._client_of(hello) if hello else None,
             "path": hello.path if hello else None,
         })  # fmt: skip
+
+    def _client_of(self, hello: Hello) -> str:
+        try:
+            return traced(hello, self.rules.hops.get(hello.listener, 0)).client
+        except Refusal:  # nobody can say; this is who brought it
+            return hello.client
 
     def request(self, stream: ClientStream, request: Request, octets: int) -> Exchange:
         return self._requests.request(stream, request, octets)

@@ -22,6 +22,8 @@ def test_nothing() -> None:
 def test_listeners() -> None:
     assert changes(("name: l,", "name: m,")).listeners == Delta(("m",), ("l",))
     assert changes(("0.0.0.0:3", "0.0.0.0:4")).listeners == Delta(changed=("l",))
+    assert changes(("trusted_hops: 2", "trusted_hops: 1")).listeners == Delta(changed=("l",))
+    assert changes(("[10.0.0.0/8,", "[10.0.0.0/9,")).listeners == Delta(changed=("l",))
 
 
 def test_pools_and_nodes() -> None:
@@ -51,7 +53,7 @@ def test_seal_keys_and_the_trunks_terms_are_reloadable() -> None:
 @pytest.mark.parametrize(("old", "new", "key"), [
     ("name: e\n", "name: f\n", "edge.name"), ("sqlite:x.db", '"memory:"', "edge.store"),
     ("records: r.jsonl", "records: null", "edge.records"), ("127.0.0.1:1}", "127.0.0.1:9}", "admin.listen"),
-    ('"[::1]:2"', '"[::1]:4"', "trunk.listen"),
+    ('"[::1]:2"', '"[::1]:4"', "trunk.listen"), ("h2_engine: h2", "h2_engine: ngh2", "edge.h2_engine"),
 ])
 def test_what_waits_for_the_next_start(old: str, new: str, key: str) -> None:
     got = changes((old, new))

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 import yaml
@@ -13,7 +14,7 @@ from tests.support.edge import free_port
 from tests.support.raw import Answer, RawClient, upgrade
 from tests.support.scene import Scene
 from tests.support.stubs import accepted
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -174,6 +175,23 @@ async def test_sessions_belong_to_the_client_and_not_to_the_proxy(edge: Ground) 
     await opened(edge, "proxied", first=b"PROXY TCP4 198.51.100.4 10.0.0.1 1 2\r\n", status=429)
     for client in clients:
         client.abort()
+
+
+async def test_operators_are_told_who_was_refused_and_not_by_which_proxy(edge: Ground) -> None:
+    timeout = aiohttp.ClientTimeout(total=PATIENCE)
+    events = f"http://127.0.0.1:{edge.edge.admin}/api/v1/events"
+    async with aiohttp.ClientSession(timeout=timeout) as http, http.get(events) as stream:
+        bad = ["X-Forwarded-For: 198.51.100.9", "X_Forwarded_For: 6.6.6.6"]
+        assert (await edge.asked("one", *bad)).status == 400
+        await opened(edge, "one", *bad, status=400)
+        told: list[tuple[str, str, str]] = []
+        async for line in stream.content:
+            if line.startswith(b"data:") and b"header_look_alike" in line:
+                event = json.loads(line[5:])
+                told.append((event["client"], event["path"], event["code"]))
+            if len(told) == 2:
+                break
+        assert told == [("198.51.100.9", path, "header_look_alike") for path in ("/a", "/")]
 
 
 async def test_two_answers_to_who_the_client_is_are_none(edge: Ground) -> None:

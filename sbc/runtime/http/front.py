@@ -20,7 +20,7 @@ from sbc.model.ids import NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Stored
 from sbc.model.manifest import Manifest
 from sbc.model.policy import Limits
-from sbc.model.route import KeySource, Route
+from sbc.model.route import Hello, KeySource, Route
 from sbc.model.streams import ClientStream
 from sbc.protocols.protocol import Key
 from sbc.runtime.dormant import Dormant, restore
@@ -45,7 +45,7 @@ class Host(Protocol):
     def dialog(self, entry: Stored, manifest: Manifest, limits: Limits) -> Dialog:
         """A dialog with its relays and journals."""
 
-    def refused(self, refusal: Refusal, hello: None) -> None:
+    def refused(self, refusal: Refusal, hello: Hello) -> None:
         """To be counted."""
 
 
@@ -80,7 +80,9 @@ class RequestFront:
         return exchange
 
     def _refuse(self, exchange: Exchange, refusal: Refusal) -> None:
-        self._host.refused(refusal, None)
+        request = exchange.request
+        hello = Hello(request.client, "", request.target.decode("latin-1"), (), request.secure, request.listener)
+        self._host.refused(refusal, hello)
         exchange.refuse(refusal)
 
     def _find_route(self, exchange: Exchange, octets: int) -> None:
