@@ -2,8 +2,9 @@
 
 `python -m bench.readers` does what it is asked by lines of JSON:
 
-    open  {set, url, ca, connections, streams, path, within}   open streams, spread over so many connections
-    count {set}                                                 events that came so far, and what was wrong with them
+    open  {set, url, ca, connections}           open connections; each carries one request
+    add   {set, url, streams, path, within}     open streams, spread over them
+    count {set}                                 events that came so far, and what was wrong with them
     close {set}
 """
 
@@ -176,7 +177,7 @@ async def connect(url: str, ca: str, number: int) -> list[Reader]:
     readers = []
     async with asyncio.timeout(30):
         for _ in range(number):
-            _, reader = await loop.create_connection(Reader, "127.0.0.1", where.port, ssl=context,
+            _, reader = await loop.create_connection(Reader, "127.0.0.1", where.port or 443, ssl=context,
                                                      server_hostname=where.hostname if context else None)
             readers.append(reader)
         for reader in readers:
@@ -184,12 +185,14 @@ async def connect(url: str, ca: str, number: int) -> list[Reader]:
     return readers
 
 
-async def open_streams(readers: list[Reader], url: str, path: str, number: int, within: float) -> list[Stream]:
-    """That many streams, one session each, spread over the connections. Raises ConnectionError if one is refused."""
+async def open_streams(readers: list[Reader], url: str, path: str, number: int, within: float,
+                       session: str = "") -> list[Stream]:
+    """That many streams, spread over the connections, of one session each if there is none for all. Raises
+    ConnectionError if one is not answered by 200."""
     where, streams = urlsplit(url), []
     for at in range(number):
         reader = readers[at % len(readers)]
-        streams.append(reader.ask(where.netloc, where.scheme, path, f"s{at}"))
+        streams.append(reader.ask(where.netloc, where.scheme, path, session or f"s{at}"))
         reader.flush()
         if at % 50 == 49:
             await asyncio.sleep(0.01)
@@ -215,6 +218,8 @@ class Readers:
         match question.pop("do"):
             case "open":
                 return await self.open(**question)
+            case "add":
+                return await self.add(**question)
             case "count":
                 return self.count(**question)
             case "close":
@@ -222,10 +227,13 @@ class Readers:
             case other:
                 raise ValueError(f"no such thing to do: {other}")
 
-    async def open(self, set: str, url: str, ca: str, connections: int, streams: int, path: str,
-                   within: float) -> dict[str, Any]:
+    async def open(self, set: str, url: str, ca: str, connections: int) -> dict[str, Any]:
         readers = self.sets[set] = await connect(url, ca, connections)
-        await open_streams(readers, url, path, streams, within)
+        await open_streams(readers, url, "/", connections, within=20, session="all")
+        return {"open": connections}
+
+    async def add(self, set: str, url: str, streams: int, path: str, within: float) -> dict[str, Any]:
+        await open_streams(self.sets[set], url, path, streams, within)
         return {"open": streams}
 
     def count(self, set: str) -> dict[str, Any]:
@@ -234,7 +242,7 @@ class Readers:
         for reader in readers:
             for stream in reader.streams.values():
                 faults += stream.faults
-                faults["ended"] += stream.ended
+                faults["ended"] += stream.ended and stream.events > 0
         return {"events": sum(reader.events for reader in readers),
                 "faults": {fault: number for fault, number in faults.items() if number}}
 

@@ -36,9 +36,9 @@ Samples = dict[str, dict[str, list[float]]]
 
 def open_streams(here: StreamScene, proxy: Proxy) -> None:
     """The streams of one proxy; they are silent until it is its turn."""
-    here.readers.ask(do="open", set=proxy.name, url=f"https://localhost:{proxy.plan.secure}",
-                     ca=str(here.certificate.authority), connections=CONNECTIONS, streams=STREAMS,
-                     path=f"/events?set={proxy.name}", within=20)
+    url = f"https://localhost:{proxy.plan.secure}"
+    here.readers.ask(do="open", set=proxy.name, url=url, ca=str(here.certificate.authority), connections=CONNECTIONS)
+    here.readers.ask(do="add", set=proxy.name, url=url, streams=STREAMS, path=f"/events?set={proxy.name}", within=20)
 
 
 def measure(here: StreamScene, proxy: Proxy, rate: float, seconds: float) -> tuple[float, float]:

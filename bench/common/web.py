@@ -1,6 +1,7 @@
 """The stage of the HTTP benches: two nodes (bench/web.py) and the proxies that pin to them."""
 
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
@@ -52,7 +53,7 @@ HTTP/2 engine that is written in Python."""
 class WebScene(Scene):
     """Two nodes."""
 
-    kinds = KINDS
+    kinds: Mapping[str, Kind] = KINDS
 
     def __init__(self, folder: Path, stack: ExitStack, cores: frozenset[int] = LOAD_CORES) -> None:
         super().__init__(folder, stack)
@@ -73,7 +74,7 @@ class WebScene(Scene):
 class StreamScene(WebScene):
     """Two nodes, proxies that know events, and readers."""
 
-    kinds = STREAM_KINDS
+    kinds: Mapping[str, Kind] = STREAM_KINDS
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         super().__init__(folder, stack)
