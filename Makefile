@@ -9,18 +9,19 @@ TWINS  := $(wildcard $(TYPES:.pxd=.py) $(TYPES:.pxd=.pyx)) $(TYPES)
 CONFIG ?= config/sbc.yaml
 ARGS   ?=
 
-.PHONY: help run test test-pure lint bench autobahn build clean
+.PHONY: help run test test-pure lint bench autobahn conformance build clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make run        the edge with $(CONFIG) and two demo agent nodes, ready to talk to'
-	@echo 'make test       all tests, with the compiled modules where a compiler is there (ARGS="-k drain" picks some)'
-	@echo 'make test-pure  core, runtime and fault tests with the same modules as plain Python'
-	@echo 'make lint       ruff, mypy --strict, the import contracts'
-	@echo 'make bench      the measurements of bench/'
-	@echo 'make autobahn   the Autobahn WebSocket cases, direct against through the edge (fetches the suite from PyPI)'
-	@echo 'make build      the compiled modules alone'
-	@echo 'make clean      removes what was built and installed here'
+	@echo 'make run          the edge with $(CONFIG) and two demo agent nodes, ready to talk to'
+	@echo 'make test         all tests, with the compiled modules where a compiler is there (ARGS="-k drain" picks some)'
+	@echo 'make test-pure    core, runtime and fault tests with the same modules as plain Python'
+	@echo 'make lint         ruff, mypy --strict, the import contracts'
+	@echo 'make bench        the measurements of bench/'
+	@echo 'make autobahn     the Autobahn WebSocket cases, direct against through the edge (fetches the suite from PyPI)'
+	@echo 'make conformance  the MCP conformance suite, direct against through the edge (fetches the suite from npm)'
+	@echo 'make build        the compiled modules alone'
+	@echo 'make clean        removes what was built and installed here'
 
 run: build
 	$(VENV)/bin/sbc demo -c $(CONFIG)
@@ -42,6 +43,9 @@ bench: build $(STAMPS)/bench
 
 autobahn: build
 	tests/thirdparty/autobahn.sh $(ARGS)
+
+conformance: build
+	tests/thirdparty/conformance.sh $(ARGS)
 
 build: $(STAMPS)/built
 

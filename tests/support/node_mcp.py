@@ -9,7 +9,6 @@ server closes on its client, to be asked for the rest.
 
 import argparse
 import contextlib
-import os
 import signal
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -17,12 +16,10 @@ from typing import Annotated, Any
 import anyio
 import uvicorn
 from mcp.server.mcpserver import Context, Elicit, MCPServer, Resolve
-from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 from mcp.shared.subscriptions import ResourceUpdated
 from mcp_types import (
     EmptyResult,
-    JSONRPCMessage,
     SubscribeRequestParams,
     SubscriptionsListenRequestParams,
     SubscriptionsListenResult,
@@ -36,32 +33,12 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from tests.support.history import History
+from tests.support.mcp_events import Events
 
 FORMS = ("mcp", "wary", "json", "single", "polled")
 READS = ToolAnnotations(read_only_hint=True)
 RETRY = 150
 """Milliseconds after which the rest of a closed stream is to be asked for."""
-
-
-class Events(EventStore):
-    """All events of this process, so that a stream can be asked for the rest."""
-
-    def __init__(self) -> None:
-        self._events: list[tuple[str, JSONRPCMessage | None]] = []
-
-    async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
-        self._events.append((stream_id, message))
-        return f"{os.getpid()}-{len(self._events)}"
-
-    async def replay_events_after(self, last_event_id: str, send_callback: EventCallback) -> str | None:
-        process, _, number = last_event_id.partition("-")
-        if process != str(os.getpid()):
-            return None
-        stream = self._events[int(number) - 1][0]
-        for at, (owner, message) in list(enumerate(self._events, 1))[int(number) :]:
-            if owner == stream and message is not None:
-                await send_callback(EventMessage(message, f"{process}-{at}"))
-        return stream
 
 
 class Name(BaseModel):

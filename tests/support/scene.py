@@ -29,10 +29,6 @@ class Scene:
         """Start nodes that keep a trunk to the edge (they dial until it is there)."""
         return [self._node(name, self.edge.trunk_url, knobs) for name in names]
 
-    def mcp(self, *names: str) -> list[NodeProcess]:
-        """Start nodes that speak MCP."""
-        return [self._node(name, None, {"module": "node_mcp"}) for name in names]
-
     def _node(self, name: str, edge: str | None, knobs: dict[str, Any]) -> NodeProcess:
         node = self.nodes[name] = NodeProcess(self.directory, name, free_port(), edge=edge, **knobs)
         node.start()

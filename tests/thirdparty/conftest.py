@@ -12,7 +12,7 @@ from tests.thirdparty.mcp_stage import Stage, configuration
 async def opened_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """Two nodes and an edge."""
     stage = Stage(tmp_path_factory.mktemp("mcp"))
-    stage.mcp("a", "b")
+    stage.plain("a", "b", module="node_mcp")
     await stage.open(configuration(stage.edge.port))
     yield stage
     await stage.close()
