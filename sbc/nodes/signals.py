@@ -15,7 +15,7 @@ from sbc.model.errors import SbcError
 
 STATE_LIMIT = 64 * 1024
 """Bytes of a checkpoint's state in UTF-8."""
-MOST_ANSWERS = 256
+MOST_ANSWERS = 1024
 """Answers of a session that are under way at a time."""
 
 # RFC 8259 section 6: integers beyond this are not exact everywhere; and a store's columns hold 63 bits.

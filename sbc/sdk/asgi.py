@@ -5,12 +5,13 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from multidict import CIMultiDict
 
 from sbc.model.errors import CloseCode
+from sbc.sdk.answer import Asked, RequestRefused
 from sbc.sdk.link import Host, LegRefused, Link, SessionClosed
 
 Event = MutableMapping[str, Any]
@@ -32,12 +33,27 @@ class AsgiApp:
                 await self._lifespan(receive, send)
             case "http":
                 found = scope["path"] == "/healthz"
+                if not found and self._node.answers_requests:
+                    await self._request(scope, receive, send)
+                    return
                 await _answer(send, "http.response", 200 if found else 426, "ok" if found else "WebSocket only")
             case other:
                 raise NotImplementedError(f"ASGI scope {other}")  # the specification asks for an exception
 
+    async def _request(self, scope: Event, receive: Receive, send: Send) -> None:
+        query = scope.get("query_string", b"").decode("latin-1")
+        target = scope["path"] + ("?" + query if query else "")
+        answer = AsgiAnswer(send)
+        try:
+            await self._node.answer(Asked(scope["method"], target, _headers(scope), lambda: _body(receive)), answer)
+        except RequestRefused as refused:
+            await _answer(send, "http.response", 503, str(refused), (b"session-outcome", b"not-sent"))
+        except Exception:
+            if not answer.over:
+                raise  # the server cuts what was begun
+
     async def _leg(self, scope: Event, receive: Receive, send: Send) -> None:
-        headers = CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+        headers = _headers(scope)
         await receive()  # websocket.connect
 
         async def accept() -> Link:
@@ -88,8 +104,53 @@ def _drain_first(node: Host, group: asyncio.TaskGroup) -> None:
     signal.signal(signal.SIGTERM, begin)
 
 
-async def _answer(send: Send, kind: str, status: int, text: str) -> None:
-    await send({"type": f"{kind}.start", "status": status, "headers": [(b"content-type", b"text/plain")]})
+def _headers(scope: Event) -> Mapping[str, str]:
+    return CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+
+
+async def _body(receive: Receive) -> bytes:
+    """A whole body. Raises SessionClosed."""
+    pieces = []
+    while True:
+        event = await receive()
+        if event["type"] != "http.request":
+            raise SessionClosed
+        pieces.append(event.get("body", b""))
+        if not event.get("more_body", False):
+            return b"".join(pieces)
+
+
+class AsgiAnswer:
+    """An answer that an ASGI server carries."""
+
+    def __init__(self, send: Send) -> None:
+        self.over = False
+        self._send = send
+
+    async def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send the head."""
+        fields = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await self._try({"type": "http.response.start", "status": status, "headers": fields})
+
+    async def send(self, data: bytes) -> None:
+        """Send a piece of the body. Raises SessionClosed."""
+        await self._try({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def finish(self) -> None:
+        """The answer is complete. Raises SessionClosed."""
+        self.over = True
+        await self._try({"type": "http.response.body", "body": b""})
+
+    async def _try(self, event: Event) -> None:
+        try:
+            await self._send(event)
+        except OSError:  # the specification, "Send events": raised once the client is gone
+            raise SessionClosed from None
+
+
+async def _answer(send: Send, kind: str, status: int, text: str, *fields: tuple[bytes, bytes]) -> None:
+    headers = [(b"content-type", b"text/plain"), *fields]
+    await send({"type": f"{kind}.start", "status": status, "headers": headers})
     await send({"type": f"{kind}.body", "body": f"{text}\n".encode()})
 
 

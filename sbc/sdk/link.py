@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
+from sbc.sdk.answer import Answer, Asked
+
 
 class LegRefused(Exception):
     """A leg that this node does not take. status: the HTTP status to answer with; reason: why, in a sentence."""
@@ -38,8 +40,15 @@ class Host(Protocol):
 
     subprotocols: tuple[str, ...]
 
+    @property
+    def answers_requests(self) -> bool:
+        """Whether there is an agent for HTTP requests."""
+
     async def run(self) -> None:
         """Keep the trunk open until cancelled."""
+
+    async def answer(self, asked: Asked, answer: Answer) -> None:
+        """Answer one HTTP request. Raises RequestRefused, and whatever the agent raises."""
 
     async def serve(self, headers: Mapping[str, str], accept: Callable[[], Awaitable[Link]]) -> None:
         """Carry one leg: `headers` (in any case) ask for it, `accept` answers 101. Raises LegRefused before that."""

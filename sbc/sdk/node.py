@@ -1,4 +1,5 @@
-"""An agent node: what joins an agent to an edge. See docs/DESIGN.md sections 5.3 and 5.4 for what is said on the wire.
+"""An agent node: what joins an agent to an edge. See docs/DESIGN.md sections 5.3 and 5.4 for what is said on the wire,
+and exchange.py for an agent that is spoken to over HTTP.
 
     node = Node("ws://127.0.0.1:9071/trunk", pool="chat", name="a", url="http://127.0.0.1:9001")
 
@@ -15,15 +16,20 @@
 
 import asyncio
 import base64
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
 from sbc.model.binding import Resume
 from sbc.model.leg import Role
+from sbc.sdk.answer import Answer, Asked, RequestRefused
 from sbc.sdk.asgi import AsgiApp
+from sbc.sdk.exchange import Answerer
+from sbc.sdk.http_session import HttpSession
 from sbc.sdk.link import LegRefused, Link
 from sbc.sdk.opening import Invite, Opening, read_checkpoint, read_opening, state_for
 from sbc.sdk.session import Session
@@ -31,8 +37,12 @@ from sbc.sdk.trunk import TrunkClient
 from sbc.sdk.web import healthy, join
 
 JOURNAL_WITHIN = 5.0
+PROMOTE_WITHIN = 3.0
+"""How long a request waits for the word that this node, which stood by, owns its session now."""
 INVITE_LASTS = 30.0
 """An invitation whose leg has not come by then is void."""
+REQUEST_WITHIN = 24 * 3600.0
+"""The same for a session of HTTP requests: it may have moved here, or stand by, long before its next request."""
 LAST_WORD = 2.0
 """How long the legs that are given up have to be closed on both sides."""
 
@@ -56,14 +66,17 @@ class Node:
         self.checkpoints = checkpoints
         self.subprotocols = subprotocols
         self.drain_for = drain_for
-        self.sessions: dict[str, Session] = {}
+        self.sessions: dict[str, Session | HttpSession] = {}
         self._agent: Agent | None = None
-        self._on_checkpoint: Callable[[Session], str | None] | None = None
+        self._answerer: Answerer | None = None
+        self._side_by_side = False
+        self._on_checkpoint: Callable[[Any], str | None] | None = None
         self._on_invite: Callable[[Invite], str | None] | None = None
         self._invites: dict[str, Invite] = {}
         self._journals: dict[str, asyncio.Future[list[Mapping[str, Any]]]] = {}
         self._draining_until: float | None = None
         self._left = asyncio.Event()
+        self._promoted = asyncio.Event()
         self._trunk = TrunkClient(edge, secret, register=self._register, heartbeat=self._heartbeat,
                                   opened=self._opened, heard=self._heard)
 
@@ -74,7 +87,18 @@ class Node:
         self._agent = agent
         return agent
 
-    def on_checkpoint(self, state: Callable[[Session], str | None]) -> Callable[[Session], str | None]:
+    def answers(self, answerer: Answerer) -> Answerer:
+        """Decorate the coroutine that answers the HTTP requests of a session, one after the other."""
+        self._answerer = answerer
+        return answerer
+
+    def answers_side_by_side(self, answerer: Answerer) -> Answerer:
+        """The same for an agent that answers several requests of a session at a time: they are begun in their order,
+        and each checkpoint it makes has to cover all that are under way."""
+        self._answerer, self._side_by_side = answerer, True
+        return answerer
+
+    def on_checkpoint(self, state: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
         """Decorate a function that gives a session's state when the edge asks for a checkpoint; None: not now."""
         self._on_checkpoint = state
         return state
@@ -98,6 +122,11 @@ class Node:
     def asgi(self) -> AsgiApp:
         """An ASGI application that serves the sessions at any path; the trunk stands for its lifespan."""
         return AsgiApp(self)
+
+    @property
+    def answers_requests(self) -> bool:
+        """Whether there is an agent for HTTP requests."""
+        return self._answerer is not None
 
     @property
     def has_trunk(self) -> bool:
@@ -151,6 +180,46 @@ class Node:
                 del self.sessions[session.id]
             self._left.set()
 
+    async def answer(self, asked: Asked, answer: Answer) -> None:
+        """Answer one HTTP request. Raises RequestRefused, and whatever the agent raises."""
+        assert self._answerer is not None
+        try:
+            opening = read_opening(asked.headers)
+            session = await self._http_session(opening)
+        except (LegRefused, LookupError) as refused:
+            raise RequestRefused(str(refused)) from None
+        await session.take(asked, answer, opening, self._answerer)
+
+    async def _http_session(self, opening: Opening) -> HttpSession:
+        """The session of a request. Raises LegRefused or LookupError."""
+        invite = self._invites.get(opening.session)
+        if invite is not None and invite.role is Role.STANDBY and invite.epoch < opening.epoch:
+            with contextlib.suppress(TimeoutError):  # the request has overtaken the trunk
+                async with asyncio.timeout(PROMOTE_WITHIN):
+                    while invite.epoch < opening.epoch and self._invites.get(opening.session) is invite:
+                        self._promoted.clear()
+                        await self._promoted.wait()
+        found = self.sessions.get(opening.session)
+        if isinstance(found, HttpSession) and found.epoch >= opening.epoch:
+            if found.epoch > opening.epoch:
+                raise LegRefused(409, f"epoch {opening.epoch} is over: this node is at {found.epoch}")
+            return found
+        return self._begin_http(opening, found)
+
+    def _begin_http(self, opening: Opening, before: Session | HttpSession | None) -> HttpSession:
+        invite = self._invites.pop(opening.session, None)
+        if invite is not None and (invite.epoch != opening.epoch or invite.role is Role.STANDBY):
+            invite = None
+        if invite is None and self.checkpoints and opening.is_under_way:
+            raise LegRefused(409, "not invited: without its checkpoint this node cannot go on with the session")
+        state = state_for(opening.resume, invite.checkpoint if invite else None)
+        session = HttpSession(opening, state, opening.resume, self._trunk.send, ordered=self.checkpoints,
+                              side_by_side=self._side_by_side, regenerates=invite is not None and invite.regenerates)
+        if before is not None:
+            before.stop()
+        self.sessions[session.id] = session
+        return session
+
     def _seat(self, opening: Opening) -> Session:
         """The session that a leg is for. Raises LegRefused."""
         before = self.sessions.get(opening.session)
@@ -159,7 +228,7 @@ class Node:
         invite = self._invites.get(opening.session)
         if invite is not None and invite.epoch != opening.epoch:
             invite = None
-        if invite is None and (opening.role is Role.STANDBY or (self.checkpoints and _is_under_way(opening.resume))):
+        if invite is None and (opening.role is Role.STANDBY or (self.checkpoints and opening.is_under_way)):
             raise LegRefused(409, "not invited: without its checkpoint this node cannot go on with the session")
         session = Session(opening, self._trunk.send, self._ask_journal)
         try:
@@ -210,16 +279,22 @@ class Node:
                 if key in self._invites and self._invites[key].epoch <= message["epoch"]:
                     del self._invites[key]
                 if session is not None and session.epoch <= message["epoch"]:
-                    session.release()
-            case "promote" if session is not None and session.role is Role.STANDBY:
+                    self._release(session)
+            case "promote" if isinstance(session, Session) and session.role is Role.STANDBY:
                 _promote(session, message)
+            case "promote" if key in self._invites and self.answers_requests:
+                # A session of HTTP requests stands by as an invitation: there is no leg that could wait.
+                self._invites[key] = replace(self._invites[key], epoch=int(message["epoch"]), role=Role.OWNER,
+                                             checkpoint=read_checkpoint(message["checkpoint"]))
+                self._promoted.set()
             case "checkpoint_now" if session is not None and session.epoch == message["epoch"]:
                 self._checkpoint(session)
 
     def _answer(self, message: Mapping[str, Any]) -> None:
         now = asyncio.get_running_loop().time()
         invite = Invite(str(message["session"]), int(message["epoch"]), Role(message["role"]), str(message["agent"]),
-                        dict(message["manifest"]), read_checkpoint(message["checkpoint"]), now + INVITE_LASTS)
+                        dict(message["manifest"]), read_checkpoint(message["checkpoint"]),
+                        now + (REQUEST_WITHIN if self.answers_requests else INVITE_LASTS))
         self._invites = {key: other for key, other in self._invites.items() if other.expires > now}
         answer: dict[str, Any] = {"session": invite.session, "epoch": invite.epoch}
         objection = self._objection(invite)
@@ -237,7 +312,13 @@ class Node:
             return "full"
         return self._on_invite(invite) if self._on_invite else None
 
-    def _checkpoint(self, session: Session) -> None:
+    def _release(self, session: Session | HttpSession) -> None:
+        session.release()
+        if isinstance(session, HttpSession):
+            del self.sessions[session.id]
+            self._left.set()
+
+    def _checkpoint(self, session: Session | HttpSession) -> None:
         session.checkpoint_requested = True
         state = self._on_checkpoint(session) if self._on_checkpoint else None
         if state is not None:
@@ -265,10 +346,6 @@ def _content(message: Mapping[str, Any]) -> str | bytes:
 
 def _owns(opening: Opening) -> bool:
     return opening.role is Role.OWNER
-
-
-def _is_under_way(resume: Resume | None) -> bool:
-    return resume is not None and (resume.received > 0 or resume.sent > 0)
 
 
 def _promote(session: Session, message: Mapping[str, Any]) -> None:

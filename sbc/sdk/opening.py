@@ -20,6 +20,22 @@ class Opening:
     continuity: str
     principal: str | None
     resume: Resume | None
+    open: int = 0
+    """Of HTTP: how many of the requests that the checkpoint covers will come again, for the rest of their answers."""
+    number: int = 0
+    """Of HTTP: which request of the session this is, from 1; 0: one that is not counted."""
+    given: int = 0
+    """Of HTTP: how many messages of the answer the client has already."""
+    covered: int = 0
+    """Of HTTP: how many of those the checkpoint knows of."""
+    whole: bool = False
+    """Of HTTP: the client has the whole answer."""
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether the session was somewhere else before."""
+        resume = self.resume
+        return self.number > 1 or (resume is not None and (resume.received > 0 or resume.sent > 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +63,25 @@ def read_opening(headers: Mapping[str, str]) -> Opening:
     if not session:
         raise LegRefused(400, "no Session-Id: this node is spoken to through its edge")
     try:
-        told = headers.get("Session-Resume")
+        told, answered = _members(headers.get("Session-Resume")), _members(headers.get("Session-Answered"))
         return Opening(
             session, int(headers.get("Session-Epoch", "")), Role(headers.get("Session-Role", "owner")),
             headers.get("Session-Agent", ""), headers.get("Session-Class", ""), headers.get("Session-Principal"),
-            None if told is None else _read_resume(told),
+            Resume(int(told["received"]), int(told["sent"]), int(told["delivered"]), told.get("cause", ""))
+            if told else None,
+            open=int(told.get("open", 0)), number=int(headers.get("Session-Message", 0)),
+            given=int(answered.get("messages", 0)), covered=int(answered.get("covered", 0)), whole="whole" in answered,
         )
     except (ValueError, KeyError) as fault:
         raise LegRefused(400, f"a Session header that cannot be understood: {fault}") from None
 
 
-def _read_resume(text: str) -> Resume:
-    # RFC 8941 section 3.2: a dictionary, here of integers and one token; a member may carry parameters after `;`.
-    members = dict(member.partition(";")[0].strip().split("=", 1) for member in text.split(","))
-    return Resume(int(members["received"]), int(members["sent"]), int(members["delivered"]), members.get("cause", ""))
+def _members(text: str | None) -> dict[str, str]:
+    # RFC 8941 section 3.2: a dictionary, here of integers, tokens and truths; a member may have parameters after `;`.
+    if text is None:
+        return {}
+    pairs = (member.partition(";")[0].strip().partition("=") for member in text.split(","))
+    return {name: value for name, _, value in pairs}
 
 
 def read_checkpoint(told: Mapping[str, Any] | None) -> Checkpoint | None:

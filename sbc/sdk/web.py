@@ -5,11 +5,12 @@ import contextlib
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from aiohttp import WSMsgType, web
 
 from sbc.model.errors import CloseCode
+from sbc.sdk.answer import Asked, RequestRefused
 from sbc.sdk.link import Host, LegRefused, Link, SessionClosed
 
 MESSAGE_LIMIT = 64 * 1024 * 1024
@@ -26,6 +27,8 @@ def join(node: Host, app: web.Application, path: str) -> None:
     stops: list[Callable[[], None]] = []
 
     async def leg(request: web.Request) -> web.StreamResponse:
+        if node.answers_requests and request.headers.get("Upgrade", "").lower() != "websocket":
+            return await _answer(node, request)
         ws = web.WebSocketResponse(protocols=node.subprotocols, max_msg_size=MESSAGE_LIMIT, timeout=LAST_WORD,
                                    # What a compressed message means depends on those before it, on another node.
                                    compress=False)
@@ -54,9 +57,53 @@ def join(node: Host, app: web.Application, path: str) -> None:
         for stop in stops:
             stop()
 
-    app.router.add_get(path, leg)
+    app.router.add_route("*" if node.answers_requests else "GET", path, leg)
     app.cleanup_ctx.append(trunk)
     app.on_shutdown.append(leave)
+
+
+async def _answer(node: Host, request: web.Request) -> web.StreamResponse:
+    answer = AiohttpAnswer(request)
+    try:
+        await node.answer(Asked(request.method, request.path_qs, request.headers, request.read), answer)
+    except RequestRefused as refused:
+        return web.Response(status=503, text=f"{refused}\n", headers={"Session-Outcome": "not-sent"})
+    except Exception:
+        if request.transport is not None and not answer.over:
+            request.transport.abort()  # what was begun must not look complete
+        raise
+    return answer.response or web.Response(status=500)
+
+
+class AiohttpAnswer:
+    """An answer that aiohttp carries."""
+
+    def __init__(self, request: web.Request) -> None:
+        self.response: web.StreamResponse | None = None
+        self.over = False
+        self._request = request
+
+    async def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send the head."""
+        self.response = web.StreamResponse(status=status, headers=headers)
+        await self._try(self.response.prepare(self._request))
+
+    async def send(self, data: bytes) -> None:
+        """Send a piece of the body. Raises SessionClosed."""
+        assert self.response is not None
+        await self._try(self.response.write(data))
+
+    async def finish(self) -> None:
+        """The answer is complete. Raises SessionClosed."""
+        assert self.response is not None
+        self.over = True
+        await self._try(self.response.write_eof())
+
+    async def _try(self, step: Awaitable[object]) -> None:
+        try:
+            await step
+        except ConnectionError:
+            raise SessionClosed from None
 
 
 def _drain_first(node: Host, group: asyncio.TaskGroup) -> Callable[[], None]:

@@ -8,6 +8,7 @@ from typing import Protocol
 from sbc.core.dialog import Dialog
 from sbc.core.exchange import Fate
 from sbc.core.relay import Gate
+from sbc.model.binding import Resume
 from sbc.model.commands import CloseLeg, OpenLeg, Serve
 from sbc.model.errors import CloseCode
 from sbc.model.events import Event, LegClosed, LegOpened, LegRefused
@@ -18,6 +19,9 @@ from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.handover import Handover
 from sbc.runtime.http.journal import exchange_of
 from sbc.runtime.http.outgoing import Place
+
+PROMOTION = "promotion"
+"""The cause that a node is told which stood by, whatever became of the owner before."""
 
 
 class Owner(Protocol):
@@ -127,11 +131,20 @@ class Places:
         self.keeps = dialog.manifest.migration.replay is Replay.ALL or (owner is not None and owner.checkpoints)
         if self._served or dialog.account.recovered:
             self._skip_what_is_said_again()
+            self._tell_from_where(place)
             self._handover = Handover(session, place, order.replay, self._handed_over)
             self._handover.begin()
         else:
             self._served = True
             session.go_on()
+
+    def _tell_from_where(self, place: Place) -> None:
+        ground = self._session.dialog.ground
+        if place.resume is None:  # it stood by, and was told nothing yet
+            place.goes_on_from(Resume(ground.received, ground.sent, self._session.dialog.outbound.count, PROMOTION))
+        if self.keeps and place.resume is not None:
+            again = sum(0 < found.number <= ground.received for found in self._session.exchanges)
+            place.resume += b", open=%d" % again
 
     def _skip_what_is_said_again(self) -> None:
         """With `output: regenerate` the new owner says all again that came after its state: the client has it."""

@@ -241,8 +241,8 @@ class HttpSession(Session):
 
     def client_left(self, exchange: Exchange) -> bool:
         exchange.quiet, exchange.left_at = 0.0, self.dialog.outbound.count
-        if self.legs.keeps and exchange.number and exchange.stage is Stage.WAITING:
-            return True  # a node that counts would wait for its number
+        if self.legs.keeps and exchange.number and (exchange.waiting or exchange.stage is Stage.WAITING):
+            return True  # a node that counts would wait for it in vain
         return exchange.reading.outlives and exchange.upload.ended and not self._nobody_knows_it
 
     def over(self, exchange: Exchange) -> None:
