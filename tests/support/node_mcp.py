@@ -45,10 +45,6 @@ class Name(BaseModel):
     name: str
 
 
-def asked() -> Elicit[Name]:
-    return Elicit("who is it?", Name)
-
-
 def server(name: str, form: str, history: History, bus: InMemorySubscriptionBus) -> MCPServer:
     """One server; history: where it writes down what it does."""
     mcp = MCPServer(f"{name}-{form}", log_level="ERROR", subscriptions=bus)
@@ -86,6 +82,10 @@ def server(name: str, form: str, history: History, bus: InMemorySubscriptionBus)
             await anyio.sleep(0.1)
             await ctx.report_progress(step, 4, f"{key} {step}")
         return f"{key} by {name}"
+
+    def asked() -> Elicit[Name]:
+        history.write("ask", form=form)
+        return Elicit("who is it?", Name)
 
     @mcp.tool()
     async def ask(answer: Annotated[Name, Resolve(asked)]) -> str:

@@ -1,6 +1,8 @@
 """What the tests with the official MCP SDK share: two nodes behind an edge, and users of the SDK's client."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -51,6 +53,14 @@ class Stage(Scene):
         """Which nodes did this."""
         return [name for name, node in self.nodes.items() for fact in node.history(what) if fact.get("key") == key]
 
+    def asking(self) -> NodeProcess:
+        """The node that was the last to ask its client for a name."""
+        return max(self.nodes.values(), key=lambda node: max((fact["t"] for fact in node.history("ask")), default=0))
+
+    async def live(self) -> set[str]:
+        """The ids of the dialogs there are."""
+        return {str(row["session"]) for row in await self.edge.sessions()}
+
     async def touch(self, node: NodeProcess, uri: str) -> None:
         """Something changes on a node by itself."""
         async with httpx2.AsyncClient() as http:
@@ -81,17 +91,27 @@ def text(result: Any) -> str:
 class User:
     """An SDK client, unchanged, and what it was told."""
 
-    def __init__(self, url: str, mode: str = LEGACY, *, name: str = "me",
-                 http: httpx2.AsyncClient | None = None) -> None:
-        """name: what it answers when it is asked for one."""
+    def __init__(self, url: str, mode: str = LEGACY, *, name: str = "me", http2: bool = False) -> None:
+        """name: what it answers when it is asked for one; http2: by prior knowledge, in the place of HTTP/1.1."""
         async def tell(_: object, params: ElicitRequestParams) -> ElicitResult:
+            while self.before_telling:
+                self.before_telling.pop()()
             return ElicitResult(action="accept", content={"name": name})
 
         async def hear(message: Any) -> None:
             self.heard.append(message)
+
+        async def note(request: httpx2.Request) -> None:
+            self.requests[request.method] += 1
         self.heard: list[Any] = []
         self.progress: dict[str, list[float]] = {}
-        place = url if http is None else streamable_http_client(url, http_client=http)
+        self.requests: Counter[str] = Counter()
+        """How many requests of each method it has made."""
+        self.before_telling: list[Callable[[], None]] = []
+        """Done before it answers, once it is asked for its name."""
+        self._http = httpx2.AsyncClient(http1=not http2, http2=http2, timeout=httpx2.Timeout(15, read=60),
+                                        event_hooks={"request": [note]})
+        place = streamable_http_client(url, http_client=self._http)
         self.client = Client(place, mode=mode, elicitation_callback=tell, message_handler=hear, cache=None,
                              read_timeout_seconds=15)
 
@@ -101,6 +121,7 @@ class User:
 
     async def __aexit__(self, *fault: Any) -> None:
         await self.client.__aexit__(*fault)
+        await self._http.aclose()
 
     async def who(self) -> str:
         """The name of the node that answers."""

@@ -48,11 +48,14 @@ async def test_all_that_a_client_does(stage: Stage, form: str, mode: str) -> Non
 
 
 async def test_a_session_ends_with_the_goodbye_of_its_client(stage: Stage) -> None:
-    await stage.no_sessions()
+    before = await stage.live()
     async with User(stage.url("mcp")) as user:
         await user.who()
-        session = await stage.only_session()
-    await stage.no_sessions()
+        session, = await stage.live() - before
+
+    async def gone() -> bool:
+        return session not in await stage.live()
+    await wait_until(gone, "the session has ended")
     async with httpx2.AsyncClient() as http:
         head = {"mcp-session-id": session, "accept": "application/json, text/event-stream"}
         for method in ("POST", "GET", "DELETE"):  # the plain id is no key
@@ -62,8 +65,7 @@ async def test_a_session_ends_with_the_goodbye_of_its_client(stage: Stage) -> No
 
 
 async def test_http2_is_as_good(stage: Stage) -> None:
-    async with httpx2.AsyncClient(http1=False, http2=True, timeout=15) as http, \
-            User(stage.url("mcp"), http=http) as user:
+    async with User(stage.url("mcp"), http2=True) as user:
         await user.client.subscribe_resource("note://x")
         node = await user.who()
         assert await user.ask() == f"me by {node}"
