@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHES = ("relay", "memory", "sessions", "scale", "handover")
+BENCHES = ("relay", "requests", "streams", "memory", "idle", "sessions", "scale", "handover", "streams_handover")
 
 sys.exit(max(subprocess.run([sys.executable, "-m", f"bench.{name}", *sys.argv[1:]], check=False).returncode
              for name in BENCHES))

