@@ -1,9 +1,11 @@
 """What becomes of header fields on their way through the edge: none that belongs to a connection, or that only the
 edge may say, is passed on; and a node learns the truth about the client."""
 
-from collections.abc import Collection
+from collections.abc import Set
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
+from sbc.core.fields import ODD, PROPER, form_of, without
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request
 
@@ -16,6 +18,7 @@ HOP_BY_HOP = frozenset({
 FORWARDED = frozenset({b"forwarded", b"x-real-ip"})
 OWN = (b"session-", b"x-forwarded-")
 """How the names of fields begin that only the edge may set."""
+_SESSION = (b"session-",)
 OWN_PARAMETERS = frozenset({b"session", b"received", b"access_token"})
 """Query parameters by which a browser, which cannot set headers, speaks to the edge; no node sees them."""
 
@@ -27,9 +30,6 @@ _TRAILING = _DROPPED | frozenset({
 })  # fmt: skip
 """RFC 9110 section 6.5.1: what says how a message is to be framed, read, sent on or answered has no place behind it."""
 
-_TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-_CONTROLS = bytes(code for code in range(32) if code != 9) + b"\x7f"
-
 
 def check_fields(fields: Fields, most: int) -> None:
     """Hold a head against its policy, its form, and names that look like ours. Raises Refusal.
@@ -38,13 +38,18 @@ def check_fields(fields: Fields, most: int) -> None:
     """
     if len(fields) > most:
         raise Refusal(431, "too_many_headers", f"at most {most} header fields")
-    names = b"".join([name for name, _ in fields])
-    values = b"".join([value for _, value in fields])
-    if names.translate(None, _TOKEN) or len(values.translate(None, _CONTROLS)) < len(values):
+    form = form_of(fields)
+    if form == PROPER:
+        return
+    if form == ODD:
         raise Refusal(400, "bad_header", "a header name or value with a character that has no place there")
-    if b"_" in names and any(_is_own(name.replace(b"_", b"-")) for name, _ in fields if b"_" in name):
+    if _look_alike(fields):
         # What is no name of ours here is one behind CGI and its heirs (RFC 3875 section 4.1.18), which know no dash.
         raise Refusal(400, "header_look_alike", "a header that looks like one of the edge's")
+
+
+def _look_alike(fields: Fields) -> bool:
+    return any(_is_own(name.replace(b"_", b"-")) for name, _ in fields if b"_" in name)
 
 
 def _is_own(name: bytes) -> bool:
@@ -53,59 +58,62 @@ def _is_own(name: bytes) -> bool:
 
 def node_fields(request: Request) -> Fields:
     """A client's fields as a node sees them."""
-    named = _named(request.fields)
-    kept = [
-        field for field in request.fields
-        if field[0] not in _DROPPED and not field[0].startswith(OWN) and field[0] not in named
-    ]  # fmt: skip
-    te = request.first(b"te")
-    if te is not None and b"trailers" in te.lower():
-        kept.append((b"te", b"trailers"))  # gRPC asks for it from end to end
-    scheme = b"https" if request.secure else b"http"
-    host = request.authority
+    fields = request.fields
+    named = _named(fields)
+    kept = without(fields, _DROPPED | named if named else _DROPPED, OWN)
+    for name, value in fields:
+        if name == b"te" and b"trailers" in value.lower():
+            kept.append((b"te", b"trailers"))  # gRPC asks for it from end to end
+            break
+    kept += _whence(request.client, request.via, request.secure, request.authority)
+    return kept
+
+
+@lru_cache(maxsize=1024)
+def _whence(client: str, via: tuple[str, ...], secure: bool, host: bytes) -> Fields:
+    """What a node is told of the client: who it is, what it asked, and how."""
+    scheme = b"https" if secure else b"http"
     quoted = b'"' + host.replace(b'"', b"") + b'"' if b":" in host else host
-    chain = client = request.client.encode("latin-1")
-    forwarded = _for(client) + b";proto=" + scheme + b";host=" + quoted  # RFC 7239 section 4
-    for proxy in request.via:
+    chain = address = client.encode("latin-1")
+    forwarded = _for(address) + b";proto=" + scheme + b";host=" + quoted  # RFC 7239 section 4
+    for proxy in via:
         address = proxy.encode("latin-1")
         chain += b", " + address
         forwarded += b", " + _for(address)
-    kept.append((b"forwarded", forwarded))
-    kept.append((b"x-forwarded-for", chain))
-    kept.append((b"x-forwarded-proto", scheme))
-    kept.append((b"x-forwarded-host", host))
-    return kept
+    return [(b"forwarded", forwarded), (b"x-forwarded-for", chain), (b"x-forwarded-proto", scheme),
+            (b"x-forwarded-host", host)]
 
 
 def _for(address: bytes) -> bytes:
     return b'for="[' + address + b']"' if b":" in address else b"for=" + address
 
 
-def client_fields(fields: Fields, hidden: Collection[bytes]) -> Fields:
+def client_fields(fields: Fields, hidden: frozenset[bytes]) -> Fields:
     """A node's fields as a client sees them. hidden: names that the policy keeps from clients."""
-    named = _named(fields)
-    return [
-        field for field in fields
-        if field[0] not in HOP_BY_HOP and field[0] not in hidden and field[0] not in named
-        and not field[0].startswith(b"session-")
-    ]  # fmt: skip
+    shut, named = _shut(hidden), _named(fields)
+    return without(fields, shut | named if named else shut, _SESSION)
+
+
+@lru_cache(maxsize=256)
+def _shut(hidden: frozenset[bytes]) -> frozenset[bytes]:
+    return HOP_BY_HOP | hidden
 
 
 def node_trailers(fields: Fields) -> Fields:
     """What a client says behind its request, as a node sees it."""
-    return [field for field in fields if field[0] not in _TRAILING and not field[0].startswith(OWN)]
+    return without(fields, _TRAILING, OWN) if fields else fields
 
 
-def client_trailers(fields: Fields, hidden: Collection[bytes]) -> Fields:
+def client_trailers(fields: Fields, hidden: frozenset[bytes]) -> Fields:
     """What a node says behind its answer, as a client sees it. hidden: names that the policy keeps from clients."""
-    return [field for field in node_trailers(fields) if field[0] not in hidden]
+    return without(fields, _TRAILING | hidden, OWN) if fields else fields
 
 
 _NONE: frozenset[bytes] = frozenset()
 _USUAL = frozenset({b"keep-alive", b"close", b"Keep-Alive", b"Close", b""})
 
 
-def _named(fields: Fields) -> Collection[bytes]:
+def _named(fields: Fields) -> Set[bytes]:
     """The fields that `Connection` declares to be hop by hop."""
     for name, value in fields:
         if name == b"connection" and value not in _USUAL:
@@ -119,9 +127,9 @@ def _named(fields: Fields) -> Collection[bytes]:
 
 def node_target(target: bytes) -> bytes:
     """Path and query as a node sees them: without the parameters that are meant for the edge."""
-    path, mark, query = target.partition(b"?")
-    if not mark:
+    if b"?" not in target:
         return target
+    path, mark, query = target.partition(b"?")
     parts = query.split(b"&")
     kept = [part for part in parts if not _is_for_edge(part)]
     if len(kept) == len(parts):

@@ -110,7 +110,7 @@ class Entrance(asyncio.Protocol):
         else:
             door = Http1Connection(self._reception, self._listener, self._secure, self._client, transports)
         self._doors.add(door)
-        self._transport.set_protocol(door)
+        self._transport.set_protocol(cast(asyncio.BaseProtocol, door))  # one by its methods
         door.connection_made(self._transport)
         if self._begun:
             door.data_received(self._begun)

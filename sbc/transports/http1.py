@@ -43,12 +43,12 @@ class Stage(Enum):
     LEAVING = "leaving"
 
 
-class Http1Connection(asyncio.Protocol):
-    """A connection, from its first byte on. Implements Carrier for its stream of the moment."""
+class Http1Connection:
+    """A connection, from its first byte on. asyncio.Protocol by its methods; Carrier for its stream."""
 
     __slots__ = ("__weakref__", "_body", "_client", "_expects", "_inlet", "_kept", "_listener", "_loop", "_out",
                  "_patience", "_persists", "_reader", "_reception", "_requests", "_retired", "_secure", "_stage",
-                 "_stream", "_transport", "_transports", "congested", "put")
+                 "_stream", "_transport", "_transports", "congested")
 
     def __init__(
         self, reception: Reception, listener: str, secure: bool, client: str, transports: frozenset[str]
@@ -63,8 +63,7 @@ class Http1Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._stage = Stage.HEAD
         self._stream: Http1Stream | None = None
-        self._persists = True
-        self._retired = False
+        self._persists, self._retired = True, False
         self._requests = 0
         self._expects = False
         """Whether the client waits for a 100 before it sends the body."""
@@ -81,7 +80,6 @@ class Http1Connection(asyncio.Protocol):
         self._patience = Patience(self._loop, head_timeout, self._late, tcp.get_write_buffer_size)
         self._inlet = Inlet(tcp)
         self._out = Outlet(tcp, self._loop, self._patience)
-        self.put = self._out.put
         self._patience.head()
 
     def data_received(self, data: bytes) -> None:
@@ -216,6 +214,9 @@ class Http1Connection(asyncio.Protocol):
 
     # What the stream of the moment needs (Carrier).
 
+    def put(self, data: bytes) -> None:
+        self._out.put(data)
+
     def connection_line(self, *, last: bool) -> bytes:
         if self._stage is Stage.BODY and (self._expects or not self._body.ends_within(DROPPED_BYTES)):
             last = True  # there may be no end to what would have to be read before the next request
@@ -248,14 +249,12 @@ class Http1Connection(asyncio.Protocol):
             self._patience.rest()
 
     def want_body(self) -> None:
-        if self._stage is not Stage.BODY:
-            return
-        if self._expects:
-            self._expects = False
-            if self._stream is not None and self._stream.stage is Answer.WAITING:
+        if self._stage is Stage.BODY:
+            if self._expects and self._stream is not None and self._stream.stage is Answer.WAITING:
                 self.put(CONTINUE)
-        self._patience.go_on()
-        self._go_on()
+            self._expects = False
+            self._patience.go_on()
+            self._go_on()
 
     def _go_on(self) -> None:
         """Read on, but in another turn of the loop: facts are not told from within orders."""

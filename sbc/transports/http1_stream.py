@@ -9,7 +9,17 @@ from typing import Protocol
 
 from sbc.model.http import Fields, Request, Response
 from sbc.model.streams import Asker
-from sbc.wire.http1 import Framing, chunk, framing_of, interim_head, last_chunk, response_head
+from sbc.wire.http1 import (
+    CHUNKED,
+    CLOSE,
+    LENGTH,
+    Framing,
+    chunk,
+    framing_of,
+    interim_head,
+    last_chunk,
+    response_head,
+)
 
 
 class Carrier(Protocol):
@@ -65,7 +75,7 @@ class Http1Stream:
         if self.stage is not Stage.WAITING:
             return
         framing = self._framing = framing_of(response, end=end, to_head=self._to_head, old=self._old)
-        connection = self._carrier.connection_line(last=framing is Framing.CLOSE)
+        connection = self._carrier.connection_line(last=framing is CLOSE)
         self._carrier.put(response_head(response, framing, end=end, connection=connection))
         if end:
             self._complete()
@@ -76,25 +86,22 @@ class Http1Stream:
     def send(self, data: bytes) -> None:
         if self.stage is not Stage.ANSWERING or not data:
             return
-        match self._framing:
-            case Framing.CHUNKED:
-                self._carrier.put(chunk(data))
-            case Framing.LENGTH:
-                self._left -= len(data)
-                if self._left < 0:
-                    self.abort()  # the client would take the rest for another answer
-                else:
-                    self._carrier.put(data)
-            case Framing.CLOSE:
+        if self._framing is LENGTH:
+            self._left -= len(data)
+            if self._left < 0:
+                self.abort()  # the client would take the rest for another answer
+            else:
                 self._carrier.put(data)
-            case Framing.NONE:
-                pass
+        elif self._framing is CHUNKED:
+            self._carrier.put(chunk(data))
+        elif self._framing is CLOSE:
+            self._carrier.put(data)
 
     def finish(self, trailers: Fields) -> None:
-        if self.stage is not Stage.ANSWERING or (self._framing is Framing.LENGTH and self._left):
+        if self.stage is not Stage.ANSWERING or (self._framing is LENGTH and self._left):
             self.abort()  # it is not complete, whoever says so
             return
-        if self._framing is Framing.CHUNKED:
+        if self._framing is CHUNKED:
             self._carrier.put(last_chunk(trailers))
         self._complete()
 
@@ -104,7 +111,7 @@ class Http1Stream:
 
     def abort(self) -> None:
         if self.stage is not Stage.OVER:
-            reset = self.stage is Stage.ANSWERING and self._framing is Framing.CLOSE
+            reset = self.stage is Stage.ANSWERING and self._framing is CLOSE
             self.stage = Stage.OVER
             self._carrier.cut(reset=reset)
 

@@ -8,6 +8,7 @@ import re
 from enum import Enum
 from http import HTTPStatus
 
+from sbc.core.fields import lines_of
 from sbc.model.http import Fields, Request, Response
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -30,6 +31,10 @@ class Framing(Enum):
     """The connection is closed behind it: all that HTTP/1.0 has for a body of unknown length."""
 
 
+NONE, LENGTH, CHUNKED, CLOSE = Framing.NONE, Framing.LENGTH, Framing.CHUNKED, Framing.CLOSE
+"""The same, looked up once."""
+
+
 def is_token(name: bytes) -> bool:
     """Whether this can be a method or the name of a field (RFC 9110 section 5.6.2)."""
     return _TOKEN.fullmatch(name) is not None
@@ -42,40 +47,39 @@ def proper_authority(authority: bytes) -> bool:
 
 def request_head(request: Request) -> bytes:
     """The head of a request to a node. A body without a length is to be sent in chunks."""
-    framing = b""
-    if request.length is not None:
-        framing = b"content-length: %d\r\n" % request.length
-    elif request.bodied:
-        framing = b"transfer-encoding: chunked\r\n"
-    first = b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (request.method, request.target, request.authority)
+    first = request.method + b" " + request.target + b" HTTP/1.1\r\nhost: " + request.authority + b"\r\n"
     if first.count(b"\n") != 2 or first.count(b"\r") != 2:
         raise ValueError("a line break in a request line")
-    return b"%b%b%b\r\n" % (first, _lines(request.fields), framing)
+    lines = _lines(request.fields)
+    if request.length is not None:
+        return first + lines + b"content-length: %d\r\n\r\n" % request.length
+    return first + lines + (b"transfer-encoding: chunked\r\n\r\n" if request.bodied else b"\r\n")
 
 
 def framing_of(response: Response, *, end: bool, to_head: bool, old: bool) -> Framing:
     """How the body of an answer is framed. to_head: it answers HEAD; old: to a client of HTTP/1.0."""
     if to_head or response.status in (204, 304):
-        return Framing.NONE
+        return NONE
     if end or response.length is not None:
-        return Framing.LENGTH
-    return Framing.CLOSE if old else Framing.CHUNKED
+        return LENGTH
+    return CLOSE if old else CHUNKED
 
 
 def response_head(response: Response, framing: Framing, *, end: bool, connection: bytes) -> bytes:
     """The head of an answer to a client. end: there is no body; connection: a whole Connection line, or nothing."""
-    match framing:
-        case Framing.NONE:
-            # RFC 9110 section 8.6: to HEAD and with 304 the length of what is not sent; never with 204.
-            unsaid = response.length is None or response.status == 204
-            framed = b"" if unsaid else b"content-length: %d\r\n" % (response.length or 0)
-        case Framing.LENGTH:
-            framed = b"content-length: %d\r\n" % (0 if end else response.length or 0)
-        case Framing.CHUNKED:
-            framed = b"transfer-encoding: chunked\r\n"
-        case Framing.CLOSE:
-            framed = b""
-    return b"%b%b%b%b\r\n" % (_status_line(response.status), _lines(response.fields), framed, connection)
+    framed, length = b"", response.length
+    if framing is LENGTH:
+        framed = _length_line(0 if end or length is None else length)
+    elif framing is CHUNKED:
+        framed = b"transfer-encoding: chunked\r\n"
+    elif framing is NONE and length is not None and response.status != 204:
+        # RFC 9110 section 8.6: to HEAD and with 304 the length of what is not sent; never with 204.
+        framed = _length_line(length)
+    return _status_line(response.status) + _lines(response.fields) + framed + connection + b"\r\n"
+
+
+def _length_line(length: int) -> bytes:
+    return b"content-length: %d\r\n" % length
 
 
 def interim_head(status: int, fields: Fields) -> bytes:
@@ -98,8 +102,8 @@ def _status_line(status: int) -> bytes:
 
 
 def _lines(fields: Fields) -> bytes:
-    lines = b"".join([b"%b: %b\r\n" % field for field in fields])
-    if lines.count(b"\n") == lines.count(b"\r") == len(fields) and b"\0" not in lines:
+    lines = lines_of(fields)
+    if lines is not None:
         return lines
     # RFC 9110 section 5.5: what came over another version of HTTP, or out of a body, can hold more than a line may.
     return b"".join([b"%b: %b\r\n" % (name, _UNSAFE.sub(b" ", value)) for name, value in fields if is_token(name)])

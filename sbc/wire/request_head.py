@@ -46,8 +46,8 @@ class _Told:
 class RequestReader:
     """Reads one request head after another, in whatever pieces they come."""
 
-    __slots__ = ("_begun", "_max_fields", "_max_octets", "_parser", "_told", "chunked", "expects", "octets", "persists",
-                 "raw", "request", "upgrade")
+    __slots__ = ("_begun", "_host", "_max_fields", "_max_octets", "_parser", "_told", "chunked", "expects", "octets",
+                 "persists", "raw", "request", "upgrade")
 
     request: Request
     """The head that was read last; what is known of its connection is for the caller to put in."""
@@ -70,6 +70,8 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self._told)
         self._begun = b""
         """A head that is not whole yet."""
+        self._host: bytes | None = None
+        """The last one, which was proper."""
 
     @property
     def begun(self) -> bool:
@@ -79,7 +81,7 @@ class RequestReader:
     def read(self, data: bytes, at: int) -> int:
         """Read a head from `data[at:]`: where it ends in `data`, or -1 if it is not whole yet. Raises Refusal."""
         begun = self._begun
-        overlap = begun[-3:]  # in which the empty line may have begun
+        overlap = begun[max(0, len(begun) - 3) :]  # in which the empty line may have begun
         if begun:
             found = (overlap + data).find(b"\r\n\r\n")
         else:
@@ -137,7 +139,7 @@ class RequestReader:
         if not complete:
             raise _malformed("no request line")
         # RFC 9112 section 3: single spaces. The parser takes more of them, and the next one may read them otherwise.
-        line = b"%b %b HTTP/1." % (method, target)
+        line = method + b" " + target + b" HTTP/1."
         if head.startswith(line + b"1\r\n"):
             version = "1.1"
         elif head.startswith(line + b"0\r\n"):
@@ -176,8 +178,10 @@ class RequestReader:
                 kept.append(field)
         host = special.get(b"host")
         # RFC 9112 section 3.2: exactly one Host, and it names a host and maybe a port.
-        if not (old if host is None else proper_authority(host)):
-            raise Refusal(400, "bad_host", "exactly one proper Host header is needed")
+        if host is None or host != self._host:  # most clients name one host all the time
+            if not (old if host is None else proper_authority(host)):
+                raise Refusal(400, "bad_host", "exactly one proper Host header is needed")
+            self._host = host
         request.authority = host or b""
         if len(special) > (host is not None):
             self._sort_out(request, special, old)

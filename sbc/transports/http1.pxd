@@ -1,0 +1,23 @@
+from sbc.transports.http1_stream cimport Http1Stream
+from sbc.transports.patience cimport Patience
+from sbc.transports.valves cimport Inlet, Outlet
+from sbc.wire.request_head cimport RequestReader
+cdef class Http1Connection:
+    cdef object __weakref__
+    cdef object _body, _client, _listener, _loop, _reception, _stage, _transport, _transports
+    cdef bint _expects, _persists, _retired, _secure
+    cdef Inlet _inlet
+    cdef bytes _kept
+    cdef Outlet _out
+    cdef Patience _patience
+    cdef RequestReader _reader
+    cdef int _requests
+    cdef Http1Stream _stream
+    cdef public bint congested
+    cpdef put(self, bytes data)
+    cpdef data_received(self, bytes data)
+    cdef _read(self, bytes data)
+    cdef Py_ssize_t _read_head(self, bytes data, Py_ssize_t at) except -2
+    cdef Py_ssize_t _read_body(self, bytes data, Py_ssize_t at) except -2
+    cdef _await_request(self)
+    cdef _go_on(self)

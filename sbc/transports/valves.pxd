@@ -1,0 +1,12 @@
+from sbc.transports.patience cimport Patience
+cdef class Inlet:
+    cdef object _transport
+    cdef public int holds
+cdef class Outlet:
+    cdef object _loop, _transport
+    cdef bint _gathers
+    cdef Patience _patience
+    cdef list _pending
+    cpdef put(self, bytes data)
+    cpdef flush(self)
+    cpdef bint drain(self)

@@ -1,0 +1,10 @@
+from sbc.core._fields cimport lines_of
+
+cpdef bytes request_head(object request)
+cpdef framing_of(object response, bint end, bint to_head, bint old)
+cpdef bytes response_head(object response, object framing, bint end, bytes connection)
+cpdef bytes chunk(bytes data)
+cpdef bytes last_chunk(list trailers)
+cdef bytes _length_line(object length)
+cdef bytes _status_line(int status)
+cdef bytes _lines(list fields)
