@@ -10,7 +10,7 @@ far its answer is in that state: the agent goes on behind that. What the client 
     async def chat(exchange: Exchange) -> None:
         history = json.loads(exchange.session.state or "[]")
         if not exchange.resumed:
-            history.append(await exchange.text())
+            history.append(exchange.text)
         for number in range(exchange.said, 3):
             await exchange.send(f"{number}: {len(history)} messages so far")
             exchange.session.checkpoint(json.dumps(history))
@@ -35,11 +35,12 @@ Answerer = Callable[["Exchange"], Awaitable[None]]
 class Exchange:
     """Read what is asked; then `send` events, or `reply` once."""
 
-    def __init__(self, session: "HttpSession", asked: Asked, answer: Answer, number: int, *, resumed: bool,
+    def __init__(self, session: "HttpSession", asked: Asked, body: bytes, answer: Answer, number: int, *, resumed: bool,
                  given: int, covered: int, whole: bool) -> None:
         """given: how many messages of the answer the client has; covered: how many of those the state knows of."""
         self.session = session
         self.method, self.target, self.headers = asked.method, asked.target, asked.headers
+        self.body = body
         self.number = number
         """Which request of its session it is, from 1; 0: it is not counted."""
         self.resumed = resumed
@@ -47,19 +48,15 @@ class Exchange:
         self.whole = whole
         """The client has the whole answer from a former owner: only what the request does to the state matters."""
         self.over = False
-        self._read = asked.read
         self._answer = answer
         self._given = given
         self._skip = given - covered
         self._begun = False
 
-    async def read(self) -> bytes:
-        """The body."""
-        return await self._read()
-
-    async def text(self) -> str:
+    @property
+    def text(self) -> str:
         """The body as text. Raises UnicodeDecodeError."""
-        return (await self._read()).decode()
+        return self.body.decode()
 
     async def send(self, data: str, *, event: str = "", identity: str = "") -> None:
         """Send one event; it goes nowhere if the client already has it. Raises SessionClosed."""

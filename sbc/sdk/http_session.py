@@ -118,11 +118,12 @@ class HttpSession:
 
     async def _begin(self, asked: Asked, answer: Answer, opening: Opening) -> Exchange:
         number, covered = opening.number, opening.covered
+        body = await asked.read()  # what is counted as taken can be put into a state at once
         resumed = 0 < number <= self._known
         if number and self._ordered and not resumed:
             await self._turn(number)
         given = covered if self._regenerates else opening.given
-        exchange = Exchange(self, asked, answer, number, resumed=resumed, given=given, covered=covered,
+        exchange = Exchange(self, asked, body, answer, number, resumed=resumed, given=given, covered=covered,
                             whole=opening.whole)
         if number:
             self._answers[number] = exchange

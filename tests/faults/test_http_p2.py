@@ -1,0 +1,185 @@
+"""P2 over HTTP: every request is processed once, every event comes once and in order, whoever dies meanwhile."""
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.support.asking import Stream, asking, url, web
+from tests.support.scene import Scene
+from tests.support.wait import wait_until
+
+
+class Chat:
+    """One session: numbered requests, and what came of each."""
+
+    def __init__(self, scene: Scene, http: aiohttp.ClientSession, key: str) -> None:
+        self.scene, self.http, self.key = scene, http, key
+        self.said: list[dict[str, Any]] = []
+        self.answers: list[Stream] = []
+
+    def say(self, say: int, every: float = 0.0) -> Stream:
+        """Ask for so many events; none: for one JSON object."""
+        message = {"n": len(self.said) + 1, "say": say, "every": every}
+        self.said.append(message)
+        self.answers.append(Stream.opened(self.http, "POST", url(self.scene, "/talk"), json=message,
+                                          headers={"X-Chat": self.key}))
+        return self.answers[-1]
+
+    async def ended(self) -> None:
+        for answer in self.answers:
+            await answer.ended()
+
+    @property
+    def owner(self) -> str:
+        return next(answer.node for answer in reversed(self.answers) if answer.events)
+
+    def exactly_once(self) -> None:
+        """The oracle: see tests/support/node_http_trunk.py. Raises AssertionError."""
+        total = 0
+        for message, answer in zip(self.said, self.answers, strict=True):
+            total += message["n"]
+            said = [event.json for event in answer.events] if message["say"] else [answer.json]
+            assert (answer.status, answer.end) == (200, "whole"), (message, answer)
+            assert [one["i"] for one in said] == list(range(max(1, message["say"]))), (message, said)
+            assert {(one["n"], one["sum"]) for one in said} == {(message["n"], total)}, (message, total, said)
+            epochs = [one["epoch"] for one in said]
+            assert epochs == sorted(epochs), f"a stale owner was heard: {epochs}"
+
+
+@pytest.mark.parametrize(("checkpoint", "output", "standby"), [
+    ("never", "continue", "cold"), ("answer", "regenerate", "cold"), ("message", "continue", "warm")])
+async def test_owners_are_killed_one_after_the_other_in_the_middle_of_answers(
+        scene: Scene, checkpoint: str, output: str, standby: str) -> None:
+    scene.trunk("a", "b", "c", module="node_http_trunk", checkpoint=checkpoint)
+    await scene.open(web(scene, output=output, standby=standby))
+    async with asking() as http:
+        chats = [Chat(scene, http, f"c{number}") for number in range(6)]
+        for victim in scene.nodes.values():
+            streams = []
+            for chat in chats:
+                chat.say(0)
+                await chat.answers[-1].ended()
+                streams.append(chat.say(30, every=0.01))
+            await asyncio.gather(*(stream.has(8) for stream in streams))
+            victim.kill()
+            for chat in chats:
+                chat.say(2)  # waits for its turn behind the stream, or for the next owner
+            await asyncio.gather(*(chat.ended() for chat in chats))
+            victim.start()
+            await scene.edge.sees(*scene.nodes.values())
+        for chat in chats:
+            chat.exactly_once()
+    assert await scene.edge.metric("sbc_handovers_total", cause="failover", outcome="moved") >= len(chats)
+    assert await scene.edge.metric("sbc_unknown_messages_total") == 0
+    if output == "regenerate":
+        assert await scene.edge.metric("sbc_suppressed_messages_total") > 0
+
+
+async def test_answers_side_by_side_are_each_gone_on_with_where_they_stood(scene: Scene) -> None:
+    scene.trunk("a", "b", module="node_http_trunk", checkpoint="message", side_by_side=1)
+    await scene.open(web(scene))
+    async with asking() as http:
+        chat = Chat(scene, http, "c")
+        first = chat.say(60, every=0.01)
+        await first.has(2)
+        for count in (40, 50, 30):
+            stream = chat.say(count, every=0.02)
+            await stream.has(1)  # they are taken in this order
+        for _ in range(2):
+            await first.has(min(60, len(first.events) + 4))
+            owner = scene.nodes[chat.owner]
+            owner.kill()
+            await wait_until(lambda owner=owner: chat.owner != owner.name, "the other one goes on")
+            owner.start()
+            await scene.edge.sees(owner)
+        await chat.ended()
+        chat.exactly_once()
+
+
+async def test_a_client_that_gives_up_in_the_middle_holds_up_no_checkpoint(scene: Scene) -> None:
+    scene.trunk("a", "b", module="node_http_trunk", checkpoint="answer")
+    await scene.open(web(scene))
+    async with asking() as http:
+        chat = Chat(scene, http, "c")
+        await chat.say(3).ended()
+        given_up = Stream.opened(http, "POST", url(scene, "/talk"), headers={"X-Chat": "c"},
+                                 data=json.dumps({"n": 10, "say": 500, "every": 0.01}))
+        await given_up.has(5)
+        await given_up.leave()
+        session = await scene.only_session()
+        answer = Stream.opened(http, "POST", url(scene, "/talk"), headers={"X-Chat": "c"},
+                               data=json.dumps({"n": 100, "say": 2}))
+        await answer.ended()
+        assert [event.json["sum"] for event in answer.events] == [111, 111]
+
+        async def covered() -> bool:
+            return bool(((await scene.edge.session(session))["checkpoint"] or {}).get("received") == 3)
+        await wait_until(covered, "the last checkpoint is taken")
+        scene.nodes[answer.node].kill()
+        last = Stream.opened(http, "POST", url(scene, "/talk"), headers={"X-Chat": "c"},
+                             data=json.dumps({"n": 1000, "say": 1}))
+        await last.ended()
+        assert [event.json["sum"] for event in last.events] == [1111]
+
+
+async def test_an_owner_that_was_started_anew_says_that_it_knows_nothing(scene: Scene) -> None:
+    scene.trunk("a", module="node_http_trunk")
+    await scene.open(web(scene))
+    async with asking() as http:
+        chat = Chat(scene, http, "c")
+        await chat.say(2).ended()
+        scene.nodes["a"].kill()
+        scene.nodes["a"].start()
+        await scene.nodes["a"].serving()
+        await chat.say(3).ended()
+        chat.exactly_once()
+
+
+async def test_plain_nodes_get_an_unsafe_request_once_and_its_client_is_told_that_nobody_knows(scene: Scene) -> None:
+    a, b = scene.plain("a", "b", module="node_http")
+    await scene.open(web(scene, protocol="opaque"))
+    async with asking() as http:
+        first = Stream.opened(http, "POST", url(scene, "/ask?n=1"), headers={"X-Chat": "c"}, data=b"{}")
+        await first.ended()
+        owner = scene.nodes[first.json["node"]]
+        posted = Stream.opened(http, "POST", url(scene, "/ask?n=2&after=30"), headers={"X-Chat": "c"}, data=b"{}")
+        asked = Stream.opened(http, "GET", url(scene, "/ask?n=3&after=0.4"), headers={"X-Chat": "c"})
+        await wait_until(lambda: {fact["n"] for fact in owner.history("heard")} >= {"2", "3"}, "both are sent")
+        owner.kill()
+        await posted.ended()
+        assert (posted.status, posted.headers["session-outcome"]) == (502, "unknown")
+        assert posted.json["error"]["code"] == "outcome_unknown"
+        await asked.ended()
+        assert asked.status == 200 and asked.json["node"] != owner.name, "what is safe is asked again"
+        after = Stream.opened(http, "POST", url(scene, "/ask?n=4"), headers={"X-Chat": "c"}, data=b"{}")
+        await after.ended()
+        assert after.status == 200
+    given = [fact["n"] for node in (a, b) for fact in node.history("heard")]
+    assert sorted(given) == ["1", "2", "3", "3", "4"]
+    assert await scene.edge.metric("sbc_unknown_messages_total") == 1
+    row, = await scene.edge.sessions()
+    assert (await scene.edge.session(row["session"]))["record"]["unknown"] == 1
+
+
+async def test_requests_that_nobody_was_sent_wait_for_the_next_owner(scene: Scene) -> None:
+    scene.plain("a", "b", module="node_http")
+    await scene.open(web(scene, protocol="opaque"))
+    async with asking() as http:
+        first = Stream.opened(http, "POST", url(scene, "/ask"), headers={"X-Chat": "c"}, data=b"{}")
+        await first.ended()
+        for node in scene.nodes.values():
+            node.kill()
+        await scene.edge.sees(*scene.nodes.values(), state="down")
+        held = [Stream.opened(http, "POST", url(scene, f"/ask?n={number}"), headers={"X-Chat": "c"}, data=b"{}")
+                for number in range(3)]
+        async def waits() -> bool:
+            return bool((await scene.edge.sessions())[0]["state"] == "held")
+        await wait_until(waits, "the session is held")
+        scene.nodes["a"].start()
+        for stream in held:
+            await stream.ended()
+            assert stream.status == 200, stream
+    assert len([fact for fact in scene.nodes["a"].history("heard") if fact["n"]]) == 3
