@@ -83,7 +83,8 @@ class Reading:
     if not, it is an exchange of its own: a dialog that ends with its answer. So does one that began without keys, has
     learned none, and whose answer was given no token: nobody could ever come back to it."""
     dispensable = False
-    """Whether the session that it begins is there for speed alone: it may be dropped when there are too many."""
+    """Whether the session that it begins may be dropped when its client has too many; looked at again whenever the
+    answer brings keys. So may one that is there for speed alone, or that its client need not come back to."""
     needs_session = False
     """Whether a request whose keys nobody knows has to be refused (`Refusal(404, "session_gone", ...)`)."""
     ends = False

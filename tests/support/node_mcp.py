@@ -35,7 +35,7 @@ from starlette.routing import Route
 from tests.support.history import History
 from tests.support.mcp_events import Events
 
-FORMS = ("mcp", "wary", "json", "single", "polled")
+FORMS = ("mcp", "wary", "json", "single", "polled", "few")
 READS = ToolAnnotations(read_only_hint=True)
 RETRY = 150
 """Milliseconds after which the rest of a closed stream is to be asked for."""

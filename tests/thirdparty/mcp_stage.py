@@ -17,6 +17,7 @@ from tests.support.wait import wait_until
 
 NOT_SENT, UNKNOWN = -32011, -32010
 LEGACY, MODERN = "legacy", "2026-07-28"
+FEW = 30
 
 
 def configuration(port: int) -> dict[str, Any]:
@@ -28,8 +29,10 @@ def configuration(port: int) -> dict[str, Any]:
         "agents": {"tutor": None, "trusting": agent(trust=["annotations"]), "wary": agent(),
                    "hasty": agent(trust=["annotations"], hold="600ms")},
         "listeners": [{"name": "plain", "listen": f"127.0.0.1:{port}", "transports": ["http1", "http2"]}],
+        "policies": {"few": {"limits": {"sessions_per_principal": FEW}}},
         "routes": [{"match": {"path": path}, "agent": name, "protocol": "mcp", "policy": "default"}
-                   for path, name in routes.items()],
+                   for path, name in routes.items()]
+                  + [{"match": {"path": "/few"}, "agent": "trusting", "protocol": "mcp", "policy": "few"}],
     }
 
 

@@ -15,7 +15,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ClientMessageMetadata
 
 from tests.support.wait import wait_until
-from tests.thirdparty.mcp_stage import LEGACY, MODERN, Stage, User, text
+from tests.thirdparty.mcp_stage import FEW, LEGACY, MODERN, Stage, User, text
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -180,6 +180,15 @@ async def test_a_client_that_comes_back_with_a_token(stage: Stage) -> None:
     assert text(result).startswith("resumed by ")
     assert seen == [float(step) for step in range(len(tokens) + 1, 9)]
     assert len(stage.did("pay", "resumed")) == 1
+
+
+async def test_questions_that_nobody_answers_keep_nobody_out(stage: Stage) -> None:
+    async with User(stage.url("few"), MODERN) as user:
+        for _ in range(FEW + 2):
+            asked = await user.client.session.call_tool("ask", {}, allow_input_required=True)
+            assert isinstance(asked, types.InputRequiredResult)
+        assert await user.ask()
+        assert FEW - 5 < len(await stage.live()) <= FEW + 5
 
 
 async def test_nobody_gets_what_is_meant_for_another(stage: Stage) -> None:

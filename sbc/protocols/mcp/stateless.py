@@ -32,7 +32,7 @@ LONGEST_KEY: Final = 256
 class StatelessReading(Reading):
     """One request or notification. tools: what is known of the route's tools; None: what they say is not believed."""
 
-    __slots__ = ("_delivered", "_message", "_tools", "begins", "ends", "keys", "wants_answer")
+    __slots__ = ("_delivered", "_message", "_tools", "begins", "dispensable", "ends", "keys", "wants_answer")
 
     def __init__(self, request: Request, body: bytes, message: Message, tools: Tools | None) -> None:
         super().__init__(request, body)
@@ -43,6 +43,7 @@ class StatelessReading(Reading):
         self.keys = tuple(_keys(message))
         self.begins = message.kind is Kind.REQUEST and message.method in ASKING and _can_more(message)
         self.wants_answer = self.begins or lists
+        self.dispensable = True  # a client need not come back with its answers
         self.ends = any(key.kind == "state" for key in self.keys)  # handed out to come back once
 
     @property
@@ -101,6 +102,7 @@ class StatelessReading(Reading):
         match message.result.get("resultType"):
             case "task":
                 key = task_key(message.result.get("taskId"))
+                self.dispensable = False
             case "input_required":
                 key = _state(message.result.get("requestState"))
             case _:

@@ -71,6 +71,7 @@ class OpenAiReading(Reading):
         key = stored_key(json_object(body))
         if key is not None:
             self.learned.append(key)
+            self.dispensable = False
         return body
 
     def event(self, event: bytes) -> bytes:
@@ -89,6 +90,7 @@ class OpenAiReading(Reading):
             key = stored_key({**response, "object": "response"})
             if self._stored and key is not None:
                 self.learned.append(key)
+                self.dispensable = False
 
     def complete(self) -> bool:
         data = event_data(self._last) if self._last is not None else None

@@ -215,7 +215,7 @@ class Exchange(Asking):
         """Tell the home what the answer brought."""
         if self.reading.learned and self.home is not None:
             learned, self.reading.learned = self.reading.learned, []
-            self.home.learned(learned)
+            self.home.learned(learned, dispensable=self.reading.dispensable)
 
     def node_failed(self, reason: str, *, sent: bool, reached: bool) -> None:
         self.leave_node()

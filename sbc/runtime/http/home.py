@@ -40,8 +40,8 @@ class Home(Protocol):
     def greeting(self, exchange: "Exchange") -> Fields:
         """Fields that the edge adds to an answer's head."""
 
-    def learned(self, keys: Sequence[Key]) -> None:
-        """The session is known by these keys too."""
+    def learned(self, keys: Sequence[Key], *, dispensable: bool) -> None:
+        """The session is known by these keys too. dispensable: whether it may still be dropped to make room."""
 
     def read_answer(self, exchange: "Exchange", body: bytes) -> None:
         """A whole answer, if the exchange waited for it."""

@@ -77,6 +77,8 @@ class HttpSession(Session):
         # What checkpoints cover, and what a new owner is owed, depends on how far each answer has come.
         if self.legs.keeps:
             self.dialog.answering = {found.number: found.answer.delivered for found in self.exchanges if found.number}
+        if isinstance(event, MoveOrdered):
+            self.dialog.bound = self.bound
         super().tell(event)
 
     # Exchanges.
@@ -183,7 +185,7 @@ class HttpSession(Session):
             place.resume = None  # the new owner knows by now from where it goes on
         value = minted(response.fields, self.key)
         if value and exchange.key != (value, value):  # what the client itself made needs no seal
-            self.learned([Key("route", value)])
+            self.learned([Key("route", value)], dispensable=False)
             sealed = self.house.seal.seal_key(value, self.record.principal, os.urandom(NONCE_BYTES))
             response.fields = with_key(response.fields, self.key, value, sealed)
 
@@ -196,15 +198,15 @@ class HttpSession(Session):
         self._greeted = True
         return [(b"session-id", self.token())]
 
-    def learned(self, keys: Sequence[Key]) -> None:
-        self.dispensable = False
+    def learned(self, keys: Sequence[Key], *, dispensable: bool) -> None:
+        self.dispensable = self.dispensable and dispensable
         self._registry.learn(self, keys)
 
     def read_answer(self, exchange: Exchange, body: bytes) -> None:
         if self.key.source is KeySource.BODY and not self._registry.knows(self):
             value = field_of(body, self.key.name)
             if value:
-                self.learned([Key("route", value)])
+                self.learned([Key("route", value)], dispensable=False)
 
     def deliver(self, exchange: Exchange, message: bytes) -> bytes:
         outbound = self.dialog.outbound

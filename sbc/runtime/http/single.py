@@ -96,7 +96,7 @@ class Single:
     def greeting(self, exchange: Exchange) -> Fields:
         return []
 
-    def learned(self, keys: Sequence[Key]) -> None:
+    def learned(self, keys: Sequence[Key], *, dispensable: bool) -> None:
         """There is no session to be known by them."""
 
     def greet(self, exchange: Exchange, response: Response) -> None:

@@ -46,7 +46,7 @@ def test_a_task_is_known_by_its_id(streams: bool) -> None:
     else:
         reading.answered(json(), token, Memory())
         assert reading.whole_answer(orjson.dumps(task)) == orjson.dumps(task)
-    assert reading.learned == [Key("task", "t-1")]
+    assert reading.learned == [Key("task", "t-1")] and not reading.dispensable
     for method in ("tasks/get", "tasks/update", "tasks/cancel"):
         later, _ = ask(Mcp(), Memory(), modern(call(2, method, taskId="t-1"), b"t-1"))
         assert later.keys == (Key("task", "t-1"),) and not later.begins and not later.needs_session
@@ -56,7 +56,7 @@ def test_a_state_comes_back_to_where_it_was_made() -> None:
     reading = streaming(call(1, "tools/call", name="a"), b"a", capabilities={"elicitation": {}})
     reading.event(event(result(1, resultType="input_required", requestState="ŝealed", inputRequests={})))
     key = Key("state", sha256("ŝealed".encode()).hexdigest())
-    assert reading.learned == [key] and not reading.ends
+    assert reading.learned == [key] and not reading.ends and reading.dispensable
     retry = call(2, "tools/call", name="a", requestState="ŝealed", inputResponses={})
     again = streaming(retry, b"a", capabilities={"elicitation": {}})
     assert again.keys == (key,) and again.begins and again.ends, "handed out to come back once"
