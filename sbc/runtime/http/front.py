@@ -26,6 +26,7 @@ from sbc.protocols.protocol import Key
 from sbc.runtime.dormant import Dormant, restore
 from sbc.runtime.house import House
 from sbc.runtime.http.exchange import Exchange
+from sbc.runtime.http.journal import exchange_of
 from sbc.runtime.http.registry import Registry, session_id
 from sbc.runtime.http.session import HttpSession
 from sbc.runtime.http.single import Single
@@ -234,6 +235,15 @@ def _takes_keys_there(route: Route) -> bool:
     return (key.source, key.name) in ((KeySource.HEADER, "session-id"), (KeySource.QUERY, "session"))
 
 
+def _number_on(dialog: Dialog) -> None:
+    """Requests that were not kept are not on record: what their answers say of their numbers is."""
+    inbound = dialog.inbound
+    known = max((exchange_of(entry) for entry in dialog.outbound.journal.since(0)), default=0)
+    if known > inbound.count:
+        inbound.count = known
+        inbound.journal.restart(known + 1)
+
+
 class _Returning:
     """A request for a dialog that sleeps (runtime/dormant.py)."""
 
@@ -248,6 +258,7 @@ class _Returning:
     def go_on(self, entry: Stored, manifest: Manifest, journals: Journals) -> None:
         woken = self._front.make(entry, self._asked)
         restore(woken.dialog, entry, journals)
+        _number_on(woken.dialog)
         self._front.registry.learn(woken, [key for key in self._asked.keys if key.kind != "token"])
         woken.take(self._asked.exchange)
         woken.tell(Reattached(woken.dialog.outbound.count))
