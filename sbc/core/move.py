@@ -13,7 +13,7 @@ from sbc.core.ending import leave
 from sbc.core.resumption import account_for, bearable, covered, durable, resumption, stand_on, told
 from sbc.core.seating import ATTEMPT, STANDBY_REST, lose_owner, pass_messages
 from sbc.model.binding import Binding, Resume
-from sbc.model.commands import Bind, CheckpointNow, Command, FreezeNode, Invite, OpenLeg, Promote, Report
+from sbc.model.commands import Bind, CheckpointNow, Command, FreezeNode, Invite, OpenLeg, Promote, Report, Serve
 from sbc.model.ids import NodeId
 from sbc.model.leg import Cause, Role
 from sbc.model.manifest import When
@@ -46,7 +46,8 @@ def look(dialog: Dialog, now: float) -> list[Command]:
             move.quiet_since = now
         if now >= move.deadline and dialog.bound:
             return _refrain(dialog)
-        if now >= move.deadline or now - move.quiet_since >= QUIET:
+        between = dialog.answering is not None and not dialog.under_way  # of exchanges it is known
+        if between or now >= move.deadline or now - move.quiet_since >= QUIET:
             return _prepare(dialog, now)
         move.look_at = min(now + LOOK, move.deadline)
         return []
@@ -62,10 +63,10 @@ def look(dialog: Dialog, now: float) -> list[Command]:
 
 def _refrain(dialog: Dialog) -> list[Command]:
     """The turn has not ended, and to go now would cost the client an answer that nobody else can give."""
-    move = dialog.move
-    assert move is not None
+    move, owner = dialog.move, dialog.owner
+    assert move is not None and owner is not None
     dialog.move = None
-    return [Report(move.cause, "aborted", 0.0, 0, 0, 0)]
+    return [Serve(owner.number, []), Report(move.cause, "aborted", 0.0, 0, 0, 0)]
 
 
 def turn_ended(dialog: Dialog, now: float) -> list[Command]:

@@ -1,4 +1,4 @@
-"""Clients that ask over HTTP: streams of events as their clients see them, and the configuration that such tests share."""
+"""Clients that ask over HTTP: streams of events as clients see them, and the configuration that such tests share."""
 
 import asyncio
 import contextlib

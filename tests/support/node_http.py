@@ -2,7 +2,7 @@
 
     python -m tests.support.node_http --name a --port 9001 --history FILE
 
-    /ask?n=1&after=0.5          JSON after so many seconds: who answers, what it was told, how many requests it had before
+    /ask?n=1&after=0.5          JSON after so many seconds: who answers, what it was told, how many requests came before
     /events?count=9&every=0.01  server-sent events; `ids`: with ids, going on behind Last-Event-ID; `pad`: bytes in each
     /digest                     the length and SHA-256 of the body, read at most `rate` bytes a second
     /bytes?size=1000000         so many bytes; `length`: with Content-Length; `every`: seconds between pieces
