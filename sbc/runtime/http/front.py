@@ -240,7 +240,7 @@ def _number_on(dialog: Dialog) -> None:
     inbound = dialog.inbound
     known = max((exchange_of(entry) for entry in dialog.outbound.journal.since(0)), default=0)
     if known > inbound.count:
-        inbound.count = known
+        inbound.count = dialog.passed = known
         inbound.journal.restart(known + 1)
 
 
