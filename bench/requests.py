@@ -85,8 +85,9 @@ def measure(here: WebScene, proxy: Proxy, case: Case, seconds: float) -> float:
 def check(proxy: Proxy, case: Case, said: list[str]) -> None:
     """Every request must have been answered, and well. Raises BenchError."""
     for text in said:
-        good = re.search(r"(\d+) succeeded, 0 failed, 0 errored, 0 timeout", text)
-        if good is None or not re.search(rf"status codes: {good[1]} 2xx, 0 3xx, 0 4xx, 0 5xx", text) or good[1] == "0":
+        # At the end of its time h2load may have the head of an answer and not yet the rest.
+        if not re.search(r"[1-9]\d* succeeded, 0 failed, 0 errored, 0 timeout", text) or not re.search(
+                r"[1-9]\d* 2xx, 0 3xx, 0 4xx, 0 5xx", text):
             lines = [line for line in text.splitlines() if line.startswith(("requests:", "status codes:"))]
             raise BenchError(f"{proxy.name}, {case}: {'; '.join(lines) or text[-300:]}")
 
@@ -123,7 +124,7 @@ def head(names: list[str]) -> list[str]:
 
 
 def play(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
-    number, seconds = (1, 0.5) if options.quick else (options.rounds, 1.0)
+    number, seconds = (1, 0.5) if options.quick else (options.rounds, 0.8)
     usual = (USUAL[0], *(("edge-pure",) if options.pure else ()), *USUAL[1:])
     with web_stage() as here:
         started = here.start(chosen(options, *usual, kinds=KINDS))
