@@ -177,7 +177,8 @@ class Hall:
     def answering(self) -> int:
         """How many requests are under way; streams that stay open between turns are not waited for."""
         sessions = (session for session in self.sessions.values() if isinstance(session, HttpSession))
-        return len(self._requests.singles) + sum(session.dialog.under_way for session in sessions)
+        singles = sum(not single.standing for single in self._requests.singles)
+        return singles + sum(session.dialog.under_way for session in sessions)
 
     async def stop(self) -> None:
         """Tell every client to come back elsewhere or later, and every node that its legs are done."""

@@ -196,6 +196,14 @@ async def test_an_edge_that_is_started_again(stage: Stage) -> None:
             await edge.sees(*stage.nodes.values())
             with pytest.raises(MCPError, match="ended"):
                 await user.who()
+        async with User(url, MODERN) as user, user.client.listen(resource_subscriptions=["note://x"]) as events:
+            stopping = asyncio.create_task(edge.stop())
+            with pytest.raises(StopAsyncIteration):  # in good order: it is not lost, and nothing was missed
+                await next_of(events)
+            assert await stopping == 0
+        edge.start()
+        await edge.ready()
+        await edge.sees(*stage.nodes.values())
         async with User(url) as user:
             assert await user.who() in stage.nodes
     finally:

@@ -149,7 +149,15 @@ class Single:
 
     def abandon(self) -> None:
         """The edge stops."""
-        if self._exchange.stage is Stage.WAITING:
-            self._exchange.refuse(Refusal(503, "stopping", "this edge is being stopped", retry_after=1))
+        exchange = self._exchange
+        if exchange.stage is Stage.WAITING:
+            exchange.refuse(Refusal(503, "stopping", "this edge is being stopped", retry_after=1))
+        elif self.standing:
+            exchange.say_farewell()
         else:
-            self._exchange.tell()
+            exchange.tell()
+
+    @property
+    def standing(self) -> bool:
+        """Whether nobody waits for the end of its answer."""
+        return self._exchange.begun and self._exchange.reading.standing
