@@ -20,7 +20,7 @@ from sbc.runtime.http.home import MOST_TRIES, Loss
 class Exchange(Asking):
     """The whole of it; implements Answerer."""
 
-    __slots__ = ("answer", "begun", "held", "left_at", "onward", "preface", "quiet", "wants_answer")
+    __slots__ = ("answer", "begun", "held", "left_at", "onward", "preface", "quiet", "wants_answer", "whole")
 
     def __init__(self, client: ClientStream, request: Request) -> None:
         super().__init__(client, request)
@@ -37,6 +37,8 @@ class Exchange(Asking):
         """How many messages of the node's the session had when the client left it."""
         self.onward: Exchange | None = None
         """The exchange whose answer this one's client is given the rest of."""
+        self.whole = False
+        """Whether the answer came to its end."""
         self.wants_answer = False
         """Whether the session's key may stand in the answer's body."""
 
@@ -79,7 +81,8 @@ class Exchange(Asking):
     def answered(self, response: Response, *, end: bool) -> None:
         home, reading = self.home, self.reading
         assert home is not None
-        self.quiet = 0.0
+        if self.client is not None:
+            self.quiet = 0.0
         if self.client is None and not reading.outlives:
             self.over()  # its client left when it was on its way to the node
             return
@@ -248,7 +251,7 @@ class Exchange(Asking):
     # Ends.
 
     def _end(self, trailers: Fields) -> None:
-        client = self.client
+        client, self.whole = self.client, True
         if client is not None and self.stage is not Stage.ANSWERED:
             client.finish(trailers)
         self.over()
@@ -261,6 +264,7 @@ class Exchange(Asking):
         if self.home is not None and self.stage is not Stage.ANSWERED:
             self.home.unknown(self)
         words, client = self.reading.last_words(begun=self.begun), self.client
+        self.whole = words.clean
         if client is not None and self.stage is not Stage.ANSWERED:
             if not self.begun:
                 client.respond(unknown(words), end=not words.body)

@@ -8,6 +8,8 @@ from sbc.protocols.protocol import Ids
 from sbc.runtime.http.exchange import Exchange
 
 _NUMBER = 8
+_OURS = b"sbc-"
+"""How ids of the edge's own making begin: many nodes make theirs of two numbers."""
 
 
 def request_entry(request: Request, body: bytes, *, standing: bool) -> bytes:
@@ -46,7 +48,7 @@ def message_of(entry: bytes) -> bytes:
 
 
 def numbered(event: bytes, exchange: Exchange, number: int) -> bytes:
-    """An event with an id by which a client can come back to it: `request-message`. The node's own id is noted."""
+    """An event with an id by which a client can come back to it. The node's own id is noted."""
     ids = exchange.reading.ids
     if ids is Ids.KEEP:
         return event
@@ -55,12 +57,12 @@ def numbered(event: bytes, exchange: Exchange, number: int) -> bytes:
         exchange.answer.last_id = own
         if ids is Ids.ADD:
             return event
-    return with_id(event, b"%d-%d" % (exchange.number, number))
+    return with_id(event, b"sbc-%d-%d" % (exchange.number, number))
 
 
 def number_in(identity: bytes) -> tuple[int, int] | None:
     """The numbers of request and message in an id of the edge's own making."""
-    request, dash, message = identity.partition(b"-")
-    if dash and request.isdigit() and message.isdigit() and len(identity) < 40:
+    request, dash, message = identity.removeprefix(_OURS).partition(b"-")
+    if identity.startswith(_OURS) and dash and request.isdigit() and message.isdigit() and len(identity) < 40:
         return int(request), int(message)
     return None

@@ -3,6 +3,7 @@
 The journal is the session's; the stream is known by the last event's id, which the edge or the node made.
 """
 
+from dataclasses import replace
 from typing import Protocol
 
 from sbc.core.dialog import Dialog
@@ -17,6 +18,8 @@ class Journaled(Protocol):
 
     dialog: Dialog
     exchanges: dict[Exchange, None]
+    streams: dict[int, tuple[bytes, bool]]
+    """Of those that are over, by the number of the request: what was asked for, and whether it came to its end."""
 
 
 def come_back(session: Journaled, exchange: Exchange) -> bool:
@@ -27,8 +30,8 @@ def come_back(session: Journaled, exchange: Exchange) -> bool:
     journal = session.dialog.outbound.journal
     entries = journal.since(0)
     for at in range(len(entries) - 1, -1, -1):
-        if event_id(message_of(entries[at])) == after:
-            number = exchange_of(entries[at])
+        number = exchange_of(entries[at])
+        if event_id(message_of(entries[at])) == after and _may_be(session, number, exchange.request.target):
             return _go_on(session, exchange, number, entries[at + 1 :], 0)
     numbers = number_in(after)
     if numbers is None:
@@ -39,7 +42,17 @@ def come_back(session: Journaled, exchange: Exchange) -> bool:
     if _go_on(session, exchange, number, entries, lost):
         return True
     exchange.preface = gap(lost)
+    asked = exchange.request  # the id is the edge's own: it means nothing to a node
+    exchange.request = replace(asked, fields=[field for field in asked.fields if field[0] != b"last-event-id"])
     return False
+
+
+def _may_be(session: Journaled, number: int, target: bytes) -> bool:
+    """Whether the stream of this number may be the one asked for: nodes give equal ids to streams that differ."""
+    for found in session.exchanges:
+        if found.number == number:
+            return found.request.target == target
+    return number not in session.streams or session.streams[number][0] == target
 
 
 def _take_up(session: Journaled, exchange: Exchange) -> bool:
@@ -64,7 +77,10 @@ def _go_on(session: Journaled, exchange: Exchange, number: int, entries: list[by
     if events:
         client.send(b"".join(events))
     if alive is None:
-        client.finish([])
+        if number in session.streams and session.streams[number][1]:
+            client.finish([])
+        else:
+            client.abort()  # it was cut off, and is no more complete now than it was then
         exchange.client = None
         exchange.over()
         return True

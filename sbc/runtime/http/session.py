@@ -46,7 +46,7 @@ class HttpSession(Session):
     """A dialog whose messages are exchanges. Implements Home for them."""
 
     __slots__ = ("_ending", "_greeted", "_registry", "_token", "conversation", "dispensable", "exchanges", "key",
-                 "legs")  # fmt: skip
+                 "legs", "streams")  # fmt: skip
 
     legs: Places
 
@@ -60,6 +60,8 @@ class HttpSession(Session):
         self.key = key
         self.exchanges: dict[Exchange, None] = {}
         """Those under way, in the order in which they came."""
+        self.streams: dict[int, tuple[bytes, bool]] = {}
+        """Of the last streams that are over: what was asked for, and whether it came to its end."""
         self.dispensable = False
         """Whether it is there for speed alone, and may be dropped when there are too many."""
         self._registry = registry
@@ -250,7 +252,11 @@ class HttpSession(Session):
     def over(self, exchange: Exchange) -> None:
         if self.exchanges.pop(exchange, self) is self:
             return
-        if exchange.number and exchange.begun and not exchange.answer.streams:
+        if exchange.answer.streams:
+            self.streams[exchange.number] = exchange.request.target, exchange.whole
+            if len(self.streams) > MOST_EXCHANGES:
+                del self.streams[next(iter(self.streams))]
+        elif exchange.number and exchange.begun:
             _pass(self.dialog.outbound, journal.event_entry(exchange.number, b""), 0, keep=True)
         head = exchange.answer.head
         if exchange.reading.ends and head is not None and 200 <= head.status < 300:

@@ -1,0 +1,173 @@
+"""P4 over HTTP: clients that come back get the rest, and are told of what is lost. P6, P7: reloads, records, keys."""
+
+import asyncio
+import json
+
+from tests.support.asking import Stream, asking, url, web
+from tests.support.scene import Scene
+from tests.support.wait import wait_until
+
+EVENTS = {"Accept": "text/event-stream"}
+
+
+async def test_a_client_that_comes_back_gets_the_rest(scene: Scene) -> None:
+    node, = scene.plain("a", module="node_http")
+    await scene.open(web(scene))
+    async with asking() as http:
+        first = Stream.opened(http, "GET", url(scene, "/events?count=60&every=0.02"), headers={"X-Chat": "c", **EVENTS})
+        await first.has(5)
+        await first.leave()
+        await asyncio.sleep(0.1)  # for some events that it does not hear
+        had = len(first.events)
+        back = {"X-Chat": "c", **EVENTS, "Last-Event-ID": first.events[-1].identity}
+        again = Stream.opened(http, "GET", url(scene, "/events?count=60&every=0.02"), headers=back)
+        assert await again.ended() == "whole"
+        assert [event.json["i"] for event in again.events] == list(range(had + 1, 61))
+        late = Stream.opened(http, "GET", url(scene, "/events?count=60&every=0.02"), headers=back)
+        assert await late.ended() == "whole", "the stream is over, the journal has it still"
+        assert [event.json["i"] for event in late.events] == list(range(had + 1, 61))
+    assert len(node.history("heard")) == 1, "the node was asked once"
+    assert not node.history("left")
+
+
+async def test_a_client_that_does_not_come_back_is_waited_for_no_longer_than_agreed(scene: Scene) -> None:
+    node, = scene.plain("a", module="node_http")
+    await scene.open(web(scene, hold="1s"))
+    async with asking() as http:
+        stream = Stream.opened(http, "GET", url(scene, "/events?count=5000&every=0.02"),
+                               headers={"X-Chat": "c", **EVENTS})
+        await stream.has(3)
+        await stream.leave()
+        await wait_until(lambda: node.history("left"), "the node's stream is ended, though it never fell silent")
+
+
+async def test_what_the_journal_no_longer_holds_is_a_gap_that_is_told(scene: Scene) -> None:
+    scene.plain("a", module="node_http")
+    await scene.open(web(scene, limits={"journal": "16KiB"}))
+    path = "/events?count=200&pad=200&every=0.002"
+    async with asking() as http:
+        first = Stream.opened(http, "GET", url(scene, path), headers={"X-Chat": "c", **EVENTS})
+        assert await first.ended() == "whole"
+        again = Stream.opened(http, "GET", url(scene, path), headers={
+            "X-Chat": "c", **EVENTS, "Last-Event-ID": first.events[4].identity})
+        await again.has(2)
+        await again.ended()
+        gap, *rest = again.events
+        assert gap.name == "session-gap"
+        assert gap.json["lost"] == rest[0].json["i"] - 6, "so many are missing behind the fifth"
+        assert [event.json["i"] for event in rest] == list(range(rest[0].json["i"], 201))
+        session = await scene.only_session()
+        assert (await scene.edge.session(session))["record"]["lost"] == gap.json["lost"]
+
+
+async def test_what_follows_in_the_journal_on_a_stream_that_was_cut_is_no_whole_answer(scene: Scene) -> None:
+    node, = scene.plain("a", module="node_http")
+    await scene.open(web(scene))
+    async with asking() as http:
+        headers = {"X-Chat": "c", **EVENTS}
+        stream = Stream.opened(http, "GET", url(scene, "/events?count=900&every=0.02"), headers=headers)
+        await stream.has(8)
+        node.kill()
+        assert await stream.ended() == "cut", "nobody can say the rest of a stream without ids"
+        again = Stream.opened(http, "GET", url(scene, "/events?count=900&every=0.02"), headers=headers | {
+            "Last-Event-ID": stream.events[2].identity})
+        assert await again.ended() == "cut"
+        assert [event.json["i"] for event in again.events] == [event.json["i"] for event in stream.events[3:]]
+
+
+async def test_two_streams_of_a_session_with_equal_ids_are_not_mixed_up(scene: Scene) -> None:
+    scene.plain("a", module="node_http")
+    await scene.open(web(scene))
+    paths = ["/events?ids&count=40&every=0.03&which=1", "/events?ids&count=40&every=0.03&pad=9&which=2"]
+    async with asking() as http:
+        streams = [Stream.opened(http, "GET", url(scene, path), headers={"X-Chat": "c", **EVENTS}) for path in paths]
+        for stream in streams:
+            await stream.has(4)
+        for stream in streams:
+            await stream.leave()
+        again = [Stream.opened(http, "GET", url(scene, path), headers={
+            "X-Chat": "c", **EVENTS, "Last-Event-ID": stream.events[-1].identity})
+            for path, stream in zip(paths, streams, strict=True)]
+        for stream, former, pad in zip(again, streams, ("", "x" * 9), strict=True):
+            assert await stream.ended() == "whole"
+            assert [event.json["i"] for event in stream.events] == list(range(len(former.events) + 1, 41))
+            assert {event.json["pad"] for event in stream.events} == {pad}
+
+
+async def test_a_stream_without_any_key_is_begun_anew_behind_a_gap(scene: Scene) -> None:
+    node, = scene.plain("a", module="node_http")
+    await scene.open(web(scene, session={}) | {"routes": [
+        {"match": {"path": "/"}, "agent": "tutor", "protocol": "sse", "policy": "default"}]})
+    path = "/events?count=60&every=0.02"
+    async with asking() as http:
+        first = Stream.opened(http, "GET", url(scene, path), headers=EVENTS)
+        await first.has(5)
+        await first.leave()
+        again = Stream.opened(http, "GET", url(scene, path), headers={
+            **EVENTS, "Last-Event-ID": first.events[-1].identity})
+        assert await again.ended() == "whole"
+        gap, *rest = again.events
+        assert gap.name == "session-gap" and gap.json["lost"] >= 1
+        assert [event.json["i"] for event in rest] == list(range(1, 61))
+    told = [fact["told"] for fact in node.history("heard")]
+    assert all("last-event-id" not in fields for fields in told), "an id of the edge's own means nothing to a node"
+
+
+# P6.
+
+
+async def test_a_reload_keeps_sessions_and_streams(scene: Scene) -> None:
+    scene.plain("a", "b", module="node_http")
+    changes = web(scene)
+    await scene.open(changes)
+    async with asking() as http:
+        asked = Stream.opened(http, "GET", url(scene, "/ask"), headers={"X-Chat": "c"})
+        await asked.ended()
+        stream = Stream.opened(http, "GET", url(scene, "/events?count=60&every=0.02"), headers={"X-Chat": "s", **EVENTS})
+        await stream.has(3)
+        scene.edge.configure(list(scene.nodes.values()), changes | {"policies": {"default": {"limits": {"headers": 60}}}})
+        status, answer = await scene.edge.post("/api/v1/reload")
+        assert status == 200, answer
+        scene.edge.write("edge: [nonsense")
+        status, _ = await scene.edge.post("/api/v1/reload")
+        assert status == 422
+        again = Stream.opened(http, "GET", url(scene, "/ask"), headers={"X-Chat": "c"})
+        await again.ended()
+        assert again.json["node"] == asked.json["node"] and again.json["told"]["session-message"] == "2"
+        assert await stream.ended() == "whole"
+        assert [event.json["i"] for event in stream.events] == list(range(1, 61))
+
+
+# P7.
+
+
+async def test_records_and_rows_are_true(scene: Scene) -> None:
+    scene.plain("a", "b", module="node_http")
+    records = scene.directory / "records.jsonl"
+    await scene.open(web(scene, protocol="opaque") | {"edge": {"records": str(records)}})
+    async with asking() as http:
+        for number in range(3):
+            asked = Stream.opened(http, "GET", url(scene, f"/ask?n={number}"), headers={"X-Chat": "c"})
+            await asked.ended()
+        owner = scene.nodes[asked.json["node"]]
+        lost = [Stream.opened(http, "POST", url(scene, "/ask?after=20&n=p"), headers={"X-Chat": "c"}, data=b"{}")
+                for _ in range(2)]
+        await wait_until(lambda: sum(fact["n"] == "p" for fact in owner.history("heard")) == 2, "both are sent")
+        row, = await scene.edge.sessions()
+        assert (row["received"], row["sent"], row["state"], row["handovers"]) == (5, 3, "confirmed", 0)
+        owner.kill()
+        for stream in lost:
+            await stream.ended()
+        last = Stream.opened(http, "GET", url(scene, "/ask"), headers={"X-Chat": "c"})
+        await last.ended()
+        session = row["session"]
+        assert (await scene.edge.session(session))["owner"].endswith("/" + last.json["node"])
+        await scene.edge.get(f"/api/v1/sessions/{session}", "DELETE")
+        await scene.no_sessions()
+    await wait_until(lambda: records.exists() and records.read_text().count("\n") >= 1, "the record")
+    record = next(one.get("record", one) for one in map(json.loads, records.read_text().splitlines())
+                  if session in json.dumps(one))
+    assert (record["handovers"], record["unknown"], record["lost"]) == (1, 2, 0), record
+    assert record["messages"] == {"client": 6, "node": 4}
+    assert await scene.edge.metric("sbc_unknown_messages_total") == 2
+    assert await scene.edge.metric("sbc_handovers_total", outcome="moved") == 1
