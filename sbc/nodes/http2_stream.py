@@ -9,6 +9,9 @@ from sbc.nodes.errand import Errand
 from sbc.nodes.http1 import UPLOAD_STALL
 from sbc.wire.http2.engine import Engine, H2Error
 
+RESET = "the node reset the stream"
+"""How the reason begins if a node said no more to a request than that."""
+
 
 class Carrier(Protocol):
     """The connection (nodes/http2.py)."""
@@ -156,7 +159,7 @@ class ErrandStream:
             return
         self._errand = None
         self._let_go()
-        who = "the node reset the stream" if remote else "the node broke the stream"
+        who = RESET if remote else "the node broke the stream"
         errand.fail(f"{who}: {error_name(code)}", sent=True, reached=True)
 
     def refused(self, reason: str) -> None:

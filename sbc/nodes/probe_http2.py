@@ -6,10 +6,12 @@ from sbc.model.http import Fields, Request, Response
 from sbc.model.node import Node, Probe
 from sbc.model.streams import Reach
 from sbc.nodes.address import address_of
+from sbc.nodes.http2_stream import RESET
 
 
 async def ask_over_http2(reach: Reach, node: Node, probe: Probe) -> str | None:
-    """Why the node does not live; None if it does. The body is not read: the head is enough of an answer."""
+    """Why the node does not live; None if it does. The body is not read: the head is enough of an answer, and where
+    any answer will do, so is a reset: it is all that a gRPC server says to what is no gRPC."""
     where = address_of(node.url)
     head = _Head()
     request = Request(
@@ -23,6 +25,8 @@ async def ask_over_http2(reach: Reach, node: Node, probe: Probe) -> str | None:
         return f"no answer in {probe.timeout:g} s"
     finally:
         stream.abort()
+    if probe.path is None and head.fault is not None and head.fault.startswith(RESET):
+        return None
     if head.fault is None and probe.path is not None and not 200 <= head.status < 400:
         return f"HTTP {head.status}"
     return head.fault

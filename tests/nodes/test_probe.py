@@ -7,12 +7,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable
 
 import pytest
+from h2.errors import ErrorCodes
 
 from sbc.model.ids import PoolName, node_id
 from sbc.model.node import Node, Probe
 from sbc.nodes.pool import Pool
 from sbc.nodes.probe import Prober, probe_url
-from tests.nodes.h2_node import h2_node, on_request
+from tests.nodes.h2_node import H2Peer, h2_node, on_request
 from tests.support.wait import wait_until
 
 A = node_id("p", "a")
@@ -114,6 +115,18 @@ async def test_a_node_that_speaks_http2_alone(watching: Watching, status: int, p
         watching.prober.watch(other.node, Probe(path=path, every=0.02, timeout=5))
         for _, lives, why, _, _ in await watching.seen(2):
             assert (lives, why) == (alive, "" if alive else f"HTTP {status}")
+
+
+@pytest.mark.parametrize(("path", "alive"), [(None, True), ("/healthz", False)])
+async def test_a_node_that_speaks_http2_alone_and_resets_what_it_does_not_know(
+        watching: Watching, path: str | None, alive: bool) -> None:
+    """As gRPC servers do."""
+    def reset(node: H2Peer, stream: int) -> None:
+        node.h2.reset_stream(stream, ErrorCodes.INTERNAL_ERROR)
+    async with h2_node(on_request(reset)) as other:
+        watching.prober.watch(other.node, Probe(path=path, every=0.02, timeout=5))
+        for _, lives, why, _, _ in await watching.seen(2):
+            assert (lives, why) == (alive, "" if alive else "the node reset the stream: INTERNAL_ERROR")
 
 
 async def test_a_node_that_speaks_http2_alone_and_hangs(watching: Watching) -> None:
