@@ -23,7 +23,7 @@ _fill()
 
 
 cpdef int form_of(list fields) except -1:
-    cdef tuple field
+    cdef object field  # over HTTP/2 one that is never to be indexed is of a class of its own, a tuple by its base
     cdef bytes name, value
     cdef const unsigned char* octets
     cdef Py_ssize_t at, size
@@ -45,7 +45,7 @@ cpdef int form_of(list fields) except -1:
 
 
 cpdef list without(list fields, object names, tuple prefixes):
-    cdef tuple field
+    cdef object field  # over HTTP/2 one that is never to be indexed is of a class of its own, a tuple by its base
     cdef list kept = []
     for field in fields:
         if field[0] not in names and not _begins(<bytes?>field[0], prefixes):
@@ -64,7 +64,7 @@ cdef bint _begins(bytes name, tuple prefixes) except -1:
 
 
 cpdef lines_of(list fields):
-    cdef tuple field
+    cdef object field  # over HTTP/2 one that is never to be indexed is of a class of its own, a tuple by its base
     cdef bytes lines
     cdef Py_ssize_t size = 0
     cdef char* out
