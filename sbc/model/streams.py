@@ -118,7 +118,7 @@ class Reach(Protocol):
     """How exchanges come to nodes (nodes/pool.py)."""
 
     def open(self, node: Node, request: Request, answerer: Answerer) -> NodeStream:
-        """Send a request to a node, over a connection that is there or a new one."""
+        """Send a request to a node, over a connection that is there or a new one. `sent` may be told at once."""
 
     def ready(self, node: Node, done: "Readiness") -> None:
         """Have a connection to a node: `done("")` once there is one, else `done(why not)`."""

@@ -29,9 +29,9 @@ class Fault(SbcError):
 class AnswerReader:
     """One answer after the other. What a read brought stands in the attributes until it is taken."""
 
-    __slots__ = ("_chunked", "_fields", "_head_request", "_heading", "_interim", "_length", "_octets", "_parser",
-                 "_unread", "body", "close_framed", "complete", "fault", "interim", "keep", "patience", "response",
-                 "trailers")
+    __slots__ = ("_chunked", "_fields", "_head_request", "_heading", "_interim", "_length", "_modern", "_octets",
+                 "_parser", "_unread", "body", "close_framed", "complete", "fault", "interim", "keep", "patience",
+                 "response", "trailers")
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -41,6 +41,8 @@ class AnswerReader:
         """The answer to a request comes next. head: to HEAD, so that it has no body whatever its fields say."""
         self._head_request = head
         self._heading = True
+        self._modern = False
+        """Whether the answer is certainly of HTTP/1.1."""
         self._interim = 0
         self._octets = 0
         """How long the fields of this head are together; trailers count too."""
@@ -66,6 +68,8 @@ class AnswerReader:
 
     def read(self, data: bytes) -> None:
         """Take in what the connection brought."""
+        if self._unread == 0 and self._heading:
+            self._modern = data.startswith(b"HTTP/1.1 ")
         self._unread += len(data)
         try:
             self._parser.feed_data(data)
@@ -128,7 +132,7 @@ class AnswerReader:
         if status < 200:
             self._inform(status)
             return
-        if parser.get_http_version() == "1.1":
+        if self._modern or parser.get_http_version() == "1.1":
             # To HEAD the parser waits for the end of the connection if no length is told.
             self.keep = not _says_close(self._fields) if self._head_request else parser.should_keep_alive()
         elif self._chunked or parser.get_http_version() != "1.0":
@@ -151,6 +155,7 @@ class AnswerReader:
         if status != 100:
             self.interim.append((status, self._fields))
         self._unread = 0
+        self._modern = False
 
     def on_body(self, data: bytes) -> None:
         if self.complete:

@@ -9,6 +9,7 @@ thing, and it may be meant for the next exchange).
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import Protocol, cast
 
 from sbc.model.http import Fields, Request
@@ -40,8 +41,8 @@ class Lines(Protocol):
         """A node has sent what it should not have."""
 
 
-class Http1Line(asyncio.Protocol):
-    """A Line (nodes/errand.py)."""
+class Http1Line:
+    """A Line (nodes/errand.py), and an asyncio.Protocol by its methods."""
 
     __slots__ = ("_answer", "_chunked", "_errand", "_headed", "_held", "_lines", "_over", "_owed", "_paused", "_reused",
                  "_silent", "_stall", "_stalled_at", "_transport", "_uploading", "idle_until")
@@ -67,8 +68,7 @@ class Http1Line(asyncio.Protocol):
         """Whether the connection is not read."""
         self._held = False
         """Whether what was read is not told yet: it came in one read with what made the exchange pause."""
-        self._stall, self._stalled_at = 0, 0.0
-        self.idle_until = 0.0
+        self._stall, self._stalled_at, self.idle_until = 0, 0.0, 0.0
 
     # The connection.
 
@@ -124,15 +124,15 @@ class Http1Line(asyncio.Protocol):
             self.drop()  # its end is not told yet
             self._lines.place(errand)
             return
-        if not errand.taken(self):
-            self._lines.freed(self)
-            return
         request = _framed(errand.request)
         try:
             head = request_head(request)
         except ValueError as error:
             self._lines.freed(self)
-            errand.fail(str(error), sent=False, reached=True)
+            asyncio.get_running_loop().call_soon(partial(errand.fail, str(error), sent=False, reached=True))
+            return
+        if not errand.taken(self):
+            self._lines.freed(self)
             return
         self._errand = errand
         self._silent = True
@@ -153,7 +153,7 @@ class Http1Line(asyncio.Protocol):
             self._owed -= len(data)
             self._transport.write(data)
         else:
-            self._break("a longer body than its head said")
+            self._break(errand, "a longer body than its head said")
 
     def finish(self, errand: Errand, trailers: Fields) -> None:
         if errand is not self._errand or self._transport.is_closing():
@@ -162,7 +162,7 @@ class Http1Line(asyncio.Protocol):
         if self._chunked:
             self._transport.write(last_chunk(trailers))
         elif self._owed:
-            self._break("a shorter body than its head said")
+            self._break(errand, "a shorter body than its head said")
 
     def abort(self, errand: Errand) -> None:
         if errand is self._errand:
@@ -189,6 +189,11 @@ class Http1Line(asyncio.Protocol):
 
     # For the pool.
 
+    @property
+    def closing(self) -> bool:
+        """Whether the connection is at its end."""
+        return self._over or self._transport.is_closing()
+
     def drop(self) -> None:
         """Close the connection; nothing is told of what it carried."""
         self._errand = None
@@ -209,7 +214,7 @@ class Http1Line(asyncio.Protocol):
         errand = self._errand
         self.drop()
         if errand is not None:
-            errand.fail(reason, sent=True, reached=True)
+            _fail(errand, reason)
 
     # The answer.
 
@@ -221,9 +226,8 @@ class Http1Line(asyncio.Protocol):
             if not answer.complete:
                 self.give_up(answer.fault)
                 return
-        for status, fields in answer.interim:
-            errand.answerer.informed(status, fields)
-        answer.interim.clear()
+        while answer.interim:
+            errand.answerer.informed(*answer.interim.pop(0))
         response, answer.response = answer.response, None
         if self._errand is errand and response is not None:
             self._headed = True
@@ -272,12 +276,10 @@ class Http1Line(asyncio.Protocol):
 
     # The end.
 
-    def _break(self, reason: str) -> None:
+    def _break(self, errand: Errand, reason: str) -> None:
         """The request cannot be completed: the node must not take what it has for the whole. Told once this is over."""
-        errand = self._errand
+        asyncio.get_running_loop().call_soon(_fail, errand, reason)
         self.drop()
-        if errand is not None:
-            asyncio.get_running_loop().call_soon(_fail, errand, reason)
 
     def _close(self) -> None:
         if not self._over:

@@ -34,6 +34,7 @@ class Lines:
     def __init__(self, name: str, url: str, where: Address, spawn: Spawn, engine: str) -> None:
         """name: the node's, for its tasks. engine: see Pool."""
         self.url = url
+        self._loop = asyncio.get_running_loop()
         self.prefix = where.prefix.encode()
         self._engine = engine
         self._name = name
@@ -68,6 +69,13 @@ class Lines:
 
     # Errands.
 
+    def carry(self, errand: Errand) -> bool:
+        """Have an idle connection carry it at once; False: there is none that is known to live."""
+        if not self._idle or self._idle[len(self._idle) - 1].closing:
+            return False
+        self._idle.pop().start(errand)
+        return True
+
     def place(self, errand: Errand) -> None:
         """Have a line carry it. One that an idle connection has failed waits for a line that is known to live."""
         if self._idle and not errand.repeated:
@@ -80,7 +88,7 @@ class Lines:
         if len(self._waiting) >= MOST_WAITING:
             errand.fail("too many requests wait for a connection to the node", sent=False, reached=True)
             return
-        errand.since = asyncio.get_running_loop().time()
+        errand.since = self._loop.time()
         self._waiting.append(errand)
         self._dial()
 
@@ -94,7 +102,7 @@ class Lines:
         if len(self._tunnels) >= MOST_WAITING:
             tunnel.fail("too many legs wait for a connection to the node", reached=True)
             return
-        tunnel.since = asyncio.get_running_loop().time()
+        tunnel.since = self._loop.time()
         self._tunnels.append(tunnel)
         for line in tuple(self._shared):
             self._let_through(line)
@@ -192,7 +200,7 @@ class Lines:
         else:
             # One second early: a request must not cross the node's closing of the connection on its way.
             kept = IDLE if patience is None else min(IDLE, patience - 1)
-            line.idle_until = asyncio.get_running_loop().time() + kept
+            line.idle_until = self._loop.time() + kept
             self._idle.append(line)
 
     def room(self, line: Http2Line) -> None:

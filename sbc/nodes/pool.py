@@ -1,6 +1,6 @@
 """The connections to all nodes: how a request comes to its node.
 
-A request that finds a connection costs no task and no future: it is written in the next turn of the loop.
+A request that finds an idle connection costs no task and no future: it is written at once.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ class Pool:
 
     def __init__(self, spawn: Spawn, engine: str = "auto") -> None:
         """engine: the HTTP/2 engine's name (wire/http2/factory.py)."""
+        self._loop = asyncio.get_running_loop()
         self._spawn = spawn
         self._engine = engine
         self._nodes: dict[NodeId, Lines] = {}
@@ -35,24 +36,24 @@ class Pool:
 
     def open(self, node: Node, request: Request, answerer: Answerer) -> NodeStream:
         """Send a request to a node, over a connection that is there or a new one."""
-        loop = asyncio.get_running_loop()
         try:
             lines = self._lines_of(node)
         except ValueError as error:
             errand = Errand(_NOWHERE, request, answerer)
-            loop.call_soon(_refuse, errand, str(error))
+            self._loop.call_soon(_refuse, errand, str(error))
             return errand
         if lines.prefix and request.target != b"*":
             request = replace(request, target=lines.prefix + request.target)
         errand = Errand(lines, request, answerer)
-        loop.call_soon(lines.place, errand)
+        if not lines.carry(errand):
+            self._loop.call_soon(lines.place, errand)
         return errand
 
     def approach(self, node: Node, dial: Dial, owner: LinkOwner, tag: int, outcome: Outcome) -> Approach | Tunnel:
         """Open a WebSocket leg to a node: on a stream of a shared connection if it speaks HTTP/2 and nothing else."""
         if address_of(node.url).speech is Speech.HTTP2:
             tunnel = Tunnel(dial, owner, tag, outcome)
-            asyncio.get_running_loop().call_soon(self._lines_of(node).lead, tunnel)
+            self._loop.call_soon(self._lines_of(node).lead, tunnel)
             return tunnel
         approach = Approach(dial, owner, tag, outcome)
         self._spawn("open leg", approach.run())
@@ -60,11 +61,10 @@ class Pool:
 
     def ready(self, node: Node, done: Readiness) -> None:
         """Have a connection to a node: `done("")` once there is one, else `done(why not)`."""
-        loop = asyncio.get_running_loop()
         try:
-            loop.call_soon(self._lines_of(node).ask, done)
+            self._loop.call_soon(self._lines_of(node).ask, done)
         except ValueError as error:
-            loop.call_soon(done, str(error))
+            self._loop.call_soon(done, str(error))
 
     def forget(self, node: Node) -> None:
         """A node is gone or was drained: close the connections that nothing is under way on."""
@@ -92,17 +92,16 @@ class Pool:
         self.forget(node)
         lines = self._nodes[node.id] = Lines(str(node.id), node.url, where, self._spawn, self._engine)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(SWEEP, self._sweep)
+            self._timer = self._loop.call_later(SWEEP, self._sweep)
         return lines
 
     def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = self._loop.time()
         for lines in (*self._nodes.values(), *self._retired):
             lines.sweep(now)
         self._nodes = {node: lines for node, lines in self._nodes.items() if not lines.empty}
         self._retired = [lines for lines in self._retired if not lines.empty]
-        self._timer = loop.call_later(SWEEP, self._sweep) if self._nodes or self._retired else None
+        self._timer = self._loop.call_later(SWEEP, self._sweep) if self._nodes or self._retired else None
 
 
 class _Nowhere:

@@ -1,0 +1,32 @@
+import cython
+
+from sbc.nodes.answer cimport AnswerReader
+from sbc.nodes.errand cimport Errand
+from sbc.wire.http1 cimport chunk, last_chunk, request_head
+
+
+cdef class Http1Line:
+    cdef AnswerReader _answer
+    cdef Errand _errand
+    cdef bint _chunked, _headed, _held, _over, _paused, _reused, _silent, _uploading
+    cdef object _lines, _transport
+    cdef long long _owed
+    cdef Py_ssize_t _stall
+    cdef double _stalled_at
+    cdef public double idle_until
+
+    cpdef data_received(self, bytes data)
+    cpdef start(self, Errand errand)
+    cpdef send(self, Errand errand, bytes data)
+    cpdef finish(self, Errand errand, list trailers)
+    cpdef drop(self)
+    @cython.locals(answer=AnswerReader)
+    cdef _tell(self, Errand errand)
+    @cython.locals(answer=AnswerReader)
+    cdef _tell_body(self, Errand errand)
+    cdef _free(self, Errand errand)
+    cdef _stop_reading(self)
+    cdef _close(self)
+
+
+cdef _framed(object request)

@@ -1,0 +1,14 @@
+import cython
+
+from sbc.nodes.errand cimport Errand
+from sbc.nodes.lines cimport Lines
+
+
+cdef class Pool:
+    cdef object _engine, _loop, _spawn, _timer
+    cdef readonly dict _nodes
+    cdef readonly list _retired
+
+    @cython.locals(lines=Lines, errand=Errand)
+    cpdef open(self, object node, object request, object answerer)
+    cdef Lines _lines_of(self, object node)
