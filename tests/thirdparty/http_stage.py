@@ -42,6 +42,10 @@ class WebScene(Scene):
         """Start nodes of tests.support.node_web."""
         return [self._node(name, None, {"module": "node_web", "server": server}) for name in names]
 
+    def module(self, name: str, module: str) -> NodeProcess:
+        """Start a node of another module of tests.support."""
+        return self._node(name, None, {"module": module})
+
     def program(self, name: str, *command: str) -> NodeProcess:
         """Start a server of somebody else's. Raises FileNotFoundError if it is not installed."""
         if shutil.which(command[0]) is None:

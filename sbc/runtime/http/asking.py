@@ -44,7 +44,8 @@ class Asking(ABC):
         """Whether it is counted as a part of the session's present turn."""
         self.attempts = 0
         self.keep = True
-        """Whether the request is kept until its answer is there, as far as the bound goes."""
+        """Whether the request is kept until its answer is complete, and not only until it begins; as far as the
+        bound goes."""
         self.key: tuple[str, str] | None = None
         """The route's session key: as the client sent it, and as its node knows it."""
         self._then: Callable[[], None] | None = None
@@ -65,7 +66,9 @@ class Asking(ABC):
         if upload.octets + len(data) > self.policy.limits.body:
             self.refuse(self.too_long())
             return
-        if self.node is not None and not (self.keep and upload.octets + len(data) <= bound):
+        # Until there is an answer a node may still say that it has done nothing (GOAWAY, REFUSED_STREAM).
+        kept = self.keep or self.stage is Stage.WAITING or self.stage is Stage.SENT
+        if self.node is not None and not (kept and upload.octets + len(data) <= bound):
             upload.count(data)
         else:
             upload.add(data)
@@ -131,8 +134,6 @@ class Asking(ABC):
             stream.finish(upload.trailers)
         elif not upload.ended and self.client is not None:
             self.client.resume()
-        if not self.keep:
-            upload.drop()
 
     def ask_for_rest(self, reach: Reach, node: Node, request: Request, body: bytes) -> None:
         """Ask a node for the rest of an answer that has begun."""

@@ -100,6 +100,8 @@ class Exchange(Asking):
         response = reading.answered(response, home.token, home.conversation)
         self.learn()
         self.stage = Stage.ANSWERING
+        if not self.keep:
+            self.upload.drop()
         response.fields = client_fields(response.fields, self.policy.hidden) + home.greeting(self)
         self.answer.begin(response, end=end, events=reading.events,
                           wanted_whole=reading.wants_answer or self.wants_answer)  # fmt: skip
