@@ -123,9 +123,11 @@ async def test_a_reload_keeps_sessions_and_streams(scene: Scene) -> None:
     async with asking() as http:
         asked = Stream.opened(http, "GET", url(scene, "/ask"), headers={"X-Chat": "c"})
         await asked.ended()
-        stream = Stream.opened(http, "GET", url(scene, "/events?count=60&every=0.02"), headers={"X-Chat": "s", **EVENTS})
+        stream = Stream.opened(http, "GET", url(scene, "/events?count=60&every=0.02"),
+                               headers={"X-Chat": "s", **EVENTS})
         await stream.has(3)
-        scene.edge.configure(list(scene.nodes.values()), changes | {"policies": {"default": {"limits": {"headers": 60}}}})
+        fewer = {"policies": {"default": {"limits": {"headers": 60}}}}
+        scene.edge.configure(list(scene.nodes.values()), changes | fewer)
         status, answer = await scene.edge.post("/api/v1/reload")
         assert status == 200, answer
         scene.edge.write("edge: [nonsense")

@@ -1,0 +1,140 @@
+"""Sessions of requests by every kind of key: pinned, bound to who has them, and found again after a restart."""
+
+import asyncio
+import base64
+import json
+import signal
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.support.asking import Stream, asking, url, web
+from tests.support.scene import Scene
+
+
+async def asked(http: aiohttp.ClientSession, address: str, **how: Any) -> Stream:
+    """A request, answered."""
+    stream = Stream.opened(http, how.pop("method", "GET"), address, **how)
+    await stream.ended()
+    return stream
+
+
+def bearer(session: str) -> dict[str, str]:
+    claims = base64.urlsafe_b64encode(json.dumps({"sub": "u", "chat": {"id": session}}).encode()).rstrip(b"=").decode()
+    return {"Authorization": f"Bearer e30.{claims}.c2ln"}
+
+
+@pytest.mark.parametrize("kind", ["query", "path_segment", "jwt_claim", "json_field", "cookie", "header"])
+async def test_a_key_of_the_clients_own_pins_its_requests(scene: Scene, kind: str) -> None:
+    scene.plain("a", "b", module="node_http")
+    name: Any = {"query": "chat", "path_segment": 0, "jwt_claim": "chat.id", "json_field": "chat.id", "cookie": "chat",
+                 "header": "X-Chat"}[kind]
+    await scene.open(web(scene, protocol="opaque", session={kind: name}))
+
+    async def ask(http: aiohttp.ClientSession, key: str) -> Stream:
+        path, headers, body = "/ask", {}, b""
+        match kind:
+            case "query":
+                path += f"?chat={key}"
+            case "path_segment":
+                path = f"/{key}/ask"
+            case "jwt_claim":
+                headers = bearer(key)
+            case "json_field":
+                body = json.dumps({"chat": {"id": key}}).encode()
+            case "cookie":
+                headers = {"Cookie": f"x=1; chat={key}"}
+            case "header":
+                headers = {"X-Chat": key}
+        return await asked(http, url(scene, path), method="POST", headers=headers, data=body)
+    async with asking() as http, asking("127.0.0.2") as stranger:
+        first = {key: (await ask(http, key)).json for key in "pqrstu"}
+        assert {answer["node"] for answer in first.values()} == {"a", "b"}, "they are spread"
+        for key, answer in first.items():
+            again = (await ask(http, key)).json
+            assert again["node"] == answer["node"]
+            assert again["told"]["session-id"] == answer["told"]["session-id"]
+            assert again["told"]["session-message"] == "2"
+        other = (await ask(stranger, "p")).json
+        assert other["told"]["session-id"] != first["p"]["told"]["session-id"], "another's key is another session"
+        assert other["told"]["session-message"] == "1"
+        scene.nodes["a"].kill()
+        moved = next(key for key, answer in first.items() if answer["node"] == "a")
+        scene.nodes["a"].start()
+        await scene.edge.sees(scene.nodes["a"])
+        assert (await ask(http, moved)).status == 200
+        assert len(await scene.edge.sessions()) == 7
+
+
+@pytest.mark.parametrize("kind", ["header", "cookie", "json"])
+async def test_a_key_that_the_node_makes_is_learned_from_its_answer(scene: Scene, kind: str) -> None:
+    scene.plain("a", "b", module="node_http")
+    await scene.open(web(scene, protocol="opaque", session={
+        "header": {"header": "X-Chat"}, "cookie": {"cookie": "chat"}, "json": {"json_field": "id"}}[kind]))
+
+    def key_of(answer: Stream) -> str:
+        if kind == "json":
+            return str(answer.json["id"])
+        if kind == "header":
+            return answer.headers["x-chat"]
+        return answer.headers["set-cookie"].partition("=")[2].partition(";")[0]
+
+    async def ask(http: aiohttp.ClientSession, key: str) -> Stream:
+        headers = {"header": {"X-Chat": key}, "cookie": {"Cookie": f"chat={key}"}, "json": {}}[kind]
+        body = json.dumps({"id": key}).encode() if kind == "json" else b"{}"
+        return await asked(http, url(scene, "/ask"), method="PUT", headers=headers, data=body)
+    async with asking() as http, asking("127.0.0.2") as stranger:
+        minted = [await asked(http, url(scene, f"/mint?by={kind}"), method="POST", data=b"{}") for _ in range(4)]
+        assert {answer.json["node"] for answer in minted} == {"a", "b"}
+        keys = [key_of(answer) for answer in minted]
+        for answer, key in zip(minted, keys, strict=True):
+            own = f"{answer.json['node']}-{answer.json['before'] + 1}"
+            assert (key == own) is (kind == "json"), "a client is not shown what the node made"
+            again = await ask(http, key)
+            assert (again.status, again.json["node"]) == (200, answer.json["node"])
+            told = again.json["told"]
+            assert told["session-id"] == answer.json["told"]["session-id"]
+            if kind != "json":
+                assert told["x-chat" if kind == "header" else "cookie"].endswith(own), "the node sees its own"
+        stolen = await ask(stranger, keys[0])
+        if kind == "json":
+            assert stolen.json["told"]["session-id"] != minted[0].json["told"]["session-id"]
+        else:
+            assert (stolen.status, stolen.json["error"]["code"]) == (403, "bad_key")
+        owner = minted[0].json["node"]
+        scene.nodes[owner].kill()
+        after = await ask(http, keys[0])
+        assert (after.status, after.json["told"]["session-id"]) == (200, minted[0].json["told"]["session-id"])
+        assert after.json["node"] != owner
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_session_goes_on_with_its_owner_after_a_restart_of_the_edge(scene: Scene, end: signal.Signals) -> None:
+    scene.trunk("a", "b", module="node_http_trunk", checkpoint="answer")
+    await scene.open(web(scene) | {"edge": {"store": f"sqlite:{scene.directory / 'sbc.db'}"}})
+
+    async def say(http: aiohttp.ClientSession, n: int, key: str, say: int = 1) -> Stream:
+        return await asked(http, url(scene, "/talk"), method="POST", headers={"X-Chat": key},
+                           data=json.dumps({"n": n, "say": say, "every": 0.0}))
+    async with asking() as http:
+        owners = {}
+        for key in "pqrs":
+            await say(http, 1, key)
+            owners[key] = (await say(http, 10, key, 2)).node
+        before = {row["session"]: row["owner"] for row in await scene.edge.sessions()}
+    if end is signal.SIGKILL:
+        await asyncio.sleep(0.3)  # what was said is on disk some milliseconds later (docs/OPERATING.md)
+        scene.edge.kill()
+    else:
+        await scene.edge.stop()
+    scene.edge.start()
+    await scene.edge.ready()
+    await scene.edge.sees(*scene.nodes.values())
+    assert {row["session"]: row["owner"] for row in await scene.edge.sessions()} == before
+    async with asking() as http:
+        for key, owner in owners.items():
+            answer = await say(http, 100, key)
+            assert (answer.status, answer.end) == (200, "whole"), answer
+            assert answer.events[0].json["sum"] == 111 and answer.node == owner
+    assert {row["session"]: row["owner"] for row in await scene.edge.sessions()} == before
