@@ -122,23 +122,20 @@ def requests(result: Result) -> str:
 
 def streams(result: Result) -> str:
     """CPU per server-sent event."""
-    cases = result["us_cpu_per_event"]
-    names = _part_takers(cases, "edge-opaque", "edge-h2", "haproxy", "nginx", "envoy", "caddy")
+    found = result["us_cpu_per_event"]
     rows = []
-    for at, (case, of) in enumerate(cases.items()):
-        to = {peer: ratio(of["edge"], of.get(peer, ())) for peer in ("haproxy", "envoy", "caddy")}
+    for name, of in found.items():
+        to = {peer: ratio(of, found.get(peer, ())) for peer in ("haproxy", "envoy", "caddy")}
         judged = [*_held(to["haproxy"], 1.2), *_below(to["envoy"]), *_below(to["caddy"])]
-        # The targets are for busy streams; the slow ones are there for the other engine.
-        verdicts = judged if at == 0 else [text for found in to.values() for text in (_times(found), "")]
-        rows.append([case, _us(of["edge"]), *(_us(of[name]) if name in of else "-" for name in names), *verdicts])
-    head = ["events of each stream, µs CPU an event", "edge", *names, "to HAProxy", "target", "to Envoy", "target",
-            "to Caddy", "target"]
+        rows.append([name, _us(of), *(judged if name == "edge" else
+                                      [text for ours in to.values() for text in (_times(ours), "")])])
+    head = ["proxy", "µs CPU per event", "to HAProxy", "target", "to Envoy", "target", "to Caddy", "target"]
     words = ("`edge` gives every event an id and journals it; `edge-opaque` passes bytes; `edge-h2` is `edge` with\n"
              "the HTTP/2 engine that is written in Python.")
-    lowered = "" if f"{result['asked_rate']:g}/s" in cases else (
+    lowered = "" if result["rate"] == result["asked_rate"] else (
         f" The rate was lowered from {result['asked_rate']:g}: not every proxy can do that with its core.")
-    return _part(f"CPU per server-sent event, {result['streams']} streams over TLS HTTP/2", result,
-                 f"{_table(head, rows)}\n\n{words}{lowered}")
+    title = f"CPU per server-sent event, {result['streams']} streams of {result['rate']:g} a second over TLS HTTP/2"
+    return _part(title, result, f"{_table(head, rows)}\n\n{words}{lowered}")
 
 
 def idle(result: Result) -> str:

@@ -21,8 +21,6 @@ STREAMS = 200
 CONNECTIONS = 4
 RATE = 100
 """Events a second on each stream."""
-SLOW = 10
-"""The rate of the other case, in which the engine written in Python takes part."""
 BUSY = 0.85
 """Share of its core that a proxy may use if its figure is to mean something."""
 LEAST = 0.9
@@ -30,8 +28,8 @@ LEAST = 0.9
 WARM = 0.3
 SILENCE = 0.1
 """Seconds until the rate is steady, and until what is under way has arrived."""
-USUAL = ("edge", "edge-opaque", "haproxy", "nginx", "envoy", "caddy")
-Samples = dict[str, dict[str, list[float]]]
+USUAL = ("edge", "edge-opaque", "edge-h2", "haproxy", "nginx", "envoy", "caddy")
+Samples = dict[str, list[float]]
 
 
 def open_streams(here: StreamScene, proxy: Proxy) -> None:
@@ -68,9 +66,9 @@ def bearable(here: StreamScene, started: list[Proxy], rate: float) -> float:
     return rate
 
 
-def rounds(here: StreamScene, started: list[Proxy], rate: float, number: int, seconds: float) -> dict[str, list[float]]:
+def rounds(here: StreamScene, started: list[Proxy], rate: float, number: int, seconds: float) -> Samples:
     """Interleaved rounds; the order changes from round to round."""
-    of: dict[str, list[float]] = {proxy.name: [] for proxy in started}
+    of: Samples = {proxy.name: [] for proxy in started}
     for turn in range(number):
         first = turn % len(started)
         for proxy in started[first:] + started[:first]:
@@ -78,37 +76,27 @@ def rounds(here: StreamScene, started: list[Proxy], rate: float, number: int, se
     return of
 
 
-def rows(samples: Samples, names: list[str]) -> list[list[Any]]:
-    """One row a rate: the medians, then the ratios of the edge to its peers."""
-    return [[case, *(median(of.get(name, ())) for name in names),
-             *(ratio(of.get("edge", ()), of.get(peer, ())) for peer in ("haproxy", "envoy", "caddy"))]
-            for case, of in samples.items()]
-
-
 def play(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     number, seconds = (1, 0.7) if options.quick else (options.rounds, 1.2)
-    samples: Samples = {}
     with stream_stage() as here:
         started = here.start(chosen(options, *USUAL, kinds=STREAM_KINDS))
         for proxy in started:
             open_streams(here, proxy)
         rate = bearable(here, started, options.rate)
-        samples[f"{rate:g}/s"] = rounds(here, started, rate, number, seconds)
-        if not options.only and (second := here.start_one("edge-h2")):
-            started.append(second)
-            open_streams(here, second)
-            slow = bearable(here, [second], min(SLOW, rate / 2))
-            samples[f"{slow:g}/s"] = rounds(here, started, slow, number, seconds)
-    names = [proxy.name for proxy in started]
-    text = table(f"Proxy CPU per event, {STREAMS} streams over TLS HTTP/2, medians of {number} rounds of {seconds:g} s",
-                 ["us CPU per event", *names, "edge/haproxy", "edge/envoy", "edge/caddy"], rows(samples, names))
-    return text, {"streams": STREAMS, "connections": CONNECTIONS, "rounds": number, "seconds": seconds,
-                  "asked_rate": options.rate, "us_cpu_per_event": samples}
+        samples = rounds(here, started, rate, number, seconds)
+    peers = ("haproxy", "envoy", "caddy")
+    text = table(f"Proxy CPU per event, {STREAMS} streams of {rate:g} events a second over TLS HTTP/2, medians of "
+                 f"{number} rounds of {seconds:g} s", ["proxy", "us CPU per event", *(f"to {peer}" for peer in peers)],
+                 [[name, median(of), *(ratio(of, samples.get(peer, ())) for peer in peers)]
+                  for name, of in samples.items()])
+    return text, {"streams": STREAMS, "connections": CONNECTIONS, "rounds": number, "seconds": seconds, "rate": rate,
+                  "asked_rate": options.rate,
+                  "us_cpu_per_event": {name: [round(one, 3) for one in of] for name, of in samples.items()}}
 
 
 def more(parser: argparse.ArgumentParser) -> None:
     """The options of this bench alone."""
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default 5)")
+    parser.add_argument("--rounds", type=int, default=6, help="interleaved rounds (default 6)")
     parser.add_argument("--rate", type=float, default=RATE, help=f"events a second on each stream (default {RATE})")
 
 
