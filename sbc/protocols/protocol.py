@@ -151,6 +151,11 @@ class Reading:
         the new answer. A protocol that does not override this cannot resume."""
         return None
 
+    def resumable(self, last_id: bytes | None, *, elsewhere: bool) -> bool:
+        """Whether `resume` would know a way; asked before it, and without it. elsewhere: at another node than the one
+        that is lost: a planned move waits for what nobody else can go on with."""
+        return type(self).resume is not Reading.resume
+
     def resume_answered(self, response: Response, body: bytes) -> bytes | None:
         """What `resume` asked for was answered, but not by a stream of events: what to add to those that the client
         has; then `complete` decides as ever. None: nothing came of it. body: the whole answer."""

@@ -52,6 +52,9 @@ class SseReading(Reading):
             self._told = has_data(event)
         return event
 
+    def resumable(self, last_id: bytes | None, *, elsewhere: bool) -> bool:
+        return self.resume(last_id) is not None
+
     def resume(self, last_id: bytes | None) -> tuple[Request, bytes] | None:
         if self.request.method != b"GET":
             return None

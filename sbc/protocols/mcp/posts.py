@@ -114,6 +114,9 @@ class PostReading(SessionReading):
         self.rest = Rest.SAME if self._has_ids and self._same_node() and not self._worn_out() else Rest.LOST
         return False
 
+    def resumable(self, last_id: bytes | None, *, elsewhere: bool) -> bool:
+        return self.safe or (last_id is not None and not elsewhere)
+
     def resume(self, last_id: bytes | None) -> tuple[Request, bytes] | None:
         if last_id and self._same_node() and self._barren <= BARREN:
             return self._rest_after(last_id)

@@ -76,6 +76,9 @@ class StatelessReading(Reading):
     def complete(self) -> bool:
         return self._delivered.whole
 
+    def resumable(self, last_id: bytes | None, *, elsewhere: bool) -> bool:
+        return self.safe
+
     def resume(self, last_id: bytes | None) -> tuple[Request, bytes] | None:
         if not self.safe or not self._delivered.restart():
             return None

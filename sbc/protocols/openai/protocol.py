@@ -103,6 +103,9 @@ class OpenAiReading(Reading):
             return bool(told.get("error"))
         return told.get("type") in _TERMINAL or bool(told.get("error"))
 
+    def resumable(self, last_id: bytes | None, *, elsewhere: bool) -> bool:
+        return self.resume(last_id) is not None
+
     def resume(self, last_id: bytes | None) -> tuple[Request, bytes] | None:
         number = self._number()
         if number is None or not self._kept():

@@ -241,13 +241,13 @@ class Exchange(Asking):
         if self.client is not None and not self.upload.ended:
             self.client.resume()
 
-    def prospect(self, *, replayed: bool) -> Fate:
-        """What becomes of it if its node is lost now."""
+    def prospect(self, *, replayed: bool, elsewhere: bool = False) -> Fate:
+        """What becomes of it if its node is lost now, or left for another one (elsewhere)."""
         stage = Stage.SENT if self.stage is Stage.ANSWERING and not self.begun else self.stage
         streams = self.answer.streams
         return fate(
             stage, whole=self.upload.whole, safe=self.reading.safe, replayed=replayed and (streams or not self.begun),
-            resumable=streams and type(self.reading).resume is not Reading.resume,
+            resumable=streams and self.reading.resumable(self.answer.last_id, elsewhere=elsewhere),
         )  # fmt: skip
 
     # Ends.
@@ -263,7 +263,7 @@ class Exchange(Asking):
         if self.stage is Stage.WAITING:
             self.refuse(Refusal(503, "no_node", "no node could be sent the request", retry_after=1))
             return
-        if self.home is not None and self.stage is not Stage.ANSWERED:
+        if self.home is not None and self.stage is not Stage.ANSWERED and not (self.begun and self.reading.safe):
             self.home.unknown(self)
         words, client = self.reading.last_words(begun=self.begun), self.client
         self.whole = words.clean

@@ -171,7 +171,9 @@ class HttpSession(Session):
     @property
     def bound(self) -> bool:
         keeps = self.legs.keeps
-        return any(found.in_turn and found.prospect(replayed=keeps) is Fate.TELL for found in self.exchanges)
+        return any(
+            found.in_turn and found.prospect(replayed=keeps, elsewhere=True) is Fate.TELL for found in self.exchanges
+        )
 
     # What happens to exchanges (Home).
 
@@ -319,6 +321,8 @@ class HttpSession(Session):
         hold = self.dialog.manifest.migration.hold
         for exchange in list(self.exchanges):
             exchange.quiet += elapsed
+            if exchange.begun and exchange.node is not None:
+                exchange.attempts = 0  # it stands: a stream may outlive any number of nodes, if not all at once
             exchange.held = exchange.held + elapsed if exchange.waiting and self.legs.place is None else 0.0
             if exchange.held >= hold and not (exchange.reading.standing and exchange.begun):
                 self._turn_away(exchange, CloseCode.BAD_GATEWAY, "")
