@@ -121,6 +121,10 @@ Talk to it in another terminal, in this directory: say something, and the answer
 
   {tools}/python -m websockets {where}
 
+Or ask over HTTP, as whoever you say you are; each word is an event:
+
+  curl -N -H 'Chat-Id: me' -d 'hello' http://{config.listeners[0].listen}/ask
+
 In a third terminal, while an answer comes, kill the agent that gives it, whichever of the two that is. The other one
 goes on with the answer: no word is missing, none is said twice, and the connection stays open.
 

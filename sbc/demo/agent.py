@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sbc.sdk import Node, Session
+from sbc.sdk import Exchange, Node, Session
 
 REMEMBERED, RECALLED = 20, 200
 """How many messages the agent can recall, and how many characters of each: its state stays far below 64 KiB."""
@@ -73,6 +73,19 @@ class Chat:
         finally:
             log.info("%s: ends here", session.id)
 
+    async def answer(self, exchange: Exchange) -> None:
+        """The same over HTTP: one request, and the answer as events, from where the last owner left it."""
+        session = exchange.session
+        conversation = Conversation(session.state)
+        if not exchange.resumed:
+            conversation.hear(exchange.body.decode(errors="replace"))
+        words = conversation.answer()
+        for word in words[exchange.said :]:
+            await exchange.send(word)
+            session.checkpoint(conversation.state)
+            await asyncio.sleep(self._delay)
+        log.info("%s: request %d is answered", session.id, exchange.number)
+
     async def _answer(self, session: Session, conversation: Conversation) -> None:
         if self._signature is not None:
             await session.send(f"[{self._signature}] ")
@@ -87,7 +100,9 @@ def build(options: argparse.Namespace) -> Node:
     """The node that the command line asks for."""
     node = Node(options.edge, pool=options.pool, name=options.name, url=f"http://127.0.0.1:{options.port}",
                 zone=options.zone)
-    node.agent(Chat(options.delay, options.name if options.say_name else None).converse)
+    chat = Chat(options.delay, options.name if options.say_name else None)
+    node.agent(chat.converse)
+    node.answers(chat.answer)
     return node
 
 

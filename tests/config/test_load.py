@@ -61,5 +61,5 @@ def test_the_sample_is_what_make_run_needs() -> None:
     assert config.trunk is not None
     assert [str(door.listen) for door in (config.admin, config.trunk, *config.listeners)] == [
         "127.0.0.1:9070", "127.0.0.1:9071", "127.0.0.1:8080"]
-    assert [route.path for route in config.routes] == ["/chat", "/"]
+    assert [route.path for route in config.routes] == ["/chat", "/ask", "/"]
     assert {name: pool.nodes for name, pool in config.pools.items()} == {"chat": ()}

@@ -23,9 +23,9 @@ from sbc.model.route import Claims, Hello, KeySource, Route
 from sbc.protocols.protocol import Key
 from sbc.runtime.dormant import Dormant, restore
 from sbc.runtime.house import House
-from sbc.runtime.websocket.opening import opening
 from sbc.runtime.rules import Rules, route_name
 from sbc.runtime.session import Session
+from sbc.runtime.websocket.opening import opening
 from sbc.runtime.websocket.session import WebSocketSession
 from sbc.transports.websocket import Doorstep
 from sbc.wire.upgrade import deflate_offer, values

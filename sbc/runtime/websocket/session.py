@@ -15,9 +15,9 @@ from sbc.model.interfaces import Stored
 from sbc.model.policy import Policy
 from sbc.protocols.protocol import Turns
 from sbc.runtime.house import House
+from sbc.runtime.session import Session
 from sbc.runtime.websocket.legs import Legs
 from sbc.runtime.websocket.opening import Opening, answer_headers
-from sbc.runtime.session import Session
 from sbc.runtime.websocket.turns import Attention
 from sbc.transports.websocket import Doorstep
 from sbc.wire.link import Link, Pause
