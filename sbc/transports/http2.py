@@ -4,8 +4,7 @@
       └───────────────── protocol broken, flood ──────────────────────────────┘
       └───────────────── silence, connection lost ─────────────────────────────────────────────────┘
 
-What comes of a read, and what is ordered in one turn of the loop, is written in one go at its end. While TCP takes
-nothing, nothing is asked of the engine: what is queued stays on its streams, and those that go on sending are slow.
+How it is written to: http2_outflow.py.
 """
 
 import asyncio
@@ -17,6 +16,7 @@ from sbc.model.http import Fields, Request
 from sbc.model.interfaces import Reception
 from sbc.model.route import Hello
 from sbc.transports.http2_doorstep import StreamDoorstep, hello_of
+from sbc.transports.http2_outflow import Outflow
 from sbc.transports.http2_stream import Http2Stream
 from sbc.transports.http2_watch import Due, Times, Watch
 from sbc.wire.http2.budget import Budget
@@ -28,8 +28,6 @@ from sbc.wire.http2.request_fields import octets_of, read_request
 from sbc.wire.link import HIGH_WATER_BYTES, LOW_WATER_BYTES
 
 PREFACE_OCTETS = 24
-WRITE_OCTETS = 256 * 1024
-"""How much is taken from the engine at a time."""
 LINGER = 1.0
 """How long a client may go on with a request that was answered already, in seconds."""
 REFUSED_GLITCHES = 2
@@ -49,9 +47,9 @@ class State(Enum):
 class Http2Connection(asyncio.Protocol):
     """A connection, from its preface on. Implements EngineOwner, and for its streams Patron and Tunnels."""
 
-    __slots__ = ("__weakref__", "_backlog", "_budget", "_choked", "_client", "_held_back", "_limits", "_lingering",
-                 "_listener", "_loop", "_reception", "_scheduled", "_secure", "_slow", "_state", "_streams", "_timer",
-                 "_times", "_transport", "_waiting", "_watch", "_websocket", "_written", "engine")
+    __slots__ = ("__weakref__", "_backlog", "_budget", "_client", "_limits", "_lingering", "_listener", "_loop",
+                 "_reception", "_secure", "_state", "_streams", "_timer", "_times", "_transport", "_watch",
+                 "_websocket", "engine", "outflow")
 
     def __init__(
         self, reception: Reception, listener: str, secure: bool, client: str, websocket: bool, engine: str,
@@ -74,18 +72,10 @@ class Http2Connection(asyncio.Protocol):
         self._watch = Watch(times, now)
         self._state = State.OPEN
         self._streams: dict[int, Inbound] = {}
-        self._slow: set[int] = set()
-        """Streams whose windows are small."""
-        self._waiting: set[int] = set()
-        """Streams that were written to while TCP took nothing."""
-        self._held_back: set[int] = set()
-        """Those of them that were told so."""
+        self.outflow = Outflow(self, self.engine, self._budget, self._loop, self._streams)
         self._lingering: set[int] = set()
         self._backlog = b""
         """What was read and has to wait for the next turn of the loop: no more than one read, nothing is read then."""
-        self._scheduled = False
-        self._choked = False
-        self._written = 0
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
 
@@ -95,7 +85,7 @@ class Http2Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods only
         self._transport.set_write_buffer_limits(HIGH_WATER_BYTES, LOW_WATER_BYTES)
         self._timer = self._loop.call_later(self._times.look, self._look)
-        self._flush()
+        self.outflow.begin(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._watch.heard = True
@@ -113,7 +103,7 @@ class Http2Connection(asyncio.Protocol):
         budget = self._budget
         portion = budget.charge(data, self._loop.time())
         if not budget.fault:
-            self._scheduled = True  # it is written below
+            self.outflow.scheduled = True  # it is written below
             self.engine.receive(data if portion == len(data) else data[:portion])
         if budget.fault:
             self._punish(budget.fault)
@@ -125,7 +115,7 @@ class Http2Connection(asyncio.Protocol):
             self._loop.call_soon(self._work_on)
         if budget.worn:
             self.retire()
-        self._flush()
+        self.outflow.flush()
 
     def _work_on(self) -> None:
         data, self._backlog = self._backlog, b""
@@ -149,8 +139,10 @@ class Http2Connection(asyncio.Protocol):
         """Nothing more comes of what is under way here."""
         if self._state is not State.GONE:
             self._state = state
-        streams, self._streams = self._streams, {}
-        for inbound in streams.values():
+        self.outflow.ending, self.outflow.shut = state is State.OVER, self._state is State.GONE
+        streams = list(self._streams.values())
+        self._streams.clear()
+        for inbound in streams:
             inbound.closed()
         self._backlog = b""
 
@@ -174,44 +166,20 @@ class Http2Connection(asyncio.Protocol):
         self._reception.abused(kind, self._client)
         self.engine.goaway(H2Error.ENHANCE_YOUR_CALM)
         self._give_up(State.OVER)
-        self._flush()
+        self.outflow.flush()
 
     # Writing.
 
     def put(self, stream: int, data: bytes) -> None:
-        self._budget.data_frames += 1 + (len(data) >> 14)
-        self.engine.send(stream, data)
-        if self._choked:
-            self._waiting.add(stream)
-        if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._flush)
+        self.outflow.put(stream, data)
 
     def touch(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._flush)
+        self.outflow.touch()
 
     def extra(self, name: str, default: Any) -> Any:
         return self._transport.get_extra_info(name, default)
 
-    def _flush(self) -> None:
-        self._scheduled = False
-        if self._state is State.GONE or self._transport.is_closing():
-            return
-        while not self._choked:
-            out = self.engine.outgoing(WRITE_OCTETS)
-            if out:
-                self._written += len(out)
-                self._transport.write(out)
-            if len(out) < WRITE_OCTETS:
-                break
-        if self._state is State.OVER:
-            self._part()
-        elif self._waiting:
-            self._hold_back()
-
-    def _part(self) -> None:
+    def part(self) -> None:
         """Everything was said. Closing at once would answer unread bytes with a reset, which overtakes it."""
         self._state = State.GONE
         if self._timer is not None:
@@ -220,24 +188,11 @@ class Http2Connection(asyncio.Protocol):
         self._transport.pause_reading()
         self._transport.write_eof()
 
-    def _hold_back(self) -> None:
-        """Streams that go on sending while TCP takes nothing are slow."""
-        waiting, self._waiting = self._waiting, set()
-        for stream in waiting - self._slow - self._held_back:
-            if stream in self._streams and self._choked:
-                self._held_back.add(stream)
-                self._streams[stream].slow()
-
     def pause_writing(self) -> None:
-        self._choked = True
+        self.outflow.choke()
 
     def resume_writing(self) -> None:
-        self._choked = False
-        held_back, self._held_back = self._held_back, set()
-        self._flush()
-        for stream in held_back - self._slow:
-            if stream in self._streams:
-                self._streams[stream].ready()
+        self.outflow.go_on()
 
     # What the engine tells.
 
@@ -290,8 +245,7 @@ class Http2Connection(asyncio.Protocol):
 
     def closed(self, stream: int, code: int, remote: bool) -> None:
         self._lingering.discard(stream)
-        self._slow.discard(stream)
-        self._held_back.discard(stream)
+        self.outflow.forget(stream)
         inbound = self._streams.pop(stream, None)
         if inbound is not None:
             if remote and inbound.stage is Stage.WAITING:
@@ -303,14 +257,10 @@ class Http2Connection(asyncio.Protocol):
             self._budget.provoked()
 
     def slow(self, stream: int) -> None:
-        self._slow.add(stream)
-        if stream in self._streams and stream not in self._held_back:
-            self._streams[stream].slow()
+        self.outflow.slow(stream)
 
     def ready(self, stream: int) -> None:
-        self._slow.discard(stream)
-        if stream in self._streams and stream not in self._held_back:
-            self._streams[stream].ready()
+        self.outflow.ready(stream)
 
     def settings(self) -> None:
         """Nothing hangs on them here."""
@@ -353,14 +303,14 @@ class Http2Connection(asyncio.Protocol):
     # The clock.
 
     def _look(self) -> None:
-        now = self._loop.time()
+        now, choked = self._loop.time(), self.outflow.choked
         self._timer = self._loop.call_later(self._times.look, self._look)
-        taken = self._written - self._transport.get_write_buffer_size()
+        taken = self.outflow.written - self._transport.get_write_buffer_size()
         due = self._watch.look(now, len(self._streams))
-        if due is Due.DROP or self._watch.stuck(now, taken, self._choked) or self._late(now):
+        if due is Due.DROP or self._watch.stuck(now, taken, choked) or self._late(now):
             self._transport.abort()
             return
-        if not self._choked:
+        if not choked:
             for stream in self._watch.stalled(now, self._streams, self.engine):
                 self._reception.abused("h2_stalled_stream", self._client)
                 self.engine.reset(stream, H2Error.CANCEL)

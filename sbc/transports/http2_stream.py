@@ -9,12 +9,15 @@ from typing import Protocol
 
 from sbc.model.http import Fields, Request, Response
 from sbc.model.streams import Asker
+from sbc.transports.http2_outflow import Outflow
 from sbc.wire.http2.engine import H2Error
 from sbc.wire.http2.inbound import Carrier, Stage
 
 
 class Patron(Carrier, Protocol):
     """What a client's stream needs of its connection."""
+
+    outflow: Outflow
 
     def linger(self, stream: int) -> None:
         """The answer is complete and the request is not: nobody wants the rest of it."""
@@ -34,17 +37,17 @@ def head_fields(response: Response) -> Fields:
 class Http2Stream:
     """Implements ClientStream; Inbound for the connection."""
 
-    __slots__ = ("_carrier", "_ended", "_expects", "_held", "_left", "_paused", "_received", "_stream", "_to_head",
-                 "asker", "congested", "sent", "stage")
-
-    asker: Asker
+    __slots__ = ("_carrier", "_ended", "_expects", "_held", "_left", "_outflow", "_paused", "_received", "_stream",
+                 "_to_head", "asker", "congested", "sent", "stage")
 
     def __init__(self, carrier: Patron, stream: int, request: Request, expects: bool) -> None:
         """expects: whether the client waits for a 100."""
+        self.asker: Asker
         self.stage = Stage.WAITING
         self.congested = False
         self.sent = 0
         self._carrier = carrier
+        self._outflow = carrier.outflow
         self._stream = stream
         self._to_head = request.method == b"HEAD"
         self._expects = expects
@@ -62,14 +65,14 @@ class Http2Stream:
     def inform(self, status: int, fields: Fields) -> None:
         if self.stage is Stage.WAITING:
             self._carrier.engine.inform(self._stream, [_STATUS[status], *fields])
-            self._carrier.touch()
+            self._outflow.touch()
 
     def respond(self, response: Response, *, end: bool) -> None:
         if self.stage is not Stage.WAITING:
             return
         end = end or self._to_head or response.status in (204, 304)
         self._carrier.engine.respond(self._stream, head_fields(response), end=end)
-        self._carrier.touch()
+        self._outflow.touch()
         if end:
             self._complete()
         else:
@@ -85,7 +88,7 @@ class Http2Stream:
                 self.abort()  # there is more than was told: none of it can be trusted
                 return
         self.sent += len(data)
-        self._carrier.put(self._stream, data)
+        self._outflow.put(self._stream, data)
 
     def finish(self, trailers: Fields) -> None:
         if self.stage is not Stage.ANSWERING:
@@ -94,7 +97,7 @@ class Http2Stream:
             self.abort()  # it is not complete, whoever says so
             return
         self._carrier.engine.finish(self._stream, trailers)
-        self._carrier.touch()
+        self._outflow.touch()
         self._complete()
 
     def _complete(self) -> None:
@@ -108,7 +111,7 @@ class Http2Stream:
             self.stage = Stage.OVER
             self._drop()
             self._carrier.engine.reset(self._stream, H2Error.INTERNAL_ERROR)
-            self._carrier.touch()
+            self._outflow.touch()
 
     def pause(self) -> None:
         self._paused = True
@@ -159,7 +162,7 @@ class Http2Stream:
         while self._held and not self._paused and self.stage is not Stage.OVER:
             piece = self._held.pop(0)
             self._carrier.engine.consume(self._stream, len(piece))
-            self._carrier.touch()
+            self._outflow.touch()
             self.asker.body(piece)
         if self._ended is not None:
             trailers, self._ended = self._ended, None
