@@ -32,10 +32,6 @@ class Chat:
         for answer in self.answers:
             await answer.ended()
 
-    @property
-    def owner(self) -> str:
-        return next(answer.node for answer in reversed(self.answers) if answer.events)
-
     def exactly_once(self) -> None:
         """The oracle: see tests/support/node_http_trunk.py. Raises AssertionError."""
         total = 0
@@ -83,16 +79,16 @@ async def test_answers_side_by_side_are_each_gone_on_with_where_they_stood(scene
     await scene.open(web(scene))
     async with asking() as http:
         chat = Chat(scene, http, "c")
-        first = chat.say(60, every=0.01)
+        first = chat.say(250, every=0.01)
         await first.has(2)
-        for count in (40, 50, 30):
+        for count in (80, 100, 60):
             stream = chat.say(count, every=0.02)
             await stream.has(1)  # they are taken in this order
         for _ in range(2):
-            await first.has(min(60, len(first.events) + 4))
-            owner = scene.nodes[chat.owner]
+            await first.has(len(first.events) + 4)
+            owner = scene.nodes[first.node]
             owner.kill()
-            await wait_until(lambda owner=owner: chat.owner != owner.name, "the other one goes on")
+            await wait_until(lambda owner=owner: first.node != owner.name, "the other one goes on")
             owner.start()
             await scene.edge.sees(owner)
         await chat.ended()
