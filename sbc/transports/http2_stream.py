@@ -110,8 +110,16 @@ class Http2Stream:
         if self.stage is not Stage.OVER:
             self.stage = Stage.OVER
             self._drop()
-            self._carrier.engine.reset(self._stream, H2Error.INTERNAL_ERROR)
-            self._outflow.touch()
+            if self._carrier.engine.queued(self._stream):
+                # A reset drops what is queued: what was said before goes out first, as far as the client takes it.
+                self._outflow.touch()
+                asyncio.get_running_loop().call_soon(self._cut)
+            else:
+                self._cut()
+
+    def _cut(self) -> None:
+        self._carrier.engine.reset(self._stream, H2Error.INTERNAL_ERROR)
+        self._outflow.touch()
 
     def pause(self) -> None:
         self._paused = True

@@ -412,6 +412,17 @@ class Catcher(asyncio.Protocol):
         self.data_received = heard.append  # type: ignore[method-assign]
 
 
+async def test_the_last_words_before_an_abort_arrive(client: H2Client, desk: Desk) -> None:
+    def script(talk: Talk) -> None:
+        talk.stream.respond(Response(200), end=False)
+        talk.stream.send(b"so far, ")
+        talk.stream.send(b"and no further")
+        talk.stream.abort()
+    desk.script = script
+    answer = await client.get(b"/cut")
+    assert (answer.status, answer.body, answer.reset) == (200, b"so far, and no further", 2)
+
+
 async def test_a_websocket_that_is_reset_or_aborted(client: H2Client, desk: Desk) -> None:
     stream, link, owner = await admitted(client, desk)
     client.h2.reset_stream(stream, 8)
