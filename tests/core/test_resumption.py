@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sbc.core.dialog import NodeSide
-from sbc.core.resumption import Resumption, bearable, durable, resumption, settle_checkpoints
+from sbc.core.resumption import Resumption, bearable, covered, durable, resumption, settle_checkpoints
 from sbc.core.roster import Roster
 from sbc.core.transitions import receive
 from sbc.model.binding import BIRTH, Checkpoint
@@ -103,3 +103,27 @@ def test_plain_nodes_get_every_message_at_most_once_and_what_may_be_missing_is_c
     assert all(times == 1 for times in got.values())
     if dialog.node is NodeSide.SERVING and not dead:
         assert said - len(got) <= dialog.account.unknown
+
+
+def test_of_answers_side_by_side_each_has_to_be_here_as_far_as_a_checkpoint_says() -> None:
+    dialog = confirmed()
+    exchange(dialog, 4, 9)
+    dialog.answering = {2: 3, 4: 1}
+    for early in ({2: 4, 4: 0}, {2: 3}, {}):  # one message too many; an answer that is not at its end
+        dialog.pending = (Checkpoint(4, 5, "early", early),)
+        assert not settle_checkpoints(dialog)
+    dialog.pending = (Checkpoint(4, 50, "true", {2: 3, 4: 0, 3: 7}),)  # the third was given up by its client
+    assert settle_checkpoints(dialog) and dialog.checkpoint is not None and dialog.checkpoint.state == "true"
+    dialog.passed = 4
+    assert not covered(dialog)
+    dialog.answering = {2: 3}
+    assert covered(dialog)
+
+
+def test_requests_that_are_under_way_are_not_lost_with_the_journal() -> None:
+    dialog = confirmed()
+    exchange(dialog, 5, 0)
+    dialog.inbound.journal.trim(4)
+    assert resumption(dialog, BIRTH).lost == 4
+    dialog.answering = {2: 0, 3: 0, 5: 0}
+    assert resumption(dialog, BIRTH).lost == 2

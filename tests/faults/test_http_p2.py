@@ -70,6 +70,9 @@ async def test_owners_are_killed_one_after_the_other_in_the_middle_of_answers(
             chat.exactly_once()
     assert await scene.edge.metric("sbc_handovers_total", cause="failover", outcome="moved") >= len(chats)
     assert await scene.edge.metric("sbc_unknown_messages_total") == 0
+    if checkpoint == "never":
+        told = [fact for node in scene.nodes.values() for fact in node.history("heard")]
+        assert any(fact["whole"] for fact in told), "a node is told what the client has whole"
     if output == "regenerate":
         assert await scene.edge.metric("sbc_suppressed_messages_total") > 0
 
