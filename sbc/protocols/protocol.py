@@ -95,6 +95,8 @@ class Reading:
     """Whether the node's answer goes on while the client is away: it is kept for a client that returns."""
     events = True
     """Whether an answer that is a stream of events is read event by event; if not it passes byte by byte."""
+    attentive = True
+    """Whether `event` is to be called; if not (any more), events pass as they are."""
     ids = Ids.KEEP
     wants_answer = False
     """Whether an answer that is no event stream has to be whole before it is passed on (`whole_answer`)."""

@@ -26,7 +26,7 @@ _CONTROLS = bytes([*range(32), 127])
 
 
 class SseReading(Reading):
-    __slots__ = ("_told", "after", "begins", "outlives", "standing")
+    __slots__ = ("_told", "after", "attentive", "begins", "outlives", "standing")
 
     ids = Ids.ADD
 
@@ -37,6 +37,7 @@ class SseReading(Reading):
         self.begins = self.standing = self.outlives = stream
         last = request.first(_LAST_EVENT) if stream else None
         self.after = last.decode("utf-8", "replace") if last else None
+        self.attentive = True
         self._told = False
         """Whether the node has given the client anything."""
 
@@ -48,8 +49,8 @@ class SseReading(Reading):
         return response
 
     def event(self, event: bytes) -> bytes:
-        if not self._told:
-            self._told = has_data(event)
+        if has_data(event):
+            self._told, self.attentive = True, False
         return event
 
     def resumable(self, last_id: bytes | None, *, elsewhere: bool) -> bool:

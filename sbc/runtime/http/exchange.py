@@ -9,11 +9,12 @@ from sbc.core.forwarding import client_fields, client_trailers
 from sbc.model.errors import Outcome, Refusal
 from sbc.model.http import Fields, Request, Response
 from sbc.model.streams import Answerer, ClientStream
-from sbc.protocols.events import Scanner, has_data
+from sbc.protocols.events import Scanner
 from sbc.protocols.protocol import Reading, Rest
 from sbc.runtime.http.answer import Answer, Form
 from sbc.runtime.http.answers import refused, unknown
 from sbc.runtime.http.asking import Asking
+from sbc.runtime.http.flow import read_events
 from sbc.runtime.http.home import MOST_TRIES, Loss
 
 
@@ -122,7 +123,10 @@ class Exchange(Asking):
             self.quiet = 0.0
         answer = self.answer
         if answer.form is Form.EVENTS:
-            data = self._events(data)
+            data = read_events(self, data)
+            if answer.scanner is not None and answer.scanner.fault:
+                self.tell()
+                return
         elif answer.body is not None:
             answer.body += data
             if len(answer.body) <= self.policy.limits.message:
@@ -132,32 +136,6 @@ class Exchange(Asking):
             self.client.send(data)
             if self.client.congested and self.node is not None:
                 self.node.pause()
-
-    def _events(self, data: bytes) -> bytes:
-        answer, reading, home = self.answer, self.reading, self.home
-        assert answer.scanner is not None and home is not None
-        events = answer.scanner.feed(data)
-        out = []
-        for event in events:
-            seen = reading.event(event)
-            if reading.learned:
-                self.learn()
-            if seen is None:
-                continue
-            self.attempts = 0
-            if not has_data(seen):
-                out.append(seen)  # a comment, or news for whoever reads the stream: no message
-                continue
-            if answer.skip:
-                answer.skip -= 1
-                home.suppressed()
-                continue
-            answer.delivered += 1
-            out.append(home.deliver(self, seen))
-        if answer.scanner.fault:
-            self.tell()
-            return b""
-        return out[0] if len(out) == 1 else b"".join(out)
 
     def _add(self, events: bytes) -> None:
         """Events of the protocol's own making, numbered and kept as the node's are."""

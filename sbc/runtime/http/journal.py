@@ -3,13 +3,7 @@
 import orjson
 
 from sbc.model.http import Request
-from sbc.protocols.events import event_id, with_id
-from sbc.protocols.protocol import Ids
-from sbc.runtime.http.exchange import Exchange
-
-_NUMBER = 8
-_OURS = b"sbc-"
-"""How ids of the edge's own making begin: many nodes make theirs of two numbers."""
+from sbc.runtime.http.flow import NUMBER_OCTETS, OURS
 
 
 def request_entry(request: Request, body: bytes, *, standing: bool) -> bytes:
@@ -33,36 +27,18 @@ def request_of(entry: bytes) -> tuple[Request, bytes, bool]:
     ), body, standing  # fmt: skip
 
 
-def event_entry(exchange: int, message: bytes) -> bytes:
-    """A message of the answer to the request of this number."""
-    return exchange.to_bytes(_NUMBER, "big") + message
-
-
 def exchange_of(entry: bytes) -> int:
     """Which request's answer a message belongs to."""
-    return int.from_bytes(entry[:_NUMBER], "big")
+    return int.from_bytes(entry[:NUMBER_OCTETS], "big")
 
 
 def message_of(entry: bytes) -> bytes:
-    return entry[_NUMBER:]
-
-
-def numbered(event: bytes, exchange: Exchange, number: int) -> bytes:
-    """An event with an id by which a client can come back to it. The node's own id is noted."""
-    ids = exchange.reading.ids
-    if ids is Ids.KEEP:
-        return event
-    own = event_id(event)
-    if own is not None:
-        exchange.answer.last_id = own
-        if ids is Ids.ADD:
-            return event
-    return with_id(event, b"sbc-%d-%d" % (exchange.number, number))
+    return entry[NUMBER_OCTETS:]
 
 
 def number_in(identity: bytes) -> tuple[int, int] | None:
     """The numbers of request and message in an id of the edge's own making."""
-    request, dash, message = identity.removeprefix(_OURS).partition(b"-")
-    if identity.startswith(_OURS) and dash and request.isdigit() and message.isdigit() and len(identity) < 40:
+    request, dash, message = identity.removeprefix(OURS).partition(b"-")
+    if identity.startswith(OURS) and dash and request.isdigit() and message.isdigit() and len(identity) < 40:
         return int(request), int(message)
     return None

@@ -13,7 +13,6 @@ from typing import Any
 from sbc.core.dialog import Dialog
 from sbc.core.exchange import Fate, Stage
 from sbc.core.keys import field_of, minted, with_key
-from sbc.core.relay import Relay
 from sbc.core.seal import NONCE_BYTES
 from sbc.model.commands import Answer
 from sbc.model.errors import CloseCode, Refusal
@@ -29,6 +28,7 @@ from sbc.protocols.protocol import Conversation, Key
 from sbc.runtime.house import House
 from sbc.runtime.http import journal
 from sbc.runtime.http.exchange import Exchange
+from sbc.runtime.http.flow import count, event_entry, keep_event
 from sbc.runtime.http.home import MOST_TRIES, Loss
 from sbc.runtime.http.legs import Places
 from sbc.runtime.http.outgoing import Place, outgoing
@@ -149,7 +149,7 @@ class HttpSession(Session):
         if keeps:
             standing = exchange.reading.standing
             entry = journal.request_entry(self._known(exchange), upload.body, standing=standing)
-        _pass(self.dialog.inbound, entry, upload.octets, keep=keeps)
+        count(self.dialog.inbound, entry, upload.octets, keeps)
         return self.dialog.inbound.count
 
     def _known(self, exchange: Exchange) -> Request:
@@ -213,10 +213,7 @@ class HttpSession(Session):
                 self.learned([Key("route", value)], dispensable=False)
 
     def deliver(self, exchange: Exchange, message: bytes) -> bytes:
-        outbound = self.dialog.outbound
-        message = journal.numbered(message, exchange, outbound.count + 1)
-        _pass(outbound, journal.event_entry(exchange.number, message), len(message), keep=True)
-        return message
+        return keep_event(self.dialog.outbound, exchange, message)
 
     def suppressed(self) -> None:
         self.dialog.outbound.tally.suppressed += 1
@@ -236,7 +233,8 @@ class HttpSession(Session):
                 self.tell(MoveOrdered(None, Cause.MIGRATION, 0.0))
             case Loss.MEMORY:
                 legs.lose(seat, "the node knows nothing of the session", CloseCode.TRY_LATER)
-            case Loss.STREAM if not legs.keeps:
+            # A node that is being killed may take connections for a moment still: it is asked once, then left.
+            case Loss.STREAM if not legs.keeps and exchange.attempts <= 1:
                 legs.ask_whether_it_lives(seat)
             case _:
                 legs.lose(seat, "the node's stream broke" if loss is Loss.STREAM else "the node cannot be reached")
@@ -259,7 +257,7 @@ class HttpSession(Session):
             if len(self.streams) > MOST_EXCHANGES:
                 del self.streams[next(iter(self.streams))]
         elif exchange.number and exchange.begun:
-            _pass(self.dialog.outbound, journal.event_entry(exchange.number, b""), 0, keep=True)
+            count(self.dialog.outbound, event_entry(exchange.number, b""), 0, True)
         head = exchange.answer.head
         if exchange.reading.ends and head is not None and 200 <= head.status < 300:
             self._ending = True
@@ -339,17 +337,6 @@ class HttpSession(Session):
         kept = self.dialog.outbound.journal
         found = enumerate(kept.since(after), max(after + 1, kept.first))
         return [{"seq": number, **_as_json(journal.message_of(entry))} for number, entry in found]
-
-
-def _pass(relay: Relay, entry: bytes, octets: int, *, keep: bool) -> None:
-    """Count a message, and keep it."""
-    relay.count += 1
-    relay.tally.messages += 1
-    relay.tally.octets += octets
-    if keep:
-        relay.journal.append(entry, 0, len(entry))
-        if relay.clerk is not None and not relay.clerk.noted:
-            relay.clerk.note()
 
 
 def _refusal(code: int, reason: str) -> Refusal:

@@ -1,0 +1,77 @@
+"""The way of every event of every answer: cut out of what was read, numbered, counted and kept.
+
+There is a compiled twin.
+"""
+
+from typing import TYPE_CHECKING
+
+from sbc.core.relay import Relay
+from sbc.protocols.events import event_id, has_data, with_id
+from sbc.protocols.protocol import Ids
+
+if TYPE_CHECKING:
+    from sbc.runtime.http.exchange import Exchange
+
+NUMBER_OCTETS = 8
+"""Of the number of a request, before each entry of a journal that belongs to its answer."""
+OURS = b"sbc-"
+"""How ids of the edge's own making begin: many nodes make theirs of two numbers."""
+
+
+def read_events(exchange: "Exchange", data: bytes) -> bytes:
+    """What the client is given of a piece of an answer that is a stream of events."""
+    answer, reading, home = exchange.answer, exchange.reading, exchange.home
+    assert answer.scanner is not None and home is not None
+    out: list[bytes] = []
+    for event in answer.scanner.feed(data):
+        seen = reading.event(event) if reading.attentive else event
+        if reading.learned:
+            exchange.learn()
+        if seen is None:
+            continue
+        exchange.attempts = 0
+        if not has_data(seen):
+            out.append(seen)  # a comment, or news for whoever reads the stream: no message
+        elif answer.skip:
+            answer.skip -= 1
+            home.suppressed()
+        else:
+            answer.delivered += 1
+            out.append(home.deliver(exchange, seen))
+    return out[0] if len(out) == 1 else b"".join(out)
+
+
+def keep_event(relay: Relay, exchange: "Exchange", message: bytes) -> bytes:
+    """Count and keep a message of an answer; as the client is to see it."""
+    message = _numbered(message, exchange, relay.count + 1)
+    count(relay, event_entry(exchange.number, message), len(message), True)
+    return message
+
+
+def _numbered(event: bytes, exchange: "Exchange", number: int) -> bytes:
+    """An event with an id by which a client can come back to it. The node's own id is noted."""
+    ids = exchange.reading.ids
+    if ids is Ids.KEEP:
+        return event
+    own = event_id(event)
+    if own is not None:
+        exchange.answer.last_id = own
+        if ids is Ids.ADD:
+            return event
+    return with_id(event, OURS + b"%d-%d" % (exchange.number, number))
+
+
+def event_entry(exchange: int, message: bytes) -> bytes:
+    """A message of the answer to the request of this number, for the journal."""
+    return exchange.to_bytes(NUMBER_OCTETS, "big") + message
+
+
+def count(relay: Relay, entry: bytes, octets: int, keep: bool) -> None:
+    """Count a message, and keep it in the relay's journal."""
+    relay.count += 1
+    relay.tally.messages += 1
+    relay.tally.octets += octets
+    if keep:
+        relay.journal.append(entry, 0, len(entry))
+        if relay.clerk is not None and not relay.clerk.noted:
+            relay.clerk.note()
