@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from sbc.sdk import Node, Session
+from sbc.sdk import Exchange, Node, Session
 from sbc.sdk.asgi import AsgiApp
 from tests.sdk.edge import Edge, closed, running, words
 from tests.support.wait import wait_until
@@ -43,16 +43,24 @@ class Server:
         scope = {"type": "websocket" if upgrade else "http", "path": request.path, "extensions": self.extensions,
                  "headers": [(name.lower(), value) for name, value in request.raw_headers],
                  "subprotocols": [name.strip() for name in offered.split(",") if name]}
-        return await (self.leg(request, scope) if upgrade else self.plain(scope))
+        return await (self.leg(request, scope) if upgrade else self.plain(request, scope))
 
-    async def plain(self, scope: dict[str, Any]) -> web.Response:
+    async def plain(self, request: web.Request, scope: dict[str, Any]) -> web.Response:
         events: list[Any] = []
+        scope |= {"method": request.method, "query_string": request.query_string.encode()}
+        body = await request.read()
+        pieces = [{"type": "http.request", "body": body[:3], "more_body": True},
+                  {"type": "http.request", "body": body[3:]}]
+
+        async def receive() -> Any:
+            return pieces.pop(0)
 
         async def send(event: Any) -> None:
             events.append(event)
 
-        await self.app(scope, asyncio.Event().wait, send)  # type: ignore[arg-type]
-        return web.Response(status=events[0]["status"], body=events[1]["body"])
+        await self.app(scope, receive, send)
+        return web.Response(status=events[0]["status"], body=b"".join(event["body"] for event in events[1:]),
+                            headers={name.decode(): value.decode() for name, value in events[0]["headers"]})
 
     async def leg(self, request: web.Request, scope: dict[str, Any]) -> web.StreamResponse:
         response: list[web.StreamResponse] = []
@@ -163,3 +171,19 @@ async def test_what_is_left_when_the_server_stops(edge: Edge, node: Node) -> Non
         await words(leg, 1)
         node.end_sessions()
         assert await closed(leg) == 1001
+
+
+async def test_requests_over_asgi(edge: Edge, node: Node) -> None:
+    @node.answers
+    async def agent(exchange: Exchange) -> None:
+        await exchange.send(f"{exchange.method} {exchange.target}")
+        await exchange.send(exchange.text, event="echo", identity="7")
+
+    async with serving(edge, node):
+        told = {"Session-Id": "s", "Session-Epoch": "1", "Session-Message": "1"}
+        async with edge.http.post(edge.leg_url + "?q=1", data="a\nbcd", headers=told) as answer:
+            assert (answer.status, answer.content_type) == (200, "text/event-stream")
+            assert (await answer.text()).endswith("?q=1\n\nid: 7\nevent: echo\ndata: a\ndata: bcd\n\n")
+        async with edge.http.post(edge.leg_url, data="x", headers=told | {"Session-Message": "5", "Session-Id": "t"}
+                                  ) as answer:
+            assert (answer.status, answer.headers["Session-Outcome"]) == (503, "not-sent")
