@@ -111,7 +111,7 @@ async def echo(session: Session) -> None:
 async def serving(edge: Edge, node: Node, *, denies: bool = True) -> AsyncIterator[None]:
     server = Server(node.asgi(), denies=denies)
     app = web.Application()
-    app.router.add_get("/{path:.*}", server.serve)
+    app.router.add_route("*", "/{path:.*}", server.serve)
     async with server.lifespan(), running(app) as port:
         edge.leg_url = f"http://127.0.0.1:{port}/chat"
         await wait_until(lambda: edge.trunks, "the trunk")
