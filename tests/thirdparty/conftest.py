@@ -13,9 +13,11 @@ async def opened_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
     """Two nodes and an edge."""
     stage = Stage(tmp_path_factory.mktemp("mcp"))
     stage.plain("a", "b", module="node_mcp")
-    await stage.open(configuration(stage.edge.port))
-    yield stage
-    await stage.close()
+    try:
+        await stage.open(configuration(stage.edge.port))
+        yield stage
+    finally:
+        await stage.close()
 
 
 @pytest_asyncio.fixture(loop_scope="package")
