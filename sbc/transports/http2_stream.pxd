@@ -1,6 +1,8 @@
 from sbc.transports.http2_outflow cimport Outflow
 
 
+cdef object _ANSWERING
+
 cdef class Http2Stream:
     cdef object _carrier
     cdef Outflow _outflow

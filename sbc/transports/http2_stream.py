@@ -23,6 +23,7 @@ class Patron(Carrier, Protocol):
         """The answer is complete and the request is not: nobody wants the rest of it."""
 
 
+_ANSWERING = Stage.ANSWERING
 _STATUS = {status: (b":status", b"%d" % status) for status in range(100, 600)}
 
 
@@ -80,7 +81,7 @@ class Http2Stream:
             self._left = -1 if response.length is None else response.length
 
     def send(self, data: bytes) -> None:
-        if self.stage is not Stage.ANSWERING or not data:
+        if self.stage is not _ANSWERING or not data:
             return
         if self._left >= 0:
             self._left -= len(data)

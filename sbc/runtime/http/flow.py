@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sbc.core.relay import Relay
 from sbc.protocols.events import event_id, has_data, with_id
 from sbc.protocols.protocol import Ids
+from sbc.runtime.http.answer import Answer
 
 if TYPE_CHECKING:
     from sbc.runtime.http.exchange import Exchange
@@ -16,11 +17,13 @@ NUMBER_OCTETS = 8
 """Of the number of a request, before each entry of a journal that belongs to its answer."""
 OURS = b"sbc-"
 """How ids of the edge's own making begin: many nodes make theirs of two numbers."""
+_KEEP, _ADD = Ids.KEEP, Ids.ADD
 
 
 def read_events(exchange: "Exchange", data: bytes) -> bytes:
     """What the client is given of a piece of an answer that is a stream of events."""
-    answer, reading, home = exchange.answer, exchange.reading, exchange.home
+    answer: Answer = exchange.answer
+    reading, home = exchange.reading, exchange.home
     assert answer.scanner is not None and home is not None
     out: list[bytes] = []
     for event in answer.scanner.feed(data):
@@ -51,12 +54,13 @@ def keep_event(relay: Relay, exchange: "Exchange", message: bytes) -> bytes:
 def _numbered(event: bytes, exchange: "Exchange", number: int) -> bytes:
     """An event with an id by which a client can come back to it. The node's own id is noted."""
     ids = exchange.reading.ids
-    if ids is Ids.KEEP:
+    if ids is _KEEP:
         return event
     own = event_id(event)
     if own is not None:
-        exchange.answer.last_id = own
-        if ids is Ids.ADD:
+        answer: Answer = exchange.answer
+        answer.last_id = own
+        if ids is _ADD:
             return event
     return with_id(event, OURS + b"%d-%d" % (exchange.number, number))
 
