@@ -52,13 +52,13 @@ async def test_owners_are_killed_one_after_the_other_in_the_middle_of_answers(
     scene.trunk("a", "b", "c", module="node_http_trunk", checkpoint=checkpoint)
     await scene.open(web(scene, output=output, standby=standby))
     async with asking() as http:
-        chats = [Chat(scene, http, f"c{number}") for number in range(6)]
+        chats = [Chat(scene, http, f"c{number}") for number in range(4)]
         for victim in scene.nodes.values():
             streams = []
             for chat in chats:
                 chat.say(0)
                 await chat.answers[-1].ended()
-                streams.append(chat.say(30, every=0.01))
+                streams.append(chat.say(20, every=0.01))
             await asyncio.gather(*(stream.has(8) for stream in streams))
             victim.kill()
             for chat in chats:
