@@ -19,8 +19,8 @@ HOST = "edge.test"
 class Program(NodeProcess):
     """A server of somebody else's as a node: `command`, in which `{port}` and `{place}` are filled in."""
 
-    def __init__(self, place: Path, name: str, command: list[str]) -> None:
-        super().__init__(place, name, free_port(), edge=None)
+    def __init__(self, place: Path, name: str, command: list[str], port: int) -> None:
+        super().__init__(place, name, port, edge=None)
         self._command = [part.format(port=self.port, place=place) for part in command]
 
 
@@ -46,11 +46,11 @@ class WebScene(Scene):
         """Start a node of another module of tests.support."""
         return self._node(name, None, {"module": module})
 
-    def program(self, name: str, *command: str) -> NodeProcess:
+    def program(self, name: str, *command: str, port: int | None = None) -> NodeProcess:
         """Start a server of somebody else's. Raises FileNotFoundError if it is not installed."""
         if shutil.which(command[0]) is None:
             raise FileNotFoundError(command[0])
-        node = self.nodes[name] = Program(self.directory, name, list(command))
+        node = self.nodes[name] = Program(self.directory, name, list(command), port or free_port())
         node.start()
         return node
 
