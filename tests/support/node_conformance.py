@@ -54,7 +54,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 
-mcp = MCPServer("conformance", version="1", log_level="ERROR")
+mcp = MCPServer("conformance", version="1", log_level="CRITICAL")
 low = mcp._lowlevel_server
 
 

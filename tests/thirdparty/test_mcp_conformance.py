@@ -6,6 +6,7 @@ Run by `make conformance`; needs what tests/thirdparty/conformance.sh installs.
 import asyncio
 import json
 import os
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -42,7 +43,7 @@ async def verdicts(url: str, era: str, into: Path) -> Verdicts:
     found: Verdicts = {}
     for file in into.glob("server-*/checks.json"):  # noqa: ASYNC240  nobody else runs here
         checks = [(each["id"], each["status"]) for each in json.loads(file.read_text())]
-        scenario = file.parent.name.removeprefix("server-").partition("-20")[0]
+        scenario = re.sub(r"-\d{4}-\d\d-\d\dT[\d-]+Z$", "", file.parent.name.removeprefix("server-"))
         found[scenario] = Counter(check for check in checks if check[1] != "INFO")
     return found
 
