@@ -1,3 +1,4 @@
 cpdef int form_of(list fields) except -1
 cpdef list without(list fields, object names, tuple prefixes)
 cpdef lines_of(list fields)
+cpdef first(list fields, bytes name)

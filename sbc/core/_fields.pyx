@@ -1,4 +1,4 @@
-"""The C twins of the functions of the same names in fields.py."""
+"""The C twins of the functions of the same names in fields.py, and of model.http.first."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memcmp, memcpy
@@ -93,3 +93,13 @@ cdef Py_ssize_t _breaks(const unsigned char* octets, Py_ssize_t size) noexcept:
     for at in range(size):
         found += (octets[at] == 13) | (octets[at] == 10) | (octets[at] == 0)
     return found
+
+
+cpdef first(list fields, bytes name):
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
+    cdef const char* wanted = PyBytes_AS_STRING(name)
+    for field in fields:
+        found = field[0]
+        if PyBytes_GET_SIZE(<bytes?>found) == size and memcmp(PyBytes_AS_STRING(<bytes>found), wanted, size) == 0:
+            return field[1]
+    return None

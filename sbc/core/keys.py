@@ -3,23 +3,24 @@
 import base64
 import binascii
 import re
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 
 from sbc.model.errors import Refusal
-from sbc.model.http import Fields, Request
+from sbc.model.http import Fields, Request, first
 from sbc.model.route import KeySource, SessionKey
 
+HEADER = KeySource.HEADER
+"""The most usual place, looked up once."""
 LONGEST_KEY = 256
 LONGEST_SEALED = 512
 
 
 def route_key(request: Request, key: SessionKey, body: bytes | None) -> str | None:
     """The key of a session that a request carries; None: none. Raises Refusal for one that is too long."""
-    if key.source is KeySource.NONE:
-        return None
     found = _find(request, key, body)
     if found is not None and len(found) > LONGEST_SEALED:
         raise Refusal(400, "session_key", f"a session key has at most {LONGEST_KEY} characters")
@@ -31,17 +32,17 @@ def session_token(request: Request) -> str | None:
 
     Where the route takes its keys from the same place, `Seal.ours` has to tell tokens and keys apart.
     """
-    value = request.first(b"session-id")
+    value = first(request.fields, b"session-id")
     if value is not None:
         return value.decode("latin-1")
     return _parameter(request.target, "session") if b"session=" in request.target else None
 
 
 def _find(request: Request, key: SessionKey, body: bytes | None) -> str | None:
+    if key.source is HEADER:
+        value = first(request.fields, _octets(key.name))
+        return value.decode("latin-1") if value is not None else None
     match key.source:
-        case KeySource.HEADER:
-            value = request.first(key.name.encode())
-            return value.decode("latin-1") if value is not None else None
         case KeySource.COOKIE:
             return _cookie(request.fields, key.name)
         case KeySource.QUERY:
@@ -53,8 +54,13 @@ def _find(request: Request, key: SessionKey, body: bytes | None) -> str | None:
             return _claim(request.first(b"authorization"), key.name)
         case KeySource.BODY:
             return field_of(body, key.name)
-        case KeySource.NONE:
+        case _:
             return None
+
+
+@lru_cache(maxsize=1024)
+def _octets(name: str) -> bytes:
+    return name.encode()
 
 
 def _cookie(fields: Fields, name: str) -> str | None:
@@ -110,12 +116,14 @@ def may_be_minted(key: SessionKey) -> bool:
 
 def minted(fields: Fields, key: SessionKey) -> str | None:
     """The key that a node tells in the head of its answer."""
-    name = key.name.encode()
-    for field, value in fields:
-        if key.source is KeySource.HEADER and field == name:
-            return value.decode("latin-1")
-        if key.source is KeySource.COOKIE and field == b"set-cookie" and value.partition(b"=")[0].strip() == name:
-            return value.partition(b"=")[2].partition(b";")[0].decode("latin-1")
+    if key.source is HEADER:
+        told = first(fields, _octets(key.name))
+        return told.decode("latin-1") if told is not None else None
+    if key.source is KeySource.COOKIE:
+        name = _octets(key.name)
+        for field, value in fields:
+            if field == b"set-cookie" and value.partition(b"=")[0].strip() == name:
+                return value.partition(b"=")[2].partition(b";")[0].decode("latin-1")
     return None
 
 

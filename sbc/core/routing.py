@@ -11,13 +11,18 @@ class Routes:
     __slots__ = ("_ordered",)
 
     def __init__(self, routes: Sequence[Route]) -> None:
-        self._ordered = sorted(routes, key=lambda route: (route.host is None, -len(route.path.rstrip("/"))))
+        ordered = sorted(routes, key=lambda route: (route.host is None, -len(route.path.rstrip("/"))))
+        self._ordered = [(route.host.lower() if route.host is not None else None, route) for route in ordered]
 
     def find(self, host: str, path: str) -> Route | None:
         """The route of a request. host: the Host header's value, its port is not looked at."""
-        name = _without_port(host).lower()
-        for route in self._ordered:
-            if (route.host is None or route.host.lower() == name) and under(path, route.path):
+        name: str | None = None
+        for wanted, route in self._ordered:
+            if wanted is not None:
+                name = name or _without_port(host).lower()
+                if wanted != name:
+                    continue
+            if route.path == "/" or under(path, route.path):
                 return route
         return None
 

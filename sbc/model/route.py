@@ -38,6 +38,11 @@ class Route:
     path: str = "/"
     """A prefix on segment borders; `/` matches all."""
     session: SessionKey = field(default_factory=SessionKey)
+    name: str = field(init=False, compare=False)
+    """How a store remembers which route opened a session."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", f"{self.host or '*'}{self.path} {self.agent} {self.policy}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ class Rules:
     agents: Mapping[AgentName, Manifest]
     policies: Mapping[str, Policy]
     protocols: Mapping[str, Protocol]
-    """By the name of the route (`route_name`)."""
+    """By the name of the route."""
     seal: Seal
     head: tuple[int, int, float]
     """What holds for a hello before its route is known: bytes, fields, seconds; the widest of all policies."""
@@ -28,7 +28,7 @@ class Rules:
     """How many proxies are trusted that stand before a listener, by its name."""
 
     def protocol_of(self, route: Route) -> Protocol:
-        return self.protocols[route_name(route)]
+        return self.protocols[route.name]
 
     def policy_of(self, route: Route) -> Policy:
         return self.policies[route.policy]
@@ -40,11 +40,6 @@ def rules(config: Config, seal: Seal) -> Rules:
         max(limit.head for limit in limits), max(limit.headers for limit in limits),
         max(limit.head_timeout for limit in limits),
     )  # fmt: skip
-    protocols = {route_name(route): make_protocol(route, config.agents[route.agent]) for route in config.routes}
+    protocols = {route.name: make_protocol(route, config.agents[route.agent]) for route in config.routes}
     hops = {listener.name: listener.trusted_hops for listener in config.listeners}
     return Rules(Routes(config.routes), config.agents, config.policies, protocols, seal, head, hops)
-
-
-def route_name(route: Route) -> str:
-    """How a store remembers which route opened a session."""
-    return f"{route.host or '*'}{route.path} {route.agent} {route.policy}"

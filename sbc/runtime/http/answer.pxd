@@ -2,10 +2,11 @@ from sbc.protocols.events cimport Scanner
 
 
 cdef class Answer:
-    cdef public object form
-    cdef public object head
+    cdef public object form, head, body, last_id
     cdef public Scanner scanner
-    cdef public object body
-    cdef public long long delivered
-    cdef public long long skip
-    cdef public object last_id
+    cdef public long long delivered, skip
+
+    cpdef begin(self, object response, bint end, bint events, bint wanted_whole)
+
+
+cdef bint _is_events(object response) except -1

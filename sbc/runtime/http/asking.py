@@ -1,7 +1,7 @@
 """The asking half of an exchange: what its client says, kept and passed on, and sent to one node after another."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import cast
 
 from sbc.core.exchange import Stage
 from sbc.core.forwarding import node_trailers
@@ -15,8 +15,8 @@ from sbc.runtime.http.home import Home
 from sbc.runtime.http.upload import Upload
 
 
-class Asking(ABC):
-    """Implements Asker; the answering half is in exchange.py."""
+class Asking:
+    """Implements Asker; the answering half is in exchange.py, and says what is left open here."""
 
     __slots__ = (
         "_longest", "_then", "attempts", "client", "home", "in_turn", "keep", "key", "node", "number", "policy",
@@ -96,18 +96,13 @@ class Asking(ABC):
         elif self.node is not None:
             self.node.finish(trailers)
 
-    @abstractmethod
     def client_gone(self) -> None:
         """The client gave the request up."""
+        raise NotImplementedError
 
-    @abstractmethod
     def refuse(self, refusal: Refusal) -> None:
         """Say why the request is not served; an answer that has begun is broken off."""
-
-    @property
-    @abstractmethod
-    def answerer(self) -> Answerer:
-        """Who is told what the node answers."""
+        raise NotImplementedError
 
     def client_slow(self) -> None:
         if self.node is not None:
@@ -149,7 +144,7 @@ class Asking(ABC):
     def _open(self, reach: Reach, node: Node, request: Request) -> NodeStream:
         self.leave_node()
         self.waiting, self.attempts = False, self.attempts + 1
-        self.node = stream = reach.open(node, request, self.answerer)
+        self.node = stream = reach.open(node, request, cast(Answerer, self))
         if self.client is not None and self.client.congested:
             stream.pause()
         return stream

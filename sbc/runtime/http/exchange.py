@@ -8,7 +8,7 @@ from sbc.core.exchange import Fate, Stage, fate
 from sbc.core.forwarding import client_fields, client_trailers
 from sbc.model.errors import Outcome, Refusal
 from sbc.model.http import Fields, Request, Response
-from sbc.model.streams import Answerer, ClientStream
+from sbc.model.streams import ClientStream
 from sbc.protocols.events import Scanner
 from sbc.protocols.protocol import Reading, Rest
 from sbc.runtime.http.answer import Answer, Form
@@ -42,10 +42,6 @@ class Exchange(Asking):
         """Whether the answer came to its end."""
         self.wants_answer = False
         """Whether the session's key may stand in the answer's body."""
-
-    @property
-    def answerer(self) -> Answerer:
-        return self
 
     # The client.
 

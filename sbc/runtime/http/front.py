@@ -30,7 +30,7 @@ from sbc.runtime.http.journal import exchange_of
 from sbc.runtime.http.registry import Registry, session_id
 from sbc.runtime.http.session import HttpSession
 from sbc.runtime.http.single import Single
-from sbc.runtime.rules import Rules, route_name
+from sbc.runtime.rules import Rules
 from sbc.runtime.session import Session
 
 
@@ -219,7 +219,7 @@ class RequestFront:
         route, policy = asked.route, asked.exchange.policy
         self._make_room(asked.principal, policy.limits.sessions_per_principal)
         name = session_id(route.agent, asked.principal, keys[0]) if keys else SessionId(secrets.token_hex(16))
-        entry = Stored(Binding(name, NodeId(""), None, 0), route.agent, route_name(route), asked.principal,
+        entry = Stored(Binding(name, NodeId(""), None, 0), route.agent, route.name, asked.principal,
                        time.time(), None)  # fmt: skip
         session = self.make(entry, asked)
         if keys:

@@ -23,7 +23,7 @@ from sbc.model.route import Claims, Hello, KeySource, Route
 from sbc.protocols.protocol import Key
 from sbc.runtime.dormant import Dormant, restore
 from sbc.runtime.house import House
-from sbc.runtime.rules import Rules, route_name
+from sbc.runtime.rules import Rules
 from sbc.runtime.session import Session
 from sbc.runtime.websocket.opening import opening
 from sbc.runtime.websocket.session import WebSocketSession
@@ -107,7 +107,7 @@ class WebSocketFront:
         manifest = self._host.rules.agents[route.agent]
         nobody = NodeId("")
         entry = Stored(
-            Binding(session_id, nobody, None, 0), route.agent, route_name(route), wish.principal, time.time(),
+            Binding(session_id, nobody, None, 0), route.agent, route.name, wish.principal, time.time(),
             None,
         )  # fmt: skip
         session = self.make(entry, manifest, route, hello)

@@ -1,0 +1,28 @@
+from sbc.core.forwarding cimport client_fields, client_trailers
+from sbc.runtime.http.answer cimport Answer
+from sbc.runtime.http.asking cimport Asking
+from sbc.runtime.http.flow cimport read_events
+
+
+cdef class Exchange(Asking):
+    cdef public Answer answer
+    cdef public bint begun, wants_answer, whole
+    cdef public double held, quiet
+    cdef public long long left_at
+    cdef public Exchange onward
+    cdef public bytes preface
+
+    cpdef answered(self, object response, bint end)
+    cpdef answer_body(self, bytes data)
+    cpdef answer_ended(self, list trailers)
+    cpdef learn(self)
+    cpdef tell(self)
+    cpdef over(self)
+    cdef _respond(self, object response, bint end)
+    cdef bytes _too_long(self)
+    cdef _respond_whole(self, bytes body)
+    cdef _unfinished(self)
+    cdef _end(self, list trailers)
+
+
+cdef bint _refused(object response) except -1

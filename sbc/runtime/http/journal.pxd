@@ -1,0 +1,1 @@
+cpdef bytes request_entry(object request, bytes body, bint standing)

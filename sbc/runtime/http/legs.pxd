@@ -1,0 +1,11 @@
+from sbc.runtime.http.outgoing cimport Place
+
+
+cdef class Places:
+    cdef object _handover, _session
+    cdef dict _places
+    cdef bint _served
+    cdef public bint keeps
+    cdef public long long serving
+
+    cpdef at(self, object seat)
