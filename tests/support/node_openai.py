@@ -15,7 +15,7 @@ from aiohttp import web
 from tests.support.history import History
 
 STEPS = 8
-STEP = 0.05
+STEP = 0.03
 
 
 def pieces(name: str) -> list[str]:

@@ -59,7 +59,7 @@ async def client(scene: Inference, request: pytest.FixtureRequest) -> "AsyncIter
 
 async def test_a_chat_stays_with_one_server(client: "openai.AsyncOpenAI") -> None:
     owners, said = set(), []
-    for number in range(6):
+    for number in range(4):
         chat = [{"role": "user", "content": f"conversation {number}"}]
         nodes = set()
         for _ in range(3):
@@ -75,7 +75,7 @@ async def test_a_chat_stays_with_one_server(client: "openai.AsyncOpenAI") -> Non
 
 
 async def test_a_response_is_followed_up_where_it_was_made(client: "openai.AsyncOpenAI") -> None:
-    first = [await client.responses.create(model="m", input=f"hello {number}") for number in range(4)]
+    first = [await client.responses.create(model="m", input=f"hello {number}") for number in range(3)]
     for answer in first:
         before = answer
         for _ in range(3):
