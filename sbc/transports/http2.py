@@ -4,7 +4,7 @@
       └───────────────── protocol broken, flood ──────────────────────────────┘
       └───────────────── silence, connection lost ─────────────────────────────────────────────────┘
 
-How it is written to: http2_outflow.py.
+How it is read and written: http2_inflow.py, http2_outflow.py.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from sbc.model.http import Fields, Request
 from sbc.model.interfaces import Reception
 from sbc.model.route import Hello
 from sbc.transports.http2_doorstep import StreamDoorstep, hello_of
+from sbc.transports.http2_inflow import Inflow
 from sbc.transports.http2_outflow import Outflow
 from sbc.transports.http2_stream import Http2Stream
 from sbc.transports.http2_watch import Due, Times, Watch
@@ -23,8 +24,8 @@ from sbc.wire.http2.budget import Budget
 from sbc.wire.http2.engine import H2Error, Role, Terms
 from sbc.wire.http2.factory import make_engine
 from sbc.wire.http2.inbound import Inbound, Stage
-from sbc.wire.http2.refusal import refusal_answer
-from sbc.wire.http2.request_fields import octets_of, read_request
+from sbc.wire.http2.refusal import answer_refusal
+from sbc.wire.http2.request_fields import check_size, octets_of, read_request
 from sbc.wire.link import HIGH_WATER_BYTES, LOW_WATER_BYTES
 
 PREFACE_OCTETS = 24
@@ -47,7 +48,7 @@ class State(Enum):
 class Http2Connection(asyncio.Protocol):
     """A connection, from its preface on. Implements EngineOwner, and for its streams Patron and Tunnels."""
 
-    __slots__ = ("__weakref__", "_backlog", "_budget", "_client", "_limits", "_lingering", "_listener", "_loop",
+    __slots__ = ("__weakref__", "_budget", "_client", "_inflow", "_limits", "_lingering", "_listener", "_loop",
                  "_reception", "_secure", "_state", "_streams", "_timer", "_times", "_transport", "_watch",
                  "_websocket", "engine", "outflow")
 
@@ -74,8 +75,7 @@ class Http2Connection(asyncio.Protocol):
         self._streams: dict[int, Inbound] = {}
         self.outflow = Outflow(self, self.engine, self._budget, self._loop, self._streams)
         self._lingering: set[int] = set()
-        self._backlog = b""
-        """What was read and has to wait for the next turn of the loop: no more than one read, nothing is read then."""
+        self._inflow = Inflow(self, self.engine, self._budget, self._loop)
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
 
@@ -85,43 +85,21 @@ class Http2Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods only
         self._transport.set_write_buffer_limits(HIGH_WATER_BYTES, LOW_WATER_BYTES)
         self._timer = self._loop.call_later(self._times.look, self._look)
+        self._inflow.begin(self._transport)
         self.outflow.begin(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._watch.heard = True
-        if self._backlog:
-            self._backlog += data
-        elif self._alive:
-            self._work(data)
+        self._inflow.take(data)
 
-    @property
-    def _alive(self) -> bool:
-        return self._state not in (State.OVER, State.GONE)
-
-    def _work(self, data: bytes) -> None:
-        """Work off as much as one turn of the loop has room for."""
+    def worked(self) -> None:
         budget = self._budget
-        portion = budget.charge(data, self._loop.time())
-        if not budget.fault:
-            self.outflow.scheduled = True  # it is written below
-            self.engine.receive(data if portion == len(data) else data[:portion])
         if budget.fault:
             self._punish(budget.fault)
             return
-        if portion < len(data) and self._alive:
-            if not self._backlog:
-                self._transport.pause_reading()
-            self._backlog = data[portion:]
-            self._loop.call_soon(self._work_on)
         if budget.worn:
             self.retire()
         self.outflow.flush()
-
-    def _work_on(self) -> None:
-        data, self._backlog = self._backlog, b""
-        if data and self._alive:
-            self._transport.resume_reading()
-            self._work(data)
 
     def eof_received(self) -> bool:
         # Who has closed may still read, but nearly always does not; an agent's work is too dear to find out late.
@@ -140,11 +118,12 @@ class Http2Connection(asyncio.Protocol):
         if self._state is not State.GONE:
             self._state = state
         self.outflow.ending, self.outflow.shut = state is State.OVER, self._state is State.GONE
+        self._lingering.clear()
         streams = list(self._streams.values())
         self._streams.clear()
         for inbound in streams:
             inbound.closed()
-        self._backlog = b""
+        self._inflow.shut()
 
     def retire(self) -> None:
         """Take no more requests: those that were sent by now are served, then the connection is closed."""
@@ -199,10 +178,7 @@ class Http2Connection(asyncio.Protocol):
     def head(self, stream: int, fields: Fields, end: bool) -> None:
         octets = octets_of(fields)
         try:
-            if octets > self._limits[0]:
-                raise Refusal(431, "head_too_large", f"at most {self._limits[0]} bytes of request head")
-            if len(fields) > self._limits[1]:
-                raise Refusal(431, "too_many_headers", f"at most {self._limits[1]} header fields")
+            check_size(fields, octets, self._limits)
             request, expects = read_request(fields, end)
         except Refusal as refused:
             self._budget.glitch(REFUSED_GLITCHES)
@@ -284,17 +260,14 @@ class Http2Connection(asyncio.Protocol):
         self._loop.call_later(LINGER, self._let_go, stream)
 
     def _let_go(self, stream: int) -> None:
-        if stream in self._lingering and self._alive:
+        if stream in self._lingering:
             self.engine.reset(stream, H2Error.NO_ERROR)  # RFC 9113 section 8.1
             self.touch()
 
     def turn_away(self, stream: int, refused: Refusal, hello: Hello) -> None:
         self._reception.refused(refused, hello)
         self._streams.pop(stream, None)
-        fields, body = refusal_answer(refused)
-        self.engine.respond(stream, fields, end=False)
-        self.engine.send(stream, body)
-        self.engine.finish(stream, [])
+        answer_refusal(self.engine, stream, refused)
         self.touch()
 
     def hand_over(self, stream: int, inbound: Inbound) -> None:

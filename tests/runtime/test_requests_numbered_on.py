@@ -7,8 +7,8 @@ from sbc.core.resumption import resumption
 from sbc.core.roster import Roster
 from sbc.model.ids import AgentName, PoolName, SessionId
 from sbc.model.manifest import Manifest
-from sbc.runtime.http.front import _number_on
 from sbc.runtime.http.flow import event_entry
+from sbc.runtime.http.front import _number_on
 
 
 def test_what_answers_say_of_their_requests() -> None:

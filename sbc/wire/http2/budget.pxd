@@ -21,6 +21,7 @@ cdef class Budget:
     cdef long long _updates
     cdef int _resets_now
     cdef int _pings
+    cdef long long _data_before
     cdef int _settings
     cdef int _empty
     cdef int _unknown
@@ -32,7 +33,7 @@ cdef class Budget:
     cpdef glitch(self, int points)
     cdef _next_second(self, double now)
     @cython.locals(length=Py_ssize_t, kind=int, flags=int)
-    cdef _frame(self, bytes octets, Py_ssize_t at, double now)
+    cdef int _frame(self, bytes octets, Py_ssize_t at, double now) except -1
     @cython.locals(flags=int, stream=long)
     cdef _fields(self, bytes octets, Py_ssize_t at, Py_ssize_t length, double now)
     cdef _count_empty(self)

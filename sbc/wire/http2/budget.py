@@ -7,7 +7,9 @@ each of them the loop sees to others. Pure: no I/O, and the time is an argument.
 
 CYCLE_OCTETS = 64 * 1024
 CYCLE_FRAMES = 256
-"""How much is worked off at a time."""
+"""How much is worked off at a time: what takes some 5 ms."""
+HEADERS_FRAMES = 8
+"""As how many frames one counts that begins a request: that many times the work comes of it."""
 
 RESETS_PER_SECOND = 100
 RESETS = 5000
@@ -17,6 +19,7 @@ PREMATURE_RESETS = 50
 PROVOKED_RESETS = 100
 """Streams that had to be reset here for what the other side sent on them."""
 PINGS_PER_SECOND = 20
+"""And one for each DATA frame sent in that time: gRPC measures by them how fast data comes."""
 SETTINGS_PER_SECOND = 10
 MOST_SETTINGS = 32
 """Entries of one SETTINGS frame."""
@@ -42,9 +45,9 @@ _OTHERS = frozenset({0xA, 0xC})
 class Budget:
     """The accounts of one connection. `fault` names the limit that was broken, and is empty as long as none was."""
 
-    __slots__ = ("_block", "_block_frames", "_clock", "_empty", "_head", "_last", "_most_block", "_pings", "_premature",
-                 "_priorities", "_provoked", "_resets", "_resets_now", "_settings", "_skip", "_unknown", "_updates",
-                 "begun_since", "data_frames", "fault", "glitches", "streams")
+    __slots__ = ("_block", "_block_frames", "_clock", "_data_before", "_empty", "_head", "_last", "_most_block",
+                 "_pings", "_premature", "_priorities", "_provoked", "_resets", "_resets_now", "_settings", "_skip",
+                 "_unknown", "_updates", "begun_since", "data_frames", "fault", "glitches", "streams")
 
     def __init__(self, preface: int, most_block: int, now: float) -> None:
         """preface: bytes before the first frame. most_block: how long an encoded block of header fields may be, in
@@ -72,6 +75,8 @@ class Budget:
         self._updates = 0
         self._resets_now = 0
         self._pings = 0
+        self._data_before = 0
+        """DATA frames that were sent before this second."""
         self._settings = 0
         self._empty = 0
         self._unknown = 0
@@ -93,17 +98,15 @@ class Budget:
                 self._skip -= step
                 at += step
             elif not self._head and end - at >= _HEAD_OCTETS:
-                self._frame(data, at, now)
+                frames += self._frame(data, at, now)
                 at += _HEAD_OCTETS
-                frames += 1
             else:
                 step = min(_HEAD_OCTETS - len(self._head), end - at)
                 self._head += data[at : at + step]
                 at += step
                 if len(self._head) == _HEAD_OCTETS:
                     head, self._head = self._head, b""
-                    self._frame(head, 0, now)
-                    frames += 1
+                    frames += self._frame(head, 0, now)
         return at
 
     def premature(self) -> None:
@@ -129,10 +132,11 @@ class Budget:
         seconds = min(int(now - self._clock), 10)
         self._clock = now
         self.glitches >>= seconds
+        self._data_before = self.data_frames
         self._resets_now = self._pings = self._settings = self._empty = self._unknown = 0
 
-    def _frame(self, octets: bytes, at: int, now: float) -> None:
-        """Count the frame whose head stands at `octets[at]` (RFC 9113 section 4.1)."""
+    def _frame(self, octets: bytes, at: int, now: float) -> int:
+        """Count the frame whose head stands at `octets[at]` (RFC 9113 section 4.1); how much of a cycle it takes."""
         length = octets[at] << 16 | octets[at + 1] << 8 | octets[at + 2]
         kind = octets[at + 3]
         flags = octets[at + 4]
@@ -157,7 +161,7 @@ class Budget:
                 self.fault = "h2_rapid_reset"
         elif kind == _PING:
             self._pings += 1
-            if self._pings > PINGS_PER_SECOND:
+            if self._pings > PINGS_PER_SECOND + self.data_frames - self._data_before:
                 self.fault = "h2_ping_flood"
         elif kind == _SETTINGS:
             self._settings += 1
@@ -173,6 +177,7 @@ class Budget:
             self._unknown += 1
             if self._unknown > UNKNOWN_PER_SECOND:
                 self.fault = "h2_unknown_frames"
+        return HEADERS_FRAMES if kind == _HEADERS else 1
 
     def _fields(self, octets: bytes, at: int, length: int, now: float) -> None:
         """A HEADERS or CONTINUATION frame."""

@@ -4,10 +4,18 @@ import orjson
 
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields
+from sbc.wire.http2.engine import Engine
 
 
-def refusal_answer(refused: Refusal) -> tuple[Fields, bytes]:
-    """The head and the body of the answer."""
+def answer_refusal(engine: Engine, stream: int, refused: Refusal) -> None:
+    """Answer a request by it."""
+    fields, body = _answer(refused)
+    engine.respond(stream, fields, end=False)
+    engine.send(stream, body)
+    engine.finish(stream, [])
+
+
+def _answer(refused: Refusal) -> tuple[Fields, bytes]:
     body = orjson.dumps({"error": {"code": refused.code, "message": refused.detail}}) + b"\n"
     fields = [(b":status", b"%d" % refused.status), (b"content-type", b"application/json"),
               (b"content-length", b"%d" % len(body)), (b"session-outcome", refused.outcome.value.encode())]

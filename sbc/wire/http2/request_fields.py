@@ -22,6 +22,14 @@ def octets_of(fields: Fields) -> int:
     return 4 * len(fields) + sum([len(name) + len(value) for name, value in fields])
 
 
+def check_size(fields: Fields, octets: int, limits: tuple[int, int, float]) -> None:
+    """Raise Refusal for a head that is too large. limits: Reception.limits()."""
+    if octets > limits[0]:
+        raise Refusal(431, "head_too_large", f"at most {limits[0]} bytes of request head")
+    if len(fields) > limits[1]:
+        raise Refusal(431, "too_many_headers", f"at most {limits[1]} header fields")
+
+
 def read_request(fields: Fields, end: bool) -> tuple[Request, bool]:
     """The request, and whether its client waits for a 100 (RFC 9110 section 10.1.1). end: no body follows.
 

@@ -56,6 +56,24 @@ def test_a_flood_is_noticed_at_its_limit(budget: Any, kind: str) -> None:
     assert budget.fault == kind
 
 
+def test_a_client_that_is_sent_data_may_ping_more(budget: Any) -> None:
+    ping = frame(PING, 0, 0, bytes(8))
+    budget.charge(b"", 101.0)
+    budget.data_frames += 30
+    for _ in range(50):
+        budget.charge(ping, 101.5)
+    assert budget.fault == ""
+    for _ in range(21):
+        budget.charge(ping, 102.5)
+    assert budget.fault == "h2_ping_flood"  # what was sent a second ago pays for no more
+
+
+def test_requests_are_worked_off_few_at_a_time(budget: Any) -> None:
+    head = frame(HEADERS, 0x5, 1, b"x")
+    portion = budget.charge(b"".join(frame(HEADERS, 0x5, odd(n), b"x") for n in range(100)), 100.0)
+    assert portion == 32 * len(head) - 1  # the last one's payload is left
+
+
 @pytest.mark.parametrize("kind", ["h2_ping_flood", "h2_settings_flood", "h2_empty_frames", "h2_unknown_frames"])
 def test_what_is_counted_by_the_second_is_forgotten(budget: Any, kind: str) -> None:
     limit, make = LIMITS[kind]
