@@ -18,6 +18,10 @@ class Stage(Enum):
     ANSWERED = "answered"
 
 
+WAITING, SENT, ANSWERING, ANSWERED = Stage
+"""The same, looked up once: what is found in an enum by its name is found slowly."""
+
+
 class Fate(Enum):
     REPEAT = "repeat"
     """The next owner is sent the whole request."""

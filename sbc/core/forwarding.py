@@ -127,7 +127,7 @@ def _named(fields: Fields) -> Set[bytes]:
 
 def node_target(target: bytes) -> bytes:
     """Path and query as a node sees them: without the parameters that are meant for the edge."""
-    if b"?" not in target:
+    if target.find(b"?") < 0:
         return target
     path, mark, query = target.partition(b"?")
     parts = query.split(b"&")

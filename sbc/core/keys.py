@@ -35,7 +35,7 @@ def session_token(request: Request) -> str | None:
     value = first(request.fields, b"session-id")
     if value is not None:
         return value.decode("latin-1")
-    return _parameter(request.target, "session") if b"session=" in request.target else None
+    return _parameter(request.target, "session") if request.target.find(b"session=") >= 0 else None
 
 
 def _find(request: Request, key: SessionKey, body: bytes | None) -> str | None:

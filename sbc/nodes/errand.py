@@ -56,6 +56,10 @@ class State(Enum):
     OVER = "over"
 
 
+WAITING, UNDER_WAY, OVER = State
+"""The same, looked up once: what is found in an enum by its name is found slowly."""
+
+
 class Errand:
     """A NodeStream (model/streams.py)."""
 
@@ -66,7 +70,7 @@ class Errand:
     def __init__(self, errands: Errands, request: Request, answerer: Answerer) -> None:
         self.request = request
         self.answerer = answerer
-        self.state = State.WAITING
+        self.state = WAITING
         self.since = 0.0
         """From when on it waits for a line, by the loop's clock."""
         self.congested = False
@@ -92,7 +96,7 @@ class Errand:
         if self._line is not None:
             self._body_begun = True
             self._line.send(self, data)
-        elif self.state is State.WAITING:
+        elif self.state is WAITING:
             self._early.append(data)
             self._early_bytes += len(data)
             if self._early_bytes > EARLY_BYTES and not self.congested:
@@ -103,12 +107,12 @@ class Errand:
         if self._line is not None:
             self._body_begun = True
             self._line.finish(self, trailers)
-        elif self.state is State.WAITING:
+        elif self.state is WAITING:
             self._early_end = trailers
 
     def abort(self) -> None:
         line = self._line
-        waited = self.state is State.WAITING
+        waited = self.state is WAITING
         self._end()
         if line is not None:
             line.abort(self)
@@ -129,12 +133,12 @@ class Errand:
 
     def taken(self, line: Line) -> bool:
         """A line is about to write the head. Whether it shall."""
-        self.state = State.UNDER_WAY
+        self.state = UNDER_WAY
         self._line = line
         if not self._told:
             self._told = True
             self.answerer.sent()
-        return self.state is State.UNDER_WAY
+        return self.state is UNDER_WAY
 
     def begun(self) -> None:
         """The head is written: what has waited for that follows."""
@@ -145,7 +149,7 @@ class Errand:
             self.send(early[0] if len(early) == 1 else b"".join(early))
             if end is not None:
                 self.finish(end)
-            if self._slow_told and not self.congested and self.state is State.UNDER_WAY:
+            if self._slow_told and not self.congested and self.state is UNDER_WAY:
                 self.answerer.node_ready()
 
     def slow(self) -> None:
@@ -166,7 +170,7 @@ class Errand:
 
     def fail(self, reason: str, *, sent: bool, reached: bool) -> None:
         """There will be no (more) answer."""
-        if self.state is not State.OVER:
+        if self.state is not OVER:
             self._end()
             self.answerer.node_failed(reason, sent=sent, reached=reached)
 
@@ -186,20 +190,20 @@ class Errand:
             self.fail(reason, sent=False, reached=True)
 
     def _may_go_again(self) -> bool:
-        return not self._repeated and not self._body_begun and self.state is State.UNDER_WAY
+        return not self._repeated and not self._body_begun and self.state is UNDER_WAY
 
     def _go_again(self) -> None:
         self._repeated = True
-        self.state = State.WAITING
+        self.state = WAITING
         self._line = None
         self._errands.place(self)
 
     def _end(self) -> None:
-        self.state = State.OVER
+        self.state = OVER
         self._line = None
         self._early.clear()
 
     def _say_slow(self) -> None:
-        if self.congested and self.state is State.WAITING:
+        if self.congested and self.state is WAITING:
             self._slow_told = True
             self.answerer.node_slow()

@@ -16,8 +16,7 @@ from typing import cast
 from sbc.model.errors import Refusal
 from sbc.model.interfaces import Reception
 from sbc.model.route import Hello
-from sbc.transports.http1_stream import Http1Stream
-from sbc.transports.http1_stream import Stage as Answer
+from sbc.transports.http1_stream import ANSWERING, OVER, WAITING, Http1Stream
 from sbc.transports.patience import Patience, Phase
 from sbc.transports.valves import Hold, Inlet, Outlet
 from sbc.transports.websocket import Doorstep
@@ -43,12 +42,16 @@ class Stage(Enum):
     LEAVING = "leaving"
 
 
+HEAD, BODY, ANSWER, DROP, LEAVING = Stage
+"""The same, looked up once: what is found in an enum by its name is found slowly."""
+
+
 class Http1Connection:
     """A connection, from its first byte on. asyncio.Protocol by its methods; Carrier for its stream."""
 
     __slots__ = ("__weakref__", "_body", "_client", "_expects", "_inlet", "_kept", "_listener", "_loop", "_out",
-                 "_patience", "_persists", "_reader", "_reception", "_requests", "_retired", "_secure", "_stage",
-                 "_stream", "_transport", "_transports", "congested")
+                 "_patience", "_persists", "_plain", "_reader", "_reception", "_requests", "_retired", "_secure",
+                 "_stage", "_stream", "_transport", "_websocket", "congested")
 
     def __init__(
         self, reception: Reception, listener: str, secure: bool, client: str, transports: frozenset[str]
@@ -56,15 +59,12 @@ class Http1Connection:
         """client: its address. transports: what the listener serves. The reception knows already that it is here."""
         self.congested = False
         self._reception = reception
-        self._listener = listener
-        self._secure = secure
-        self._client = client
-        self._transports = transports
+        self._listener, self._secure, self._client = listener, secure, client
+        self._websocket, self._plain = "websocket" in transports, "http1" in transports
         self._loop = asyncio.get_running_loop()
-        self._stage = Stage.HEAD
+        self._stage = HEAD
         self._stream: Http1Stream | None = None
-        self._persists, self._retired = True, False
-        self._requests = 0
+        self._requests, self._persists, self._retired = 0, True, False
         self._expects = False
         """Whether the client waits for a 100 before it sends the body."""
         self._kept = b""
@@ -89,14 +89,14 @@ class Http1Connection:
 
     def eof_received(self) -> bool:
         # Who has closed may still read, but nearly always does not; an agent's work is too dear to find out late.
-        if self._stage is not Stage.LEAVING:
-            self._stage = Stage.LEAVING
+        if self._stage is not LEAVING:
+            self._stage = LEAVING
             self._give_up()
             self._patience.until(CLOSING)
         return False
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self._stage = Stage.LEAVING
+        self._stage = LEAVING
         self._patience.end()
         self._give_up()
         self._reception.departed()
@@ -115,7 +115,7 @@ class Http1Connection:
     def resume_writing(self) -> None:
         self.congested = False
         self._patience.flowing()
-        if self._stage is Stage.LEAVING:
+        if self._stage is LEAVING:
             self._out.part(self._reception.departed)
             return
         if self._stream is not None:
@@ -125,7 +125,7 @@ class Http1Connection:
     def retire(self) -> None:
         """Take no more requests: an idle connection is closed, another one behind its answer."""
         self._retired = True
-        if self._stage is Stage.HEAD and not self._reader.begun and not self._kept:
+        if self._stage is HEAD and not self._reader.begun and not self._kept:
             self._leave()
 
     # Reading.
@@ -136,11 +136,11 @@ class Http1Connection:
         try:
             while at < len(data):
                 stage = self._stage
-                if stage is Stage.HEAD and not self.congested:
+                if stage is HEAD and not self.congested:
                     at = self._read_head(data, at)
-                elif stage is Stage.DROP or (stage is Stage.BODY and not self._inlet.holds & Hold.UNWANTED):
+                elif stage is DROP or (stage is BODY and not self._inlet.holds & Hold.UNWANTED):
                     at = self._read_body(data, at)
-                elif stage is Stage.LEAVING:
+                elif stage is LEAVING:
                     return
                 else:
                     self._kept = data[at:]
@@ -166,18 +166,18 @@ class Http1Connection:
             return len(data)
         request = reader.request
         request.client, request.secure, request.listener = self._client, self._secure, self._listener
-        if "websocket" in self._transports and (reader.upgrade or "http1" not in self._transports):
+        if self._websocket and (reader.upgrade or not self._plain):
             self._step_aside(data[end:])
             return len(data)
         self._requests += 1
         self._persists = reader.persists and self._requests < MOST_REQUESTS and not self._retired
         if request.bodied:
-            self._stage = Stage.BODY
+            self._stage = BODY
             self._body: Chunks | Measured = Chunks() if reader.chunked else Measured(request.length or 0)
             self._expects = reader.expects
             self._patience.body(started=not reader.expects)
         else:
-            self._stage = Stage.ANSWER
+            self._stage = ANSWER
             self._patience.off()
         stream = self._stream = Http1Stream(self, request, self.congested)
         stream.asker = self._reception.request(stream, request, reader.octets)
@@ -196,17 +196,17 @@ class Http1Connection:
                 self._await_request()
             return end
         if whole:
-            self._stage = Stage.ANSWER
+            self._stage = ANSWER
             self._patience.off()
         if piece:
             stream.asker.body(piece)
-        if whole and stream.stage is not Answer.OVER:
+        if whole and stream.stage is not OVER:
             stream.asker.body_ended(body.trailers)
         return end
 
     def _step_aside(self, rest: bytes) -> None:
         """From here on the connection is a Doorstep's."""
-        self._stage = Stage.LEAVING
+        self._stage = LEAVING
         self._patience.end()
         doorstep = Doorstep(self._reception, self._transport, self._reader.request, self._reader.raw, rest)
         self._transport.set_protocol(doorstep)
@@ -218,7 +218,7 @@ class Http1Connection:
         self._out.put(data)
 
     def connection_line(self, *, last: bool) -> bytes:
-        if self._stage is Stage.BODY and (self._expects or not self._body.ends_within(DROPPED_BYTES)):
+        if self._stage is BODY and (self._expects or not self._body.ends_within(DROPPED_BYTES)):
             last = True  # there may be no end to what would have to be read before the next request
         self._persists = self._persists and not last and not self._retired
         if not self._persists:
@@ -231,26 +231,26 @@ class Http1Connection:
         if not self._persists:
             self._leave()
             return
-        if self._stage is Stage.BODY:
-            self._stage = Stage.DROP
+        if self._stage is BODY:
+            self._stage = DROP
         else:
             self._await_request()
         self._go_on()
 
     def cut(self, *, reset: bool) -> None:
         self._stream = None
-        if self._stage is not Stage.LEAVING:
-            self._stage = Stage.LEAVING
+        if self._stage is not LEAVING:
+            self._stage = LEAVING
             self._out.cut(reset=reset)
 
     def hold_body(self) -> None:
-        if self._stage is Stage.BODY and not self._inlet.holds & Hold.UNWANTED:
+        if self._stage is BODY and not self._inlet.holds & Hold.UNWANTED:
             self._inlet.hold(Hold.UNWANTED)
             self._patience.rest()
 
     def want_body(self) -> None:
-        if self._stage is Stage.BODY:
-            if self._expects and self._stream is not None and self._stream.stage is Answer.WAITING:
+        if self._stage is BODY:
+            if self._expects and self._stream is not None and self._stream.stage is WAITING:
                 self.put(CONTINUE)
             self._expects = False
             self._patience.go_on()
@@ -263,7 +263,7 @@ class Http1Connection:
             self._loop.call_soon(self._read_kept)
 
     def _await_request(self) -> None:
-        self._stage = Stage.HEAD
+        self._stage = HEAD
         self._patience.idle()
         if self._retired and not self._kept:
             self._leave()
@@ -272,9 +272,9 @@ class Http1Connection:
 
     def _late(self, phase: Phase | None) -> None:
         """Patience is at an end."""
-        if self._stage is Stage.LEAVING or phase is None:
+        if self._stage is LEAVING or phase is None:
             self._transport.abort()
-        elif self._stage is Stage.DROP or phase is Phase.IDLE:
+        elif self._stage is DROP or phase is Phase.IDLE:
             self._leave()
         elif phase is Phase.HEAD or phase is Phase.BODY:
             self._refuse(Refusal(408, f"{phase.value}_timeout", f"the request's {phase.value} did not come in time"))
@@ -283,7 +283,7 @@ class Http1Connection:
         """Answer with the edge's own words if the answer has not begun, and close."""
         self._reception.refused(refused, Hello(self._client, "", "", (), self._secure, self._listener))
         stream = self._stream
-        if stream is not None and stream.stage is Answer.ANSWERING:
+        if stream is not None and stream.stage is ANSWERING:
             stream.abort()
             stream.asker.client_gone()
             return
@@ -293,7 +293,7 @@ class Http1Connection:
 
     def _leave(self) -> None:
         """Close once everything is written, without a reset that could overtake it."""
-        self._stage = Stage.LEAVING
+        self._stage = LEAVING
         self._kept = b""
         self._patience.off()
         if self._out.drain():

@@ -50,6 +50,10 @@ class Stage(Enum):
     OVER = "over"
 
 
+WAITING, ANSWERING, OVER = Stage
+"""The same, looked up once: what is found in an enum by its name is found slowly."""
+
+
 class Http1Stream:
     """Implements ClientStream."""
 
@@ -58,7 +62,7 @@ class Http1Stream:
     asker: Asker
 
     def __init__(self, carrier: Carrier, request: Request, congested: bool) -> None:
-        self.stage = Stage.WAITING
+        self.stage = WAITING
         self.congested = congested
         self._carrier = carrier
         self._to_head = request.method == b"HEAD"
@@ -68,11 +72,11 @@ class Http1Stream:
         """What is still to be sent of a body whose length was told."""
 
     def inform(self, status: int, fields: Fields) -> None:
-        if self.stage is Stage.WAITING and not self._old:  # RFC 9110 section 15.2: never to HTTP/1.0
+        if self.stage is WAITING and not self._old:  # RFC 9110 section 15.2: never to HTTP/1.0
             self._carrier.put(interim_head(status, fields))
 
     def respond(self, response: Response, *, end: bool) -> None:
-        if self.stage is not Stage.WAITING:
+        if self.stage is not WAITING:
             return
         framing = self._framing = framing_of(response, end=end, to_head=self._to_head, old=self._old)
         connection = self._carrier.connection_line(last=framing is CLOSE)
@@ -80,11 +84,11 @@ class Http1Stream:
         if end:
             self._complete()
         else:
-            self.stage = Stage.ANSWERING
+            self.stage = ANSWERING
             self._left = response.length or 0
 
     def send(self, data: bytes) -> None:
-        if self.stage is not Stage.ANSWERING or not data:
+        if self.stage is not ANSWERING or not data:
             return
         if self._framing is LENGTH:
             self._left -= len(data)
@@ -98,7 +102,7 @@ class Http1Stream:
             self._carrier.put(data)
 
     def finish(self, trailers: Fields) -> None:
-        if self.stage is not Stage.ANSWERING or (self._framing is LENGTH and self._left):
+        if self.stage is not ANSWERING or (self._framing is LENGTH and self._left):
             self.abort()  # it is not complete, whoever says so
             return
         if self._framing is CHUNKED:
@@ -106,39 +110,39 @@ class Http1Stream:
         self._complete()
 
     def _complete(self) -> None:
-        self.stage = Stage.OVER
+        self.stage = OVER
         self._carrier.answered()
 
     def abort(self) -> None:
-        if self.stage is not Stage.OVER:
-            reset = self.stage is Stage.ANSWERING and self._framing is CLOSE
-            self.stage = Stage.OVER
+        if self.stage is not OVER:
+            reset = self.stage is ANSWERING and self._framing is CLOSE
+            self.stage = OVER
             self._carrier.cut(reset=reset)
 
     def pause(self) -> None:
-        if self.stage is not Stage.OVER:
+        if self.stage is not OVER:
             self._carrier.hold_body()
 
     def resume(self) -> None:
-        if self.stage is not Stage.OVER:
+        if self.stage is not OVER:
             self._carrier.want_body()
 
     # What the connection tells.
 
     def slow(self) -> None:
         """What is written piles up."""
-        if self.stage is not Stage.OVER:
+        if self.stage is not OVER:
             self.congested = True
             self.asker.client_slow()
 
     def ready(self) -> None:
         """It does no longer."""
-        if self.stage is not Stage.OVER:
+        if self.stage is not OVER:
             self.congested = False
             self.asker.client_ready()
 
     def gone(self) -> None:
         """The client gave up."""
-        if self.stage is not Stage.OVER:
-            self.stage = Stage.OVER
+        if self.stage is not OVER:
+            self.stage = OVER
             self.asker.client_gone()

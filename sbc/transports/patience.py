@@ -25,6 +25,10 @@ class Phase(Enum):
     OFF = "off"
 
 
+_HEAD, _BODY, _IDLE, _OFF = Phase
+"""The same, looked up once: what is found in an enum by its name is found slowly."""
+
+
 class Patience:
     """The deadlines of one connection. All methods are cheap, but for the first call in a new phase."""
 
@@ -36,7 +40,7 @@ class Patience:
         buffered: Callable[[], int],
     ) -> None:
         """late: told what came too late; None: the client takes nothing. buffered: bytes that the client has not."""
-        self.phase = Phase.OFF
+        self.phase = _OFF
         self._loop = loop
         self._head_timeout = head_timeout
         self._late = late
@@ -55,13 +59,13 @@ class Patience:
 
     def head(self) -> None:
         """A head is awaited, or its first bytes are here."""
-        if self.phase is not Phase.HEAD:
-            self.phase = Phase.HEAD
+        if self.phase is not _HEAD:
+            self.phase = _HEAD
             self._set(self._loop.time() + self._head_timeout)
 
     def body(self, *, started: bool) -> None:
         """A body is to come; not started: only after `go_on`."""
-        self.phase = Phase.BODY
+        self.phase = _BODY
         now = self._began = self._piece = self._loop.time()
         self._octets = 0
         self._rested = None if started else now
@@ -91,17 +95,17 @@ class Patience:
 
     def idle(self) -> None:
         """Another request may come."""
-        self.phase = Phase.IDLE
+        self.phase = _IDLE
         self._set(self._loop.time() + IDLE)
 
     def off(self) -> None:
         """The client is waited for no more."""
-        self.phase = Phase.OFF
+        self.phase = _OFF
         self._deadline = inf
 
     def until(self, seconds: float) -> None:
         """The client has so long to take what is left."""
-        self.phase = Phase.OFF
+        self.phase = _OFF
         self._set(self._loop.time() + seconds)
 
     def sent(self, octets: int) -> None:
@@ -156,7 +160,7 @@ class Patience:
             self._arm(due)
 
     def _due(self) -> float:
-        if self.phase is not Phase.BODY:
+        if self.phase is not _BODY:
             return self._deadline
         if self._rested is not None:
             return inf

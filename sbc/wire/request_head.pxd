@@ -4,7 +4,7 @@ cdef class _Told:
     cdef public bytes target
 
 cdef class RequestReader:
-    cdef bytes _begun
+    cdef bytes _begun, _target
     cdef object _host
     cdef Py_ssize_t _max_fields
     cdef Py_ssize_t _max_octets

@@ -46,8 +46,8 @@ class _Told:
 class RequestReader:
     """Reads one request head after another, in whatever pieces they come."""
 
-    __slots__ = ("_begun", "_host", "_max_fields", "_max_octets", "_parser", "_told", "chunked", "expects", "octets",
-                 "persists", "raw", "request", "upgrade")
+    __slots__ = ("_begun", "_host", "_max_fields", "_max_octets", "_parser", "_target", "_told", "chunked",
+                 "expects", "octets", "persists", "raw", "request", "upgrade")
 
     request: Request
     """The head that was read last; what is known of its connection is for the caller to put in."""
@@ -71,7 +71,8 @@ class RequestReader:
         self._begun = b""
         """A head that is not whole yet."""
         self._host: bytes | None = None
-        """The last one, which was proper."""
+        self._target = b""
+        """The last ones, which were proper."""
 
     @property
     def begun(self) -> bool:
@@ -228,7 +229,9 @@ class RequestReader:
                 request.target = target = b"/" + path if path.startswith(b"?") else path
                 if target == b"*":
                     return
-        check_target(target.decode("latin-1"))
+        if target != self._target:  # an agent has few
+            check_target(target.decode("latin-1"))
+            self._target = target
 
 
 _LISTS = frozenset({b"connection", b"upgrade"})

@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from sbc.model.http import Response
+from sbc.model.http import Response, first
 from sbc.protocols.events import Scanner
 
 EVENT_STREAM = b"text/event-stream"
@@ -19,13 +19,17 @@ class Form(Enum):
     """Not the events that were asked for to go on with, but a plain answer: its protocol may know what to do."""
 
 
+PLAIN, EVENTS, WHOLE, REST = Form
+"""The same, looked up once: what is found in an enum by its name is found slowly."""
+
+
 class Answer:
     """What is known of an answer under way."""
 
     __slots__ = ("body", "delivered", "form", "head", "last_id", "scanner", "skip")
 
     def __init__(self) -> None:
-        self.form = Form.PLAIN
+        self.form = PLAIN
         self.head: Response | None = None
         self.scanner: Scanner | None = None
         self.body: bytearray | None = None
@@ -46,22 +50,22 @@ class Answer:
         """The head of the answer is here."""
         self.head = response
         if end:
-            self.form = Form.PLAIN
+            self.form = PLAIN
         elif events and _is_events(response):
-            self.form, self.scanner, response.length = Form.EVENTS, Scanner(LONGEST_EVENT), None
+            self.form, self.scanner, response.length = EVENTS, Scanner(LONGEST_EVENT), None
         elif wanted_whole:
-            self.form, self.body = Form.WHOLE, bytearray()
+            self.form, self.body = WHOLE, bytearray()
 
     def begin_again(self, response: Response) -> None:
         """Another answer to go on with: the client has the head and some events of the one before."""
         self.head = response
         if _is_events(response):
-            self.form, self.scanner = Form.EVENTS, Scanner(LONGEST_EVENT)
+            self.form, self.scanner = EVENTS, Scanner(LONGEST_EVENT)
         else:
-            self.form, self.body = Form.REST, bytearray()
+            self.form, self.body = REST, bytearray()
 
 
 def _is_events(response: Response) -> bool:
-    kind, coding = response.first(b"content-type"), response.first(b"content-encoding")
+    kind, coding = first(response.fields, b"content-type"), first(response.fields, b"content-encoding")
     plain = coding is None or coding == b"identity"  # what is compressed cannot be read event by event
     return response.status == 200 and kind is not None and kind.startswith(EVENT_STREAM) and plain

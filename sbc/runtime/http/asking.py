@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import cast
 
-from sbc.core.exchange import Stage
+from sbc.core.exchange import ANSWERED, SENT, WAITING
 from sbc.core.forwarding import node_trailers
 from sbc.model.errors import Outcome, Refusal
 from sbc.model.http import Fields, Request
@@ -13,6 +13,9 @@ from sbc.model.streams import Answerer, ClientStream, NodeStream, Reach
 from sbc.protocols.protocol import Reading
 from sbc.runtime.http.home import Home
 from sbc.runtime.http.upload import Upload
+
+UNREAD = Reading(Request(b"", b"", b"", []), None)
+"""What is known of a request before its protocol has seen it."""
 
 
 class Asking:
@@ -28,14 +31,14 @@ class Asking:
         """None: the client has left, and the node's answer goes on."""
         self.request = request
         self.upload = Upload(bodied=request.bodied)
-        self.reading = Reading(request, None)
+        self.reading = UNREAD
         """What its protocol read in it; until then, that it is nothing special."""
         self.policy: Policy
         self.home: Home | None = None
         self.node: NodeStream | None = None
         self.seat = 0
         """The number of the seat that it was sent to last."""
-        self.stage = Stage.WAITING
+        self.stage = WAITING
         self.waiting = False
         """Whether the home is to send it (again) once there is an owner."""
         self.number = 0
@@ -60,14 +63,14 @@ class Asking:
             self.client.resume()
 
     def body(self, data: bytes) -> None:
-        if self.stage is Stage.ANSWERED:
+        if self.stage is ANSWERED:
             return
         upload, bound = self.upload, self.policy.limits.journal
         if upload.octets + len(data) > self.policy.limits.body:
             self.refuse(self.too_long())
             return
         # Until there is an answer a node may still say that it has done nothing (GOAWAY, REFUSED_STREAM).
-        kept = self.keep or self.stage is Stage.WAITING or self.stage is Stage.SENT
+        kept = self.keep or self.stage is WAITING or self.stage is SENT
         if self.node is not None and not (kept and upload.octets + len(data) <= bound):
             upload.count(data)
         else:
@@ -81,7 +84,7 @@ class Asking:
 
     def too_long(self) -> Refusal:
         """Why a body is not taken any further."""
-        outcome = Outcome.NOT_SENT if self.stage is Stage.WAITING else Outcome.UNKNOWN
+        outcome = Outcome.NOT_SENT if self.stage is WAITING else Outcome.UNKNOWN
         most = self.policy.limits.body
         return Refusal(413, "body_too_large", f"at most {most} bytes of body are taken here", outcome=outcome)
 
@@ -89,7 +92,7 @@ class Asking:
         trailers = node_trailers(trailers)
         self.upload.end(trailers)
         then, self._then = self._then, None
-        if self.stage is Stage.ANSWERED:
+        if self.stage is ANSWERED:
             return
         if then is not None:
             then()

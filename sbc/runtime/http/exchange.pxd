@@ -1,3 +1,4 @@
+from sbc.core._fields cimport first
 from sbc.core.forwarding cimport client_fields, client_trailers
 from sbc.runtime.http.answer cimport Answer
 from sbc.runtime.http.asking cimport Asking

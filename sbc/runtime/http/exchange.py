@@ -4,18 +4,20 @@ It is told facts by the streams on its two sides (model/streams.py) and orders t
 a node is lost is decided in core/exchange.py; where the request goes next, by its home.
 """
 
-from sbc.core.exchange import Fate, Stage, fate
+from sbc.core.exchange import ANSWERED, ANSWERING, SENT, WAITING, Fate, fate
 from sbc.core.forwarding import client_fields, client_trailers
 from sbc.model.errors import Outcome, Refusal
-from sbc.model.http import Fields, Request, Response
+from sbc.model.http import Fields, Request, Response, first
 from sbc.model.streams import ClientStream
 from sbc.protocols.events import Scanner
 from sbc.protocols.protocol import Reading, Rest
-from sbc.runtime.http.answer import Answer, Form
+from sbc.runtime.http.answer import EVENTS, PLAIN, REST, WHOLE, Answer
 from sbc.runtime.http.answers import refused, unknown
 from sbc.runtime.http.asking import Asking
 from sbc.runtime.http.flow import read_events
 from sbc.runtime.http.home import MOST_TRIES, Loss
+
+NOT_SENT = Outcome.NOT_SENT.value.encode()
 
 
 class Exchange(Asking):
@@ -48,7 +50,7 @@ class Exchange(Asking):
     def client_gone(self) -> None:
         if self.onward is not None:
             self.onward.client_gone()
-        elif self.stage is not Stage.ANSWERED:
+        elif self.stage is not ANSWERED:
             self.client, self._then = None, None
             if self.home is None or not self.home.client_left(self):
                 self.over()
@@ -68,8 +70,8 @@ class Exchange(Asking):
     # The answer (Answerer).
 
     def sent(self) -> None:
-        if self.stage is Stage.WAITING:
-            self.stage = Stage.SENT
+        if self.stage is WAITING:
+            self.stage = SENT
 
     def informed(self, status: int, fields: Fields) -> None:
         if self.client is not None and not self.begun:
@@ -85,7 +87,7 @@ class Exchange(Asking):
             return
         if self.attempts < MOST_TRIES and (reading.forgotten(response) or _refused(response)):
             self.leave_node()
-            self.stage = Stage.WAITING
+            self.stage = WAITING
             home.broken(self, Loss.MEMORY)
             return
         if self.begun:
@@ -96,13 +98,13 @@ class Exchange(Asking):
         home.greet(self, response)
         response = reading.answered(response, home.token, home.conversation)
         self.learn()
-        self.stage = Stage.ANSWERING
+        self.stage = ANSWERING
         if not self.keep:
             self.upload.drop()
         response.fields = client_fields(response.fields, self.policy.hidden) + home.greeting(self)
         self.answer.begin(response, end=end, events=reading.events,
                           wanted_whole=reading.wants_answer or self.wants_answer)  # fmt: skip
-        if self.answer.form is not Form.WHOLE:
+        if self.answer.form is not WHOLE:
             self._respond(response, end=end)
             if end:
                 self._end([])
@@ -118,7 +120,7 @@ class Exchange(Asking):
         if self.client is not None:
             self.quiet = 0.0
         answer = self.answer
-        if answer.form is Form.EVENTS:
+        if answer.form is EVENTS:
             data = read_events(self, data)
             if answer.scanner is not None and answer.scanner.fault:
                 self.tell()
@@ -146,18 +148,18 @@ class Exchange(Asking):
         """The answer is longer than may be kept: its protocol goes without it."""
         answer = self.answer
         body, answer.body = answer.body, None
-        if answer.form is Form.REST or answer.head is None or body is None:
+        if answer.form is REST or answer.head is None or body is None:
             self.tell()
             return b""
-        answer.form = Form.PLAIN
+        answer.form = PLAIN
         self._respond(answer.head, end=False)
         return bytes(body)
 
     def answer_ended(self, trailers: Fields) -> None:
         answer, trailers = self.answer, client_trailers(trailers, self.policy.hidden)
-        if answer.form is Form.WHOLE and answer.body is not None:
+        if answer.form is WHOLE and answer.body is not None:
             self._respond_whole(bytes(answer.body))
-        elif answer.form is Form.REST:
+        elif answer.form is REST:
             more = self.reading.resume_answered(answer.head or Response(502), bytes(answer.body or b""))
             if more is None:
                 self.tell()
@@ -198,9 +200,9 @@ class Exchange(Asking):
 
     def node_failed(self, reason: str, *, sent: bool, reached: bool) -> None:
         self.leave_node()
-        if self.stage in (Stage.WAITING, Stage.SENT):
-            self.stage = Stage.SENT if sent else Stage.WAITING
-        if self.stage is Stage.ANSWERED or self.home is None:
+        if self.stage in (WAITING, SENT):
+            self.stage = SENT if sent else WAITING
+        if self.stage is ANSWERED or self.home is None:
             return
         if self.answer.streams and self.reading.complete() and type(self.reading).complete is not Reading.complete:
             self._end([])  # all was said that there was to say
@@ -217,7 +219,7 @@ class Exchange(Asking):
 
     def prospect(self, *, replayed: bool, elsewhere: bool = False) -> Fate:
         """What becomes of it if its node is lost now, or left for another one (elsewhere)."""
-        stage = Stage.SENT if self.stage is Stage.ANSWERING and not self.begun else self.stage
+        stage = SENT if self.stage is ANSWERING and not self.begun else self.stage
         streams = self.answer.streams
         return fate(
             stage, whole=self.upload.whole, safe=self.reading.safe, replayed=replayed and (streams or not self.begun),
@@ -228,20 +230,20 @@ class Exchange(Asking):
 
     def _end(self, trailers: Fields) -> None:
         client, self.whole = self.client, True
-        if client is not None and self.stage is not Stage.ANSWERED:
+        if client is not None and self.stage is not ANSWERED:
             client.finish(trailers)
         self.over()
 
     def tell(self) -> None:
         """Nobody can know the outcome, or there is no rest of the answer: say so, and end."""
-        if self.stage is Stage.WAITING:
+        if self.stage is WAITING:
             self.refuse(Refusal(503, "no_node", "no node could be sent the request", retry_after=1))
             return
-        if self.home is not None and self.stage is not Stage.ANSWERED and not (self.begun and self.reading.safe):
+        if self.home is not None and self.stage is not ANSWERED and not (self.begun and self.reading.safe):
             self.home.unknown(self)
         words, client = self.reading.last_words(begun=self.begun), self.client
         self.whole = words.clean
-        if client is not None and self.stage is not Stage.ANSWERED:
+        if client is not None and self.stage is not ANSWERED:
             if not self.begun:
                 client.respond(unknown(words), end=not words.body)
             if words.body and not self.begun:
@@ -259,7 +261,7 @@ class Exchange(Asking):
         client = self.client
         if client is not None and self.begun:
             client.abort()
-        elif client is not None and self.stage is not Stage.ANSWERED:
+        elif client is not None and self.stage is not ANSWERED:
             response, body = refused(refusal, self.reading)
             client.respond(response, end=not body)
             if body:
@@ -277,8 +279,8 @@ class Exchange(Asking):
     def over(self) -> None:
         """Nobody waits for it any more."""
         self.leave_node()
-        before, self.stage, self.client, self.waiting = self.stage, Stage.ANSWERED, None, False
-        if before is not Stage.ANSWERED:
+        before, self.stage, self.client, self.waiting = self.stage, ANSWERED, None, False
+        if before is not ANSWERED:
             self.upload.drop()
             if self.home is not None:
                 self.home.over(self)
@@ -286,4 +288,4 @@ class Exchange(Asking):
 
 def _refused(response: Response) -> bool:
     """Whether the node says that it did nothing, because it knows nothing of the session (docs/DESIGN.md 5.3)."""
-    return response.first(b"session-outcome") == Outcome.NOT_SENT.value.encode()
+    return first(response.fields, b"session-outcome") == NOT_SENT

@@ -3,7 +3,6 @@
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -50,20 +49,28 @@ class Host(Protocol):
         """To be counted."""
 
 
-@dataclass(slots=True)
 class Asked:
     """A request whose route is known."""
 
-    exchange: Exchange
-    route: Route
-    manifest: Manifest
-    principal: PrincipalId
-    keys: list[Key] = field(default_factory=list)
-    """By which keys the session is meant, the most specific first."""
+    __slots__ = ("exchange", "keys", "manifest", "principal", "protocol", "route")
+
+    def __init__(self, exchange: Exchange, route: Route, rules: Rules) -> None:
+        self.exchange = exchange
+        self.route = route
+        self.protocol = rules.protocols[route.name]
+        self.manifest = rules.agents[route.agent]
+        self.principal = PrincipalId("address:" + exchange.request.client)
+        self.keys: list[Key] = []
+        """By which keys the session is meant, the most specific first."""
+
+
+IN_BODY = KeySource.BODY
 
 
 class RequestFront:
     """Takes requests in for the hall."""
+
+    __slots__ = ("_host", "registry", "singles")
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -90,23 +97,26 @@ class RequestFront:
         request, rules = exchange.request, self._host.rules
         if self._host.stopping:
             raise Refusal(503, "stopping", "this edge is being stopped", retry_after=1)
-        trace(request, rules.hops.get(request.listener, 0))
-        path = request.path.decode("latin-1")
+        hops = rules.hops.get(request.listener, 0)
+        if hops:
+            trace(request, hops)
+        target = request.target
+        mark = target.find(b"?")
+        path = (target if mark < 0 else target[:mark]).decode("latin-1")
         route = rules.routes.find(request.authority.decode("latin-1"), path)
         if route is None:
             raise Refusal(404, "no_route", "nothing is served here")
-        policy = exchange.policy = rules.policy_of(route)
-        if octets > policy.limits.head:
-            raise Refusal(431, "head_too_large", f"at most {policy.limits.head} bytes of request head")
-        check_fields(request.fields, policy.limits.headers)
-        if request.length is not None and request.length > policy.limits.body:
+        policy = exchange.policy = rules.policies[route.policy]
+        limits = policy.limits
+        if octets > limits.head:
+            raise Refusal(431, "head_too_large", f"at most {limits.head} bytes of request head")
+        check_fields(request.fields, limits.headers)
+        if request.length is not None and request.length > limits.body:
             raise exchange.too_long()
-        protocol = rules.protocol_of(route)
-        principal = PrincipalId(f"address:{request.client}")
-        asked = Asked(exchange, route, rules.agents[route.agent], principal)
-        wanted = protocol.wants_body(request) or route.session.source is KeySource.BODY
+        asked = Asked(exchange, route, rules)
+        wanted = asked.protocol.wants_body(request) or route.session.source is IN_BODY
         if wanted and request.bodied:
-            exchange.collect(policy.limits.message, partial(self._have_body, asked))
+            exchange.collect(limits.message, partial(self._have_body, asked))
         else:
             self._place(asked, b"" if wanted else None)
 
@@ -119,8 +129,7 @@ class RequestFront:
     def _place(self, asked: Asked, body: bytes | None) -> None:
         """Find the session that is meant, or begin one, or send the request alone."""
         exchange, route = asked.exchange, asked.route
-        protocol = self._host.rules.protocol_of(route)
-        reading = exchange.reading = protocol.read(exchange.request, body)
+        reading = exchange.reading = asked.protocol.read(exchange.request, body)
         token = session_token(exchange.request)
         if token is not None and (not _takes_keys_there(route) or self._host.house.seal.ours(token)):
             self._come_back(asked, token)
@@ -130,7 +139,7 @@ class RequestFront:
         if own is not None:
             exchange.key = own, self._opened(asked, own)
             keys.insert(0, Key("route", exchange.key[1]))
-        exchange.wants_answer = own is None and route.session.source is KeySource.BODY
+        exchange.wants_answer = own is None and route.session.source is IN_BODY
         session = self._meant(asked, keys)
         if session is not None:
             session.take(exchange)
@@ -142,7 +151,7 @@ class RequestFront:
         elif own is not None or reading.begins or may_be_minted(route.session):
             self._begin(asked, [key for key in keys if key.kind != "token"])
         else:
-            Single(self._host.house, asked.manifest, exchange, protocol.converse(), self.singles).begin()
+            Single(self._host.house, asked.manifest, exchange, asked.protocol.converse(), self.singles).begin()
 
     def _come_back(self, asked: Asked, token: str) -> None:
         """The client shows the token that it was given with the first answer of its session."""
@@ -209,7 +218,7 @@ class RequestFront:
     def make(self, entry: Stored, asked: Asked) -> HttpSession:
         """A session with its dialog, not started."""
         host, route, policy = self._host, asked.route, asked.exchange.policy
-        conversation = host.rules.protocol_of(route).converse()
+        conversation = asked.protocol.converse()
         dialog = host.dialog(entry, asked.manifest, policy.limits)
         session = HttpSession(host.house, dialog, policy, entry, conversation, route.session, self.registry)
         host.sessions[dialog.session] = session

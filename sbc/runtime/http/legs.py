@@ -20,6 +20,7 @@ from sbc.runtime.http.handover import Handover
 from sbc.runtime.http.journal import exchange_of
 from sbc.runtime.http.outgoing import Place
 
+OPEN = Gate.OPEN
 PROMOTION = "promotion"
 """The cause that a node is told which stood by, whatever became of the owner before."""
 
@@ -60,7 +61,7 @@ class Places:
     @property
     def place(self) -> Place | None:
         """Where exchanges are to be sent now; None: nowhere yet."""
-        held = self._handover is not None or self._session.dialog.inbound.gate is not Gate.OPEN
+        held = self._handover is not None or self._session.dialog.inbound.gate is not OPEN
         return None if held else self._places.get(self.serving)
 
     def at(self, seat: int) -> Place | None:

@@ -48,7 +48,8 @@ def _session_fields(dialog: Dialog, epoch: int, role: Role) -> Fields:
 
 def outgoing(request: Request, own: Fields) -> Request:
     """A client's request as a node is to see it. own: the edge's own fields."""
+    fields = node_fields(request)
+    fields += own
     return Request(
-        method=request.method, target=node_target(request.target), authority=request.authority,
-        fields=node_fields(request) + own, bodied=request.bodied, length=request.length,
-    )  # fmt: skip
+        request.method, node_target(request.target), request.authority, fields, request.bodied, request.length
+    )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from sbc.core.dialog import Dialog
-from sbc.core.exchange import Fate, Stage
+from sbc.core.exchange import WAITING, Fate
 from sbc.core.keys import field_of, minted, with_key
 from sbc.core.seal import NONCE_BYTES
 from sbc.model.commands import Answer
@@ -92,12 +92,15 @@ class HttpSession(Session):
                           retry_after=1)  # fmt: skip
         exchange.home = self
         exchange.reading.joins(self.conversation)
-        if come_back(self, exchange):
+        standing = exchange.reading.standing
+        if (standing or exchange.reading.after is not None) and come_back(self, exchange):
             return
         self.exchanges[exchange] = None
         exchange.waiting = True
-        self._count(exchange, in_turn=not exchange.reading.standing)
-        self.go_on()
+        self._count(exchange, in_turn=not standing)
+        place = self.legs.place
+        if place is not None:
+            self.send(exchange, place)
 
     def go_on(self) -> None:
         """Send what waits, if there is an owner to send it to."""
@@ -245,7 +248,7 @@ class HttpSession(Session):
 
     def client_left(self, exchange: Exchange) -> bool:
         exchange.quiet, exchange.left_at = 0.0, self.dialog.outbound.count
-        if self.legs.keeps and exchange.number and (exchange.waiting or exchange.stage is Stage.WAITING):
+        if self.legs.keeps and exchange.number and (exchange.waiting or exchange.stage is WAITING):
             return True  # a node that counts would wait for it in vain
         return exchange.reading.outlives and exchange.upload.ended and not self._nobody_knows_it
 
@@ -306,7 +309,7 @@ class HttpSession(Session):
                 self._turn_away(exchange, code, reason)
 
     def _turn_away(self, exchange: Exchange, code: int, reason: str) -> None:
-        if exchange.stage is Stage.WAITING:
+        if exchange.stage is WAITING:
             exchange.refuse(_refusal(code, reason))
         else:
             exchange.tell()
