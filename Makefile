@@ -11,12 +11,13 @@ TWINS  := $(wildcard $(TYPES:.pxd=.py) $(TYPES:.pxd=.pyx)) $(TYPES)
 CONFIG ?= config/sbc.yaml
 ARGS   ?=
 
-.PHONY: help run test test-pure lint bench autobahn conformance build clean
+.PHONY: help run test test-others test-pure lint bench autobahn conformance build clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run          the edge with $(CONFIG) and two demo agent nodes, ready to talk to'
-	@echo 'make test         all tests, with the compiled modules where a compiler is there (ARGS="-k drain" picks some)'
+	@echo 'make test         the tests, with the compiled modules where a compiler is there (ARGS="-k drain" picks some)'
+	@echo 'make test-others  the edge between clients and servers of others: curl, SDKs, gRPC, a browser (tests/thirdparty)'
 	@echo 'make test-pure    core, runtime and fault tests with the same modules as plain Python'
 	@echo 'make lint         ruff, mypy --strict, the import contracts'
 	@echo 'make bench        the measurements of bench/'
@@ -29,7 +30,10 @@ run: build
 	$(VENV)/bin/sbc demo -c $(CONFIG)
 
 test: build
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest --ignore=tests/thirdparty $(ARGS)
+
+test-others: build
+	$(PY) -m pytest tests/thirdparty $(ARGS)
 
 # Build nothing first: the switch is the whole difference, and must do with stale or missing compiled modules.
 test-pure: $(STAMPS)/installed
