@@ -159,3 +159,14 @@ def test_trailers_carry_nothing_that_belongs_before_the_body() -> None:
 ])
 def test_parameters_for_the_edge_go_no_further(sent: str, seen: str) -> None:
     assert node_target(sent.encode()) == seen.encode()
+
+
+def test_fields_of_a_class_of_their_own() -> None:
+    # An HTTP/2 engine marks what must never be indexed (RFC 7541 section 7.1.3) by a tuple of another class.
+    class NeverIndexed(tuple[bytes, bytes]):
+        __slots__ = ()
+
+    fields = [(b"accept", b"*/*"), NeverIndexed((b"authorization", b"Bearer x"))]
+    check_fields(fields, 10)
+    request = Request(b"GET", b"/", b"h", fields, client="192.0.2.1")
+    assert (b"authorization", b"Bearer x") in node_fields(request)
