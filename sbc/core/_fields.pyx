@@ -67,32 +67,31 @@ cpdef lines_of(list fields):
     cdef object field  # over HTTP/2 one that is never to be indexed is of a class of its own, a tuple by its base
     cdef bytes lines
     cdef Py_ssize_t size = 0
+    cdef unsigned char broken = 0
     cdef char* out
     for field in fields:
         size += PyBytes_GET_SIZE(<bytes?>field[0]) + PyBytes_GET_SIZE(<bytes?>field[1]) + 4
     lines = PyBytes_FromStringAndSize(NULL, size)
     out = PyBytes_AS_STRING(lines)
     for field in fields:
-        out = _copied(out, <bytes>field[0])
+        out = _copied(out, <bytes>field[0], &broken)
         out[0], out[1] = 58, 32
-        out = _copied(out + 2, <bytes>field[1])
+        out = _copied(out + 2, <bytes>field[1], &broken)
         out[0], out[1] = 13, 10
         out += 2
-    return lines if _breaks(<const unsigned char*>PyBytes_AS_STRING(lines), size) == 2 * len(fields) else None
+    return None if broken else lines
 
 
-cdef inline char* _copied(char* out, bytes text) noexcept:
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(text)
-    memcpy(out, PyBytes_AS_STRING(text), size)
-    return out + size
-
-
-cdef Py_ssize_t _breaks(const unsigned char* octets, Py_ssize_t size) noexcept:
-    """How many characters there are that end a line, or do what they like: each line has two of its own."""
-    cdef Py_ssize_t at, found = 0
+cdef inline char* _copied(char* out, bytes text, unsigned char* broken) noexcept:
+    """Copy a name or a value, and note whether there is a character in it that would break its line."""
+    cdef Py_ssize_t at, size = PyBytes_GET_SIZE(text)
+    cdef const unsigned char* octets = <const unsigned char*>PyBytes_AS_STRING(text)
+    cdef unsigned char found = 0
+    memcpy(out, octets, size)
     for at in range(size):
-        found += (octets[at] == 13) | (octets[at] == 10) | (octets[at] == 0)
-    return found
+        found |= (octets[at] == 13) | (octets[at] == 10) | (octets[at] == 0)
+    broken[0] |= found
+    return out + size
 
 
 cpdef first(list fields, bytes name):

@@ -9,7 +9,8 @@ cdef class Http1Line:
     cdef AnswerReader _answer
     cdef Errand _errand
     cdef bint _chunked, _headed, _held, _over, _paused, _reused, _silent, _uploading
-    cdef object _lines, _transport
+    cdef object _lines, _loop, _transport
+    cdef bytes _unsent
     cdef long long _owed
     cdef Py_ssize_t _stall
     cdef double _stalled_at
@@ -20,6 +21,7 @@ cdef class Http1Line:
     cpdef send(self, Errand errand, bytes data)
     cpdef finish(self, Errand errand, list trailers)
     cpdef drop(self)
+    cpdef _write(self, bytes data)
     @cython.locals(answer=AnswerReader)
     cdef _tell(self, Errand errand)
     @cython.locals(answer=AnswerReader)
@@ -27,6 +29,3 @@ cdef class Http1Line:
     cdef _free(self, Errand errand)
     cdef _stop_reading(self)
     cdef _close(self)
-
-
-cdef _framed(object request)

@@ -8,11 +8,10 @@ thing, and it may be meant for the next exchange).
 """
 
 import asyncio
-from dataclasses import replace
 from functools import partial
 from typing import Protocol, cast
 
-from sbc.model.http import Fields, Request
+from sbc.model.http import Fields
 from sbc.nodes.answer import AnswerReader
 from sbc.nodes.dial import ended_properly
 from sbc.nodes.errand import Errand
@@ -21,8 +20,6 @@ from sbc.wire.link import HIGH_WATER_BYTES, LOW_WATER_BYTES
 
 UPLOAD_STALL = 30.0
 """Seconds in which a node has to take something of the body that it is sent."""
-
-_BODIED = frozenset({b"POST", b"PUT", b"PATCH"})
 
 
 class Lines(Protocol):
@@ -44,12 +41,15 @@ class Lines(Protocol):
 class Http1Line:
     """A Line (nodes/errand.py), and an asyncio.Protocol by its methods."""
 
-    __slots__ = ("_answer", "_chunked", "_errand", "_headed", "_held", "_lines", "_over", "_owed", "_paused", "_reused",
-                 "_silent", "_stall", "_stalled_at", "_transport", "_uploading", "idle_until")
+    __slots__ = ("_answer", "_chunked", "_errand", "_headed", "_held", "_lines", "_loop", "_over", "_owed", "_paused",
+                 "_reused", "_silent", "_stall", "_stalled_at", "_transport", "_unsent", "_uploading", "idle_until")
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._transport: asyncio.Transport
+        self._loop = asyncio.get_running_loop()
+        self._unsent = b""
+        """The head of a request whose body is to follow."""
         self._errand: Errand | None = None
         self._answer = AnswerReader()
         self._over = False
@@ -61,8 +61,7 @@ class Http1Line:
         """Whether the head of the answer is told."""
         self._uploading = False
         """Whether the request's body is not at its end."""
-        self._chunked = False
-        self._owed = 0
+        self._chunked, self._owed = False, 0
         """How much of a body of known length is still to be sent."""
         self._paused = False
         """Whether the connection is not read."""
@@ -124,12 +123,12 @@ class Http1Line:
             self.drop()  # its end is not told yet
             self._lines.place(errand)
             return
-        request = _framed(errand.request)
+        request = errand.request
         try:
             head = request_head(request)
         except ValueError as error:
             self._lines.freed(self)
-            asyncio.get_running_loop().call_soon(partial(errand.fail, str(error), sent=False, reached=True))
+            self._loop.call_soon(partial(errand.fail, str(error), sent=False, reached=True))
             return
         if not errand.taken(self):
             self._lines.freed(self)
@@ -141,17 +140,26 @@ class Http1Line:
         self._chunked = request.length is None
         self._owed = request.length or 0
         self._answer.expect(head=request.method == b"HEAD")
-        self._transport.write(head)
+        if request.bodied:
+            self._unsent = head  # the beginning of the body goes along, if it is here in this turn of the loop
+            self._loop.call_soon(self._write, b"")
+        else:
+            self._transport.write(head)
         errand.begun()
+
+    def _write(self, data: bytes) -> None:
+        head, self._unsent = self._unsent, b""
+        if (head or data) and not self._transport.is_closing():
+            self._transport.write(head + data)
 
     def send(self, errand: Errand, data: bytes) -> None:
         if errand is not self._errand or not data or self._transport.is_closing():
             return
         if self._chunked:
-            self._transport.write(chunk(data))
+            self._write(chunk(data))
         elif len(data) <= self._owed:
             self._owed -= len(data)
-            self._transport.write(data)
+            self._write(data)
         else:
             self._break(errand, "a longer body than its head said")
 
@@ -160,7 +168,7 @@ class Http1Line:
             return
         self._uploading = False
         if self._chunked:
-            self._transport.write(last_chunk(trailers))
+            self._write(last_chunk(trailers))
         elif self._owed:
             self._break(errand, "a shorter body than its head said")
 
@@ -177,7 +185,7 @@ class Http1Line:
             return
         self._paused = False
         if self._held:
-            asyncio.get_running_loop().call_soon(self._go_on, errand)
+            self._loop.call_soon(self._go_on, errand)
         elif not self._over:
             self._transport.resume_reading()
 
@@ -196,7 +204,7 @@ class Http1Line:
 
     def drop(self) -> None:
         """Close the connection; nothing is told of what it carried."""
-        self._errand = None
+        self._errand, self._unsent = None, b""
         self._close()
 
     def sweep(self, now: float) -> None:
@@ -278,7 +286,7 @@ class Http1Line:
 
     def _break(self, errand: Errand, reason: str) -> None:
         """The request cannot be completed: the node must not take what it has for the whole. Told once this is over."""
-        asyncio.get_running_loop().call_soon(_fail, errand, reason)
+        self._loop.call_soon(_fail, errand, reason)
         self.drop()
 
     def _close(self) -> None:
@@ -290,10 +298,3 @@ class Http1Line:
 
 def _fail(errand: Errand, reason: str) -> None:
     errand.fail(reason, sent=True, reached=True)
-
-
-def _framed(request: Request) -> Request:
-    """RFC 9110 section 8.6: a method that usually has a body says so if there is none."""
-    if not request.bodied and request.length is None and request.method in _BODIED:
-        return replace(request, length=0)
-    return request

@@ -6,7 +6,6 @@ How a client and a node are spoken to differs: runtime/websocket.py for a connec
 
 import asyncio
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
@@ -41,11 +40,11 @@ from sbc.runtime.house import House
 from sbc.runtime.turn import NodeLegs, Turn
 
 
-class Session(ABC):
-    """A dialog with everything around it that does I/O."""
+class Session:
+    """A dialog with everything around it that does I/O. How its client and its node are spoken to, its two kinds say."""
 
-    __slots__ = ("_armed", "_busy", "_events", "_idle", "_passed", "_timer", "closed", "dialog", "house", "policy",
-                 "record", "turn")  # fmt: skip
+    __slots__ = ("_armed", "_busy", "_events", "_idle", "_passed", "_timer", "closed", "dialog", "house", "legs",
+                 "policy", "record", "turn")  # fmt: skip
 
     legs: NodeLegs
 
@@ -164,37 +163,37 @@ class Session(ABC):
 
     # What differs with the way in which a client and a node are spoken to.
 
-    @abstractmethod
     def answer(self, order: Answer) -> None:
         """Tell the client that its session is open, and what it is owed."""
+        raise NotImplementedError
 
-    @abstractmethod
     def refuse(self, refusal: Refusal) -> None:
         """Tell the client that there will be no session."""
+        raise NotImplementedError
 
-    @abstractmethod
     def replace_client(self) -> None:
         """Another connection of the same client took the session over."""
+        raise NotImplementedError
 
-    @abstractmethod
     def park(self) -> None:
         """The client is away."""
+        raise NotImplementedError
 
-    @abstractmethod
     def close_client(self, code: int, reason: str) -> None:
         """The session ends: tell the client. code: RFC 6455 section 7.4."""
+        raise NotImplementedError
 
-    @abstractmethod
     def abandon(self) -> None:
         """The edge stops, and the store knows the session: let go of both sides, but do not end it."""
+        raise NotImplementedError
 
-    @abstractmethod
     def look(self, elapsed: float) -> None:
         """Be looked at by the sweep: signs of life, idleness. elapsed: seconds since the last time."""
+        raise NotImplementedError
 
-    @abstractmethod
     def said(self, after: int) -> Sequence[Mapping[str, Any]]:
         """The node messages above `after` that the client was given, as a trunk's `journal` has them."""
+        raise NotImplementedError
 
     def idle_for(self, elapsed: float) -> float:
         """For how many seconds no message has passed; elapsed: since this was asked last."""

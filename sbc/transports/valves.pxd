@@ -4,7 +4,6 @@ cdef class Inlet:
     cdef public int holds
 cdef class Outlet:
     cdef object _loop, _transport
-    cdef bint _gathers
     cdef Patience _patience
     cdef list _pending
     cpdef put(self, bytes data)

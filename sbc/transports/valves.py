@@ -45,29 +45,21 @@ class Inlet:
 
 
 class Outlet:
-    """All that is written goes through here; what is put in one turn of the loop goes out together.
+    """All that is written goes through here; what is put in one turn of the loop goes out together."""
 
-    uvloop sees to that itself for TCP; over TLS every write would be a record of its own.
-    """
-
-    __slots__ = ("_gathers", "_loop", "_patience", "_pending", "_transport")
+    __slots__ = ("_loop", "_patience", "_pending", "_transport")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, patience: Patience) -> None:
         self._transport = transport
         self._loop = loop
         self._patience = patience
-        self._gathers = transport.get_extra_info("ssl_object") is not None
         self._pending: list[bytes] = []
 
     def put(self, data: bytes) -> None:
         """Write, at the end of this turn of the loop at the latest."""
-        if self._gathers:
-            if not self._pending:
-                self._loop.call_soon(self.flush)
-            self._pending.append(data)
-        elif not self._transport.is_closing():
-            self._patience.sent(len(data))
-            self._transport.write(data)
+        if not self._pending:
+            self._loop.call_soon(self.flush)
+        self._pending.append(data)
 
     def flush(self) -> None:
         """Write now what is to be written."""

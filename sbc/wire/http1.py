@@ -14,6 +14,7 @@ from sbc.model.http import Fields, Request, Response
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BODIED = frozenset({b"POST", b"PUT", b"PATCH"})
 _UNSAFE = re.compile(rb"[\r\n\0]")
 _NAME = rb"(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2}){1,255}"
 _AUTHORITY = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|" + _NAME + rb")(?::[0-9]{0,5})?")
@@ -53,7 +54,10 @@ def request_head(request: Request) -> bytes:
     lines = _lines(request.fields)
     if request.length is not None:
         return first + lines + b"content-length: %d\r\n\r\n" % request.length
-    return first + lines + (b"transfer-encoding: chunked\r\n\r\n" if request.bodied else b"\r\n")
+    if request.bodied:
+        return first + lines + b"transfer-encoding: chunked\r\n\r\n"
+    # RFC 9110 section 8.6: a method that usually has a body says so if there is none.
+    return first + lines + (b"content-length: 0\r\n\r\n" if request.method in _BODIED else b"\r\n")
 
 
 def framing_of(response: Response, *, end: bool, to_head: bool, old: bool) -> Framing:

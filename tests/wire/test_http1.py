@@ -15,6 +15,7 @@ def request(**changes: object) -> Request:
 def test_request_heads() -> None:
     assert request_head(request(fields=[(b"x", b"y")])) == b"GET / HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n"
     assert b"content-length: 0\r\n" in request_head(request(length=0))
+    assert b"content-length: 0\r\n" in request_head(request(method=b"POST"))
     assert b"content-length: 7\r\n" in request_head(request(bodied=True, length=7))
     assert b"transfer-encoding: chunked\r\n" in request_head(request(bodied=True))
 

@@ -26,7 +26,7 @@ class Exchange(Asking):
     __slots__ = ("answer", "begun", "held", "left_at", "onward", "preface", "quiet", "wants_answer", "whole")
 
     def __init__(self, client: ClientStream, request: Request) -> None:
-        super().__init__(client, request)
+        Asking.__init__(self, client, request)
         self.answer = Answer()
         self.begun = False
         """Whether the client has been given the head of an answer."""

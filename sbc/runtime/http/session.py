@@ -46,7 +46,7 @@ class HttpSession(Session):
     """A dialog whose messages are exchanges. Implements Home for them."""
 
     __slots__ = ("_ending", "_greeted", "_registry", "_token", "conversation", "dispensable", "exchanges", "key",
-                 "legs", "streams")  # fmt: skip
+                 "streams")  # fmt: skip
 
     legs: Places
 

@@ -32,7 +32,7 @@ ANSWER_BYTES = 512 * 1024
 class WebSocketSession(Session):
     """A dialog between two links."""
 
-    __slots__ = ("_early", "_seen", "_turns", "client", "door", "legs")
+    __slots__ = ("_early", "_seen", "_turns", "client", "door")
 
     legs: Legs
 

@@ -1,0 +1,8 @@
+cdef class Session:
+    cdef object __weakref__
+    cdef public object closed, dialog, house, legs, policy, record, turn
+    cdef list _events
+    cdef double _idle
+    cdef long long _passed
+    cdef bint _busy
+    cdef object _armed, _timer
