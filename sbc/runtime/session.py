@@ -41,7 +41,7 @@ from sbc.runtime.turn import NodeLegs, Turn
 
 
 class Session:
-    """A dialog with everything around it that does I/O. How its client and its node are spoken to, its two kinds say."""
+    """A dialog with everything around it that does I/O. Its two kinds say how client and node are spoken to."""
 
     __slots__ = ("_armed", "_busy", "_events", "_idle", "_passed", "_timer", "closed", "dialog", "house", "legs",
                  "policy", "record", "turn")  # fmt: skip
