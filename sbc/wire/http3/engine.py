@@ -1,0 +1,123 @@
+"""What the edge needs of a QUIC engine with HTTP/3 on it, for one connection of a client. No I/O, no clock.
+
+    datagrams ──receive──> QuicEngine ──facts──> QuicOwner         (from within `receive` and `ring` only)
+    socket <──outgoing── QuicEngine <──orders── whoever has the connection
+
+Streams are told of and ordered as those of HTTP/2 are (wire/http2/engine.py: the same facts, the same orders, the same
+error codes, which an engine translates to those of RFC 9114 section 8.1), so that one kind of stream serves both.
+Times are those of the event loop, in seconds. Addresses are as a socket gives them.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sbc.model.http import Fields
+from sbc.wire.http2.engine import EngineOwner
+
+Address = tuple[Any, ...]
+"""(host, port), and for IPv6 flow and scope behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuicTerms:
+    """What a client may do on one connection."""
+
+    max_streams: int = 100
+    """How many requests it may have open."""
+    stream_window: int = 256 * 1024
+    connection_window: int = 1024 * 1024
+    """How many bytes may be under way that were not consumed: of a stream, of all together. An engine that credits the
+    sender before they are consumed ends a stream that goes beyond `stream_cap`."""
+    stream_cap: int = 4 * 1024 * 1024
+    header_octets: int = 32 * 1024
+    """The longest decoded field section, with 32 bytes more for each field (RFC 9114 section 4.2.2)."""
+    websocket: bool = False
+    """RFC 9220: extended CONNECT is announced."""
+    webtransport: bool = False
+    idle: float = 60.0
+    """Seconds of silence after which the connection is gone (RFC 9000 section 10.1)."""
+
+
+class QuicOwner(EngineOwner, Protocol):
+    """Who is told what comes. `ended` is told for a connection that closes in any way, once, and nothing after it."""
+
+    def shaken(self, name: str) -> None:
+        """The handshake is complete: the client's address is its own. name: the server that it asked for (SNI)."""
+
+    def issued(self, connection_id: bytes) -> None:
+        """Datagrams with this connection id are for this connection, too."""
+
+    def retired(self, connection_id: bytes) -> None:
+        """No longer."""
+
+    def moved(self, source: Address) -> None:
+        """The client has another address now, and has shown that it is there (RFC 9000 section 9)."""
+
+    def opened(self, session: int, stream: int) -> None:
+        """WebTransport: the client has opened a stream of a session; `data` and `closed` tell of it. session: the stream
+        of its CONNECT; an even-numbered pair of low bits says whether the client may read from it (RFC 9000, 2.1)."""
+
+    def datagram(self, session: int, data: bytes) -> None:
+        """WebTransport: an unreliable message of a session (RFC 9297)."""
+
+
+class QuicEngine(Protocol):
+    """One connection, made from its first datagram on."""
+
+    def receive(self, datagram: bytes, source: Address, now: float) -> None:
+        """A datagram for one of the ids of this connection. Raises nothing, whatever is in it."""
+
+    def outgoing(self, now: float) -> list[tuple[bytes, Address]]:
+        """Datagrams to be sent, in order."""
+
+    def due(self) -> float | None:
+        """When `ring` has to be called, if nothing comes before."""
+
+    def ring(self, now: float) -> None:
+        """That time has come."""
+
+    # Streams, as in wire/http2/engine.py.
+
+    def inform(self, stream: int, fields: Fields) -> None:
+        """Send an answer of 1xx."""
+
+    def respond(self, stream: int, fields: Fields, *, end: bool) -> None:
+        """Send the head of the answer."""
+
+    def send(self, stream: int, data: bytes) -> None:
+        """Queue a piece of the body."""
+
+    def finish(self, stream: int, trailers: Fields) -> None:
+        """The body is complete."""
+
+    def reset(self, stream: int, code: int) -> None:
+        """End a stream in the middle, in both directions; what is queued on it is dropped. code: an H2Error."""
+
+    def consume(self, stream: int, octets: int) -> None:
+        """So much of what was received is taken."""
+
+    def queued(self, stream: int) -> int:
+        """How many bytes wait on a stream."""
+
+    # The connection.
+
+    def ping(self) -> None:
+        """Ask for a sign of life; `pong` tells of it."""
+
+    def notice(self) -> None:
+        """RFC 9114 section 5.2, first GOAWAY: it refuses nothing yet."""
+
+    def goaway(self, code: int) -> None:
+        """Second GOAWAY: requests newer than those seen so far are refused; those that are open go on."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the connection at once. code: an H2Error."""
+
+    # WebTransport.
+
+    def open_stream(self, session: int, *, both_ways: bool) -> int:
+        """A new stream of a session; 0 if the client takes no more of them now. `send`, `finish`, `reset` are for it,
+        too: bytes go out as they are, without frames of HTTP/3."""
+
+    def send_datagram(self, session: int, data: bytes) -> None:
+        """Send an unreliable message."""
