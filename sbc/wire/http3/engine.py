@@ -54,8 +54,8 @@ class QuicOwner(EngineOwner, Protocol):
         """The client has another address now, and has shown that it is there (RFC 9000 section 9)."""
 
     def opened(self, session: int, stream: int) -> None:
-        """WebTransport: the client has opened a stream of a session; `data` and `closed` tell of it. session: the stream
-        of its CONNECT; an even-numbered pair of low bits says whether the client may read from it (RFC 9000, 2.1)."""
+        """WebTransport: the client has opened a stream of a session; `data` and `closed` tell of it. session: the
+        stream of its CONNECT. Whether the stream goes both ways stands in its number (RFC 9000 section 2.1)."""
 
     def datagram(self, session: int, data: bytes) -> None:
         """WebTransport: an unreliable message of a session (RFC 9297)."""
