@@ -22,6 +22,8 @@ class Stored:
     created: float
     """Wall-clock seconds."""
     checkpoint: Checkpoint | None
+    keys: Sequence[tuple[str, str]] = ()
+    """By what else than its id it is known, the oldest first: kind and value (protocols/protocol.py, Key)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Journals:
 
     from_client: tuple[int, Sequence[bytes]]
     from_node: tuple[int, Sequence[bytes]]
+    memory: str = ""
+    """What its protocol has to remember of it."""
 
 
 class Store(Protocol):
@@ -65,8 +69,16 @@ class Store(Protocol):
     def forget_before(self, session: SessionId, from_client: bool, first: int) -> None:
         """Messages before `first` of one direction are no longer in the journal."""
 
+    def learn(self, session: SessionId, learned: Sequence[tuple[str, str]],
+              forgotten: Sequence[tuple[str, str]]) -> None:  # fmt: skip
+        """A dialog of exchanges is known by further keys, and by these others no longer. How many there may be is
+        seen to by whoever asks."""
+
+    def remember(self, session: SessionId, memory: str) -> None:
+        """Keep what the protocol of a dialog has to remember, in the place of what it had to before."""
+
     async def journals(self, session: SessionId) -> Journals:
-        """The messages on record. Raises StoreError."""
+        """The messages on record, and the protocol's memory. Raises StoreError."""
 
     def remove(self, session: SessionId) -> None:
         """The dialog is over."""

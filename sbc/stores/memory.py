@@ -51,6 +51,13 @@ class MemoryStore:
     def forget_before(self, session: SessionId, from_client: bool, first: int) -> None:
         """Nothing was kept."""
 
+    def learn(self, session: SessionId, learned: Sequence[tuple[str, str]],
+              forgotten: Sequence[tuple[str, str]]) -> None:  # fmt: skip
+        """The registry of the live dialogs has them; nobody else will ask."""
+
+    def remember(self, session: SessionId, memory: str) -> None:
+        """The live dialog has it; nobody else will ask."""
+
     async def journals(self, session: SessionId) -> Journals:
         """Raises StoreError: this store keeps none."""
         raise StoreError(f"no journal of session {session}: the store keeps none")

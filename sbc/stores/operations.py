@@ -60,12 +60,29 @@ class Forget:
 
 
 @dataclass(slots=True)
+class Learn:
+    """Keys by which a dialog is known from here on, and such by which it is not any more."""
+
+    session: SessionId
+    learned: Sequence[tuple[str, str]]
+    forgotten: Sequence[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Remember:
+    """What the protocol of a dialog has to remember."""
+
+    session: SessionId
+    memory: str
+
+
+@dataclass(slots=True)
 class Remove:
     session: SessionId
 
 
 Question = Create | Rebind | Read
-Note = Keep | Cover | Forget | Remove
+Note = Keep | Cover | Forget | Learn | Remember | Remove
 Operation = Question | Note
 
 Result = Journals | StoreError | None

@@ -24,7 +24,21 @@ from sbc.model.binding import Binding, Checkpoint
 from sbc.model.errors import StoreError
 from sbc.model.ids import SessionId
 from sbc.model.interfaces import Journals, Stored
-from sbc.stores.operations import Cover, Create, Forget, Keep, Note, Operation, Question, Read, Rebind, Remove, Result
+from sbc.stores.operations import (
+    Cover,
+    Create,
+    Forget,
+    Keep,
+    Learn,
+    Note,
+    Operation,
+    Question,
+    Read,
+    Rebind,
+    Remember,
+    Remove,
+    Result,
+)
 from sbc.stores.writer import Writer
 
 LARGE_BATCH: Final = 1000
@@ -122,6 +136,16 @@ class SqliteStore:
     def forget_before(self, session: SessionId, from_client: bool, first: int) -> None:
         """See Store."""
         self._note(Forget(session, from_client, first), 0)
+
+    def learn(self, session: SessionId, learned: Sequence[tuple[str, str]],
+              forgotten: Sequence[tuple[str, str]]) -> None:  # fmt: skip
+        """See Store."""
+        size = sum(len(kind) + len(value) for kind, value in [*learned, *forgotten])
+        self._note(Learn(session, tuple(learned), tuple(forgotten)), size)
+
+    def remember(self, session: SessionId, memory: str) -> None:
+        """See Store."""
+        self._note(Remember(session, memory), len(memory))
 
     def remove(self, session: SessionId) -> None:
         """See Store. Never dropped, or the session could not be opened anew; as many as there were dialogs at most."""

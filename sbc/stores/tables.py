@@ -2,7 +2,8 @@
 
 `dialogs` has a row for each dialog; `client_first` and `node_first` are the oldest messages of either direction that
 are still owed, so that a segment may be covered in part without being written again. `segments` has the messages: each
-row a run of them with consecutive numbers, every message behind its length (4 bytes, big-endian).
+row a run of them with consecutive numbers, every message behind its length (4 bytes, big-endian). `keys` says by what
+else dialogs are known, in the order in which it was learned, and `memories` what their protocols remember.
 """
 
 import os
@@ -15,11 +16,23 @@ from sbc.model.binding import Binding, Checkpoint
 from sbc.model.errors import Conflict, StoreError
 from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Stored
-from sbc.stores.operations import Cover, Create, Forget, Keep, Operation, Read, Rebind, Remove, Result
+from sbc.stores.operations import (
+    Cover,
+    Create,
+    Forget,
+    Keep,
+    Learn,
+    Operation,
+    Read,
+    Rebind,
+    Remember,
+    Remove,
+    Result,
+)
 
 APPLICATION: Final = 0x53424331
 """`application_id` in the file's header: tells our files from those of other programs."""
-VERSION: Final = 1
+VERSION: Final = 2
 
 _SCHEMA: Final = """
 CREATE TABLE dialogs (
@@ -33,6 +46,13 @@ CREATE TABLE segments (
 CREATE TABLE pulse (id INTEGER PRIMARY KEY, beats INTEGER NOT NULL);
 INSERT INTO pulse VALUES (1, 0);
 """
+_SINCE_2: Final = """
+CREATE TABLE keys (
+    id INTEGER PRIMARY KEY, dialog INTEGER NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL,
+    UNIQUE (dialog, kind, value));
+CREATE TABLE memories (dialog INTEGER PRIMARY KEY, memory TEXT NOT NULL);
+"""
+"""Files of version 1 are given these when they are opened."""
 _DIALOGS: Final = """SELECT session, owner, replica, epoch, agent, route, principal, created,
     received, sent, state FROM dialogs ORDER BY id"""
 _CREATE: Final = """INSERT INTO dialogs (session, owner, replica, epoch, agent, route, principal,
@@ -51,6 +71,14 @@ _TRIM: Final = """DELETE FROM segments WHERE dialog = (SELECT id FROM dialogs WH
     AND first < ? AND first + count <= ?"""
 _EMPTY: Final = "DELETE FROM segments WHERE dialog = (SELECT id FROM dialogs WHERE session = ?)"
 _REMOVE: Final = "DELETE FROM dialogs WHERE session = ?"
+_KEYS: Final = "SELECT session, kind, value FROM keys JOIN dialogs ON dialogs.id = keys.dialog ORDER BY keys.id"
+_LEARN: Final = "INSERT OR REPLACE INTO keys (dialog, kind, value) SELECT id, ?, ? FROM dialogs WHERE session = ?"
+_UNLEARN: Final = """DELETE FROM keys WHERE kind = ? AND value = ?
+    AND dialog = (SELECT id FROM dialogs WHERE session = ?)"""
+_FORGET_KEYS: Final = "DELETE FROM keys WHERE dialog = (SELECT id FROM dialogs WHERE session = ?)"
+_REMEMBER: Final = "INSERT OR REPLACE INTO memories SELECT id, ? FROM dialogs WHERE session = ?"
+_MEMORY: Final = "SELECT memory FROM memories WHERE dialog = ?"
+_FORGET_MEMORY: Final = "DELETE FROM memories WHERE dialog = (SELECT id FROM dialogs WHERE session = ?)"
 _FLOORS: Final = "SELECT id, client_first, node_first FROM dialogs WHERE session = ?"
 _SEGMENTS: Final = "SELECT first, count, messages FROM segments WHERE dialog = ? AND from_client = ? ORDER BY first"
 _UNSTORABLE: Final = (TypeError, ValueError, OverflowError, sqlite3.DataError, sqlite3.InterfaceError,
@@ -98,9 +126,10 @@ class Tables:
         # but never half of one. FULL would cost an fsync for each batch.
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA journal_size_limit = 16777216")
-        if fresh:
+        if version < VERSION:
+            tables = _SCHEMA + _SINCE_2 if fresh else _SINCE_2
             self._connection.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; "
+                f"BEGIN IMMEDIATE; {tables} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; "
                 "COMMIT")
 
     def close(self) -> None:
@@ -110,7 +139,10 @@ class Tables:
     def dialogs(self) -> list[Stored]:
         """All dialogs on record, oldest first. Raises StoreError."""
         try:
-            return [_stored(row) for row in self._connection.execute(_DIALOGS)]
+            known: dict[str, list[tuple[str, str]]] = {}
+            for session, kind, value in self._connection.execute(_KEYS):
+                known.setdefault(session, []).append((kind, value))
+            return [_stored(row, known.get(row[0], ())) for row in self._connection.execute(_DIALOGS)]
         except sqlite3.Error as error:
             raise StoreError(f"its dialogs cannot be read: {error}") from None
 
@@ -156,18 +188,27 @@ class Tables:
             case Create(stored):
                 if self._connection.execute(_CREATE, _row(stored)).rowcount == 0:
                     return Conflict(f"session {stored.binding.session} is on record already")
+                self._learn(stored.binding.session, stored.keys)
             case Rebind(binding, expected):
                 row = (binding.owner, binding.replica, binding.epoch, binding.session, expected)
                 if self._connection.execute(_REBIND, row).rowcount == 0:
                     return Conflict(f"session {binding.session} is not at epoch {expected}")
+            case Learn(session, learned, forgotten):
+                self._learn(session, learned)
+                self._connection.executemany(_UNLEARN, [(kind, value, session) for kind, value in forgotten])
+            case Remember(session, memory):
+                self._connection.execute(_REMEMBER, (memory, session))
             case Remove(session):
-                self._connection.execute(_EMPTY, (session,))
-                self._connection.execute(_REMOVE, (session,))
+                for statement in (_EMPTY, _FORGET_KEYS, _FORGET_MEMORY, _REMOVE):
+                    self._connection.execute(statement, (session,))
             case Read(session):
                 return self._read(session)
             case _:
                 assert_never(operation)
         return None
+
+    def _learn(self, session: SessionId, keys: Sequence[tuple[str, str]]) -> None:
+        self._connection.executemany(_LEARN, [(kind, value, session) for kind, value in keys])
 
     def _cover(self, session: SessionId, checkpoint: Checkpoint) -> None:
         received, sent, owed = checkpoint.received, checkpoint.sent, checkpoint.received + 1
@@ -180,7 +221,10 @@ class Tables:
         if floors is None:
             return StoreError(f"session {session} is not on record")
         dialog, client_first, node_first = floors
-        return Journals(self._run(dialog, True, client_first), self._run(dialog, False, node_first))
+        memory = self._connection.execute(_MEMORY, (dialog,)).fetchone()
+        return Journals(
+            self._run(dialog, True, client_first), self._run(dialog, False, node_first), memory[0] if memory else ""
+        )
 
     def _run(self, dialog: int, from_client: bool, floor: int) -> tuple[int, Sequence[bytes]]:
         """The newest messages without a gap between them, from `floor` on, and the number of the first."""
@@ -206,13 +250,13 @@ def _row(stored: Stored) -> tuple[object, ...]:
             stored.principal, stored.created, *covered)
 
 
-def _stored(row: Sequence[Any]) -> Stored:
+def _stored(row: Sequence[Any], keys: Sequence[tuple[str, str]]) -> Stored:
     session, owner, replica, epoch, agent, route, principal, created, *covered = row
     received, sent, state = covered
     binding = Binding(SessionId(session), NodeId(owner), NodeId(replica) if replica is not None else None, epoch)
     checkpoint = Checkpoint(received, sent, _state_in(state)) if received is not None else None
     return Stored(binding, AgentName(agent), route, PrincipalId(principal), created,
-                  checkpoint)
+                  checkpoint, tuple(keys))
 
 
 def _state_out(state: str | None) -> bytes | None:

@@ -1,6 +1,7 @@
 """What every store does (Store in model/interfaces.py); those that are durable do it over a restart, too."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from sbc.model.binding import Checkpoint
 from sbc.model.errors import Conflict, StoreError
 from sbc.model.ids import SessionId
-from sbc.model.interfaces import Store
+from sbc.model.interfaces import Store, Stored
 from sbc.stores.factory import open_store
 from tests.stores.asking import answers, binding, creating, dialog, rebinding
 
@@ -90,6 +91,8 @@ async def test_orders_about_unknown_sessions_are_harmless(store: Store) -> None:
     store.journal(S, True, 1, [b"x"])
     store.checkpoint(S, Checkpoint(1, 1, None))
     store.forget_before(S, False, 9)
+    store.learn(S, [("task", "t-1")], [("task", "t-0")])
+    store.remember(S, "x")
     with pytest.raises(StoreError):
         await store.journals(S)
     assert store.healthy()
@@ -189,6 +192,37 @@ async def test_the_newest_run_without_a_gap(
         durable.journal(S, False, first, [bytes([letter]) for letter in letters])
     first, messages = await kept(durable, False)
     assert (first, b"".join(messages)) == expected
+
+
+async def test_what_a_dialog_is_known_by(durable: Store) -> None:
+    begun = replace(dialog("s"), keys=(("route", "größe \x00"), ("task", "t-1")))
+    await answers([creating(durable, begun), creating(durable, dialog("t"))])
+    assert await reopened(durable) == [begun, dialog("t")]
+    durable.learn(S, [("context", "t-1"), ("task", "t-2")], [])
+    durable.learn(SessionId("t"), [("task", "t-1")], [("task", "never there")])
+    durable.learn(S, [("task", "t-3")], [("task", "t-1")])
+    durable.learn(S, [("route", "größe \x00")], [])
+    first, second = await reopened(durable)
+    assert isinstance(first, Stored) and isinstance(second, Stored)
+    assert first.keys == (("context", "t-1"), ("task", "t-2"), ("task", "t-3"), ("route", "größe \x00"))
+    assert second.keys == (("task", "t-1"),)
+    durable.remove(S)
+    await creating(durable, dialog("s"))
+    assert await reopened(durable) == [second, dialog("s")]
+
+
+async def test_what_a_protocol_remembers(durable: Store) -> None:
+    await answers([creating(durable, dialog("s")), creating(durable, dialog("t"))])
+    assert (await durable.journals(S)).memory == ""
+    durable.remember(S, "first")
+    durable.remember(S, "größe")
+    assert (await durable.journals(S)).memory == "größe"
+    await reopened(durable)
+    assert (await durable.journals(S)).memory == "größe"
+    assert (await durable.journals(SessionId("t"))).memory == ""
+    durable.remove(S)
+    await creating(durable, dialog("s"))
+    assert (await durable.journals(S)).memory == ""
 
 
 async def test_a_session_that_comes_again_has_an_empty_journal(durable: Store) -> None:

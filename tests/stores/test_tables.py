@@ -8,12 +8,12 @@ import pytest
 
 from sbc.model.errors import Conflict, StoreError
 from sbc.model.ids import SessionId
-from sbc.stores.operations import Create, Keep, Rebind, Result
+from sbc.stores.operations import Create, Keep, Learn, Rebind, Result
 from sbc.stores.tables import APPLICATION, VERSION, Tables
 from tests.stores.asking import binding, dialog
 
 
-def once(tables: Tables, operation: Create | Rebind) -> Result:
+def once(tables: Tables, operation: Create | Rebind | Learn) -> Result:
     tables.begin()
     result = tables.apply(operation)
     tables.commit()
@@ -76,6 +76,21 @@ def test_the_file_is_for_its_owner_alone_and_of_its_kind(tmp_path: Path) -> None
         assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "sbc.db"
+    tables = Tables(path, 0)
+    once(tables, Create(dialog("s"), ignored))
+    tables.close()
+    with sqlite3.connect(path) as connection:
+        connection.executescript("DROP TABLE keys; DROP TABLE memories; PRAGMA user_version = 1")
+    connection.close()
+    tables = Tables(path, 0)
+    assert tables.dialogs() == [dialog("s")]
+    once(tables, Learn(SessionId("s"), [("task", "t")], []))
+    assert tables.dialogs()[0].keys == (("task", "t"),)
+    tables.close()
 
 
 NEWER = f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION + 1}"
