@@ -3,7 +3,8 @@
 import subprocess
 import sys
 
-BENCHES = ("relay", "requests", "streams", "memory", "idle", "sessions", "scale", "handover", "streams_handover")
+BENCHES = ("relay", "requests", "streams", "quic", "memory", "idle", "sessions", "scale", "handover",
+           "streams_handover")
 
 sys.exit(max(subprocess.run([sys.executable, "-m", f"bench.{name}", *sys.argv[1:]], check=False).returncode
              for name in BENCHES))

