@@ -8,6 +8,7 @@ removed, so that a stale one is never run.
 """
 
 import os
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -28,26 +29,43 @@ def twins() -> list[Extension]:
         written = types.with_suffix(".pyx")  # octets.py has its twin under a name of its own: it is written in C terms
         source = (written if written.exists() else types.with_suffix(".py")).relative_to(ROOT)
         found.append(Extension(
-            ".".join(source.with_suffix("").parts), [source.as_posix()], optional=True, extra_compile_args=["-O3"],
-            depends=shared))
+            ".".join(source.with_suffix("").parts), [source.as_posix()], optional=True, depends=shared,
+            extra_compile_args=["-O3", "-g0"]))
     return found
 
 
 class BuildTwins(build_ext):
-    """Translates at build time only, so that asking for the package's metadata needs no Cython."""
+    """Translates at build time only, so that asking for the package's metadata needs no Cython. Uses all processors."""
 
     def run(self) -> None:
-        kept = {ROOT / self.get_ext_filename(extension.name) for extension in self.extensions or []}
+        self.extensions = self.translated()
+        self.parallel = self.parallel or os.cpu_count()
+        kept = {ROOT / self.get_ext_filename(extension.name) for extension in self.extensions}
         for built in (ROOT / "sbc").rglob("*.so"):
             if built not in kept:
                 built.unlink()
         super().run()
 
-    def build_extension(self, ext: Extension) -> None:
+    def translated(self) -> list[Extension]:
+        """Those that Cython could turn into C; it prints what is wrong with the others, which stay plain Python."""
+        if not self.extensions:
+            return []
         from Cython.Build import cythonize  # noqa: PLC0415  only a build needs it
+        from Cython.Compiler.Errors import CompileError  # noqa: PLC0415
 
-        translated = cythonize([ext], compiler_directives=DIRECTIVES, quiet=True)[0]
-        ext.sources = translated.sources
+        kept = []
+        with ProcessPoolExecutor(os.cpu_count()) as pool:
+            begun = [(extension, pool.submit(cythonize, [extension], compiler_directives=DIRECTIVES, quiet=True))
+                     for extension in self.extensions]
+            for extension, done in begun:
+                try:
+                    extension.sources = done.result()[0].sources
+                    kept.append(extension)
+                except CompileError as fault:
+                    self.warn(f"{extension.name} stays plain Python: {fault}")
+        return kept
+
+    def build_extension(self, ext: Extension) -> None:
         try:
             super().build_extension(ext)
         except BaseException:
