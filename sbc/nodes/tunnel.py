@@ -11,7 +11,7 @@ from sbc.model.http import Fields, first
 from sbc.nodes.address import address_of
 from sbc.nodes.answer import MOST_INTERIM
 from sbc.nodes.link import Dial, Failed, Opened, Outcome, agreement, new_mask
-from sbc.wire.http2.engine import H2Error
+from sbc.wire.http2.engine import Engine, H2Error
 from sbc.wire.http2.inbound import Carrier
 from sbc.wire.http2.stream_transport import StreamTransport
 from sbc.wire.link import Link, LinkOwner
@@ -21,6 +21,9 @@ class Line(Carrier, Protocol):
     """The connection (nodes/http2.py)."""
 
     secure: bool
+
+    @property
+    def engine(self) -> Engine: ...
 
     def board(self, passenger: "Tunnel", fields: Fields, *, end: bool) -> int: ...
 

@@ -1,12 +1,8 @@
-"""What an HTTP/2 connection writes: all that was ordered in one turn of the loop, in one go at its end.
-
-While TCP takes nothing, nothing is asked of the engine: what is queued stays on its streams, and those that go on
-sending are slow. There is a compiled twin: every event of every stream comes through here.
-"""
+"""What an HTTP/2 connection writes: frames, as bytes to TCP. There is a compiled twin."""
 
 import asyncio
-from typing import Protocol
 
+from sbc.transports.outflow import Outflow, Spring
 from sbc.wire.http2.budget import Budget
 from sbc.wire.http2.engine import Engine
 from sbc.wire.http2.inbound import Inbound
@@ -15,41 +11,19 @@ WRITE_OCTETS = 256 * 1024
 """How much is taken from the engine at a time."""
 
 
-class Spring(Protocol):
-    """The connection."""
+class Http2Outflow(Outflow):
+    """The writing side of one HTTP/2 connection."""
 
-    def part(self) -> None:
-        """The last words are written."""
+    __slots__ = ("_budget", "_transport", "written")
 
-
-class Outflow:
-    """The writing side of one connection."""
-
-    __slots__ = ("_budget", "_choked", "_engine", "_held_back", "_loop", "_slow", "_spring", "_streams", "_transport",
-                 "_waiting", "ending", "scheduled", "shut", "written")
+    _engine: Engine
 
     def __init__(self, spring: Spring, engine: Engine, budget: Budget, loop: asyncio.AbstractEventLoop,
                  streams: dict[int, Inbound]) -> None:
         """streams: the open ones; kept by the connection."""
-        self._spring = spring
-        self._engine = engine
+        Outflow.__init__(self, spring, engine, loop, streams)
         self._budget = budget
-        self._loop = loop
-        self._streams = streams
         self._transport: asyncio.Transport
-        self._slow: set[int] = set()
-        """Streams whose windows are small."""
-        self._waiting: set[int] = set()
-        """Streams that were written to while TCP took nothing."""
-        self._held_back: set[int] = set()
-        """Those of them that were told so."""
-        self._choked = False
-        self.scheduled = False
-        """Whether `flush` will be called in this turn of the loop."""
-        self.ending = False
-        """Whether what is written next is the last."""
-        self.shut = False
-        """Whether nothing is written any more."""
         self.written = 0
         """Bytes, all in all."""
 
@@ -58,26 +32,10 @@ class Outflow:
         self._transport = transport
         self.flush()
 
-    @property
-    def choked(self) -> bool:
-        """Whether TCP takes nothing."""
-        return self._choked
-
     def put(self, stream: int, data: bytes) -> None:
         """Send a piece on a stream."""
         self._budget.data_frames += 1 + (len(data) >> 14)
-        self._engine.send(stream, data)
-        if self._choked:
-            self._waiting.add(stream)
-        if not self.scheduled:
-            self.scheduled = True
-            self._loop.call_soon(self.flush)
-
-    def touch(self) -> None:
-        """The engine was given an order."""
-        if not self.scheduled:
-            self.scheduled = True
-            self._loop.call_soon(self.flush)
+        Outflow.put(self, stream, data)
 
     def flush(self) -> None:
         """Write what there is to write, as far as TCP takes it."""
@@ -96,43 +54,3 @@ class Outflow:
             self._spring.part()
         elif self._waiting:
             self._hold_back()
-
-    # Pressure.
-
-    def _hold_back(self) -> None:
-        """Streams that go on sending while TCP takes nothing are slow."""
-        waiting, self._waiting = self._waiting, set()
-        for stream in waiting - self._slow - self._held_back:
-            if stream in self._streams and self._choked:
-                self._held_back.add(stream)
-                self._streams[stream].slow()
-
-    def choke(self) -> None:
-        """TCP takes nothing."""
-        self._choked = True
-
-    def go_on(self) -> None:
-        """TCP takes something again."""
-        self._choked = False
-        held_back, self._held_back = self._held_back, set()
-        self.flush()
-        for stream in held_back - self._slow:
-            if stream in self._streams:
-                self._streams[stream].ready()
-
-    def slow(self, stream: int) -> None:
-        """The windows of a stream let nothing out."""
-        self._slow.add(stream)
-        if stream in self._streams and stream not in self._held_back:
-            self._streams[stream].slow()
-
-    def ready(self, stream: int) -> None:
-        """They do again."""
-        self._slow.discard(stream)
-        if stream in self._streams and stream not in self._held_back:
-            self._streams[stream].ready()
-
-    def forget(self, stream: int) -> None:
-        """A stream is over."""
-        self._slow.discard(stream)
-        self._held_back.discard(stream)

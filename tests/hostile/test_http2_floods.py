@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from hpack import Encoder
 
-from sbc.transports.http2_watch import Times
+from sbc.transports.watch import Times
 from tests.support.h2_client import PREFACE, H2Client, frame
 from tests.support.wait import wait_until
 from tests.transports.desk import Desk, Door

@@ -9,7 +9,7 @@ from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request, Response
 from sbc.model.streams import ClientStream
 from sbc.transports.http2 import Http2Connection
-from sbc.transports.http2_watch import Times
+from sbc.transports.watch import Times
 from sbc.wire.link import Link
 
 BRIEF = Times(look=0.05, ping=0.3, idle=1.0, stall=0.6, parting=0.1)

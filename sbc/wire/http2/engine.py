@@ -100,7 +100,42 @@ class EngineOwner(Protocol):
         protocol: write what is `outgoing`, and close. Nothing more is told, `closed` neither."""
 
 
-class Engine(Protocol):
+class StreamOrders(Protocol):
+    """What may be ordered on the streams of a server's connection, by HTTP/2 or HTTP/3."""
+
+    def inform(self, stream: int, fields: Fields) -> None:
+        """Send an answer of 1xx (server only)."""
+
+    def respond(self, stream: int, fields: Fields, *, end: bool) -> None:
+        """Send the head of the answer (server only)."""
+
+    def send(self, stream: int, data: bytes) -> None:
+        """Queue a piece of the body; it goes out as far as the other side's windows allow."""
+
+    def finish(self, stream: int, trailers: Fields) -> None:
+        """The body is complete."""
+
+    def reset(self, stream: int, code: int) -> None:
+        """End a stream in the middle; what is queued on it is dropped. code: an H2Error."""
+
+    def consume(self, stream: int, octets: int) -> None:
+        """So much of what was received is taken: the other side may send as much again. For a stream that is over it
+        counts for the connection."""
+
+    def queued(self, stream: int) -> int:
+        """How many bytes of body wait on a stream."""
+
+    def ping(self) -> None:
+        """Ask for a sign of life; `pong` tells of it."""
+
+    def notice(self) -> None:
+        """A GOAWAY that refuses nothing yet (server only): RFC 9113 section 6.8, RFC 9114 section 5.2."""
+
+    def goaway(self, code: int) -> None:
+        """Second phase: streams newer than those seen so far are refused; those that are open go on."""
+
+
+class Engine(StreamOrders, Protocol):
     """One connection. Begins with its preface and SETTINGS in `outgoing`."""
 
     max_streams: int
@@ -119,34 +154,3 @@ class Engine(Protocol):
     def open(self, fields: Fields, *, end: bool) -> int:
         """Begin a request (client only): the stream, or 0 if the connection takes no more. It is for the caller to have
         no more than `max_streams` at a time."""
-
-    def inform(self, stream: int, fields: Fields) -> None:
-        """Send an answer of 1xx (server only)."""
-
-    def respond(self, stream: int, fields: Fields, *, end: bool) -> None:
-        """Send the head of the answer (server only)."""
-
-    def send(self, stream: int, data: bytes) -> None:
-        """Queue a piece of the body; it goes out as far as the other side's windows allow."""
-
-    def finish(self, stream: int, trailers: Fields) -> None:
-        """The body is complete."""
-
-    def reset(self, stream: int, code: int) -> None:
-        """End a stream in the middle; what is queued on it is dropped."""
-
-    def consume(self, stream: int, octets: int) -> None:
-        """So much of what was received is taken: the other side may send as much again. For a stream that is over it
-        counts for the connection."""
-
-    def queued(self, stream: int) -> int:
-        """How many bytes of body wait on a stream."""
-
-    def ping(self) -> None:
-        """Ask for a sign of life."""
-
-    def notice(self) -> None:
-        """RFC 9113 section 6.8, first phase (server only): a GOAWAY that refuses nothing yet."""
-
-    def goaway(self, code: int) -> None:
-        """Second phase: streams newer than those seen so far are refused; those that are open go on."""

@@ -1,10 +1,10 @@
-"""What an HTTP/2 connection and its streams know of each other."""
+"""What a connection with streams (HTTP/2, HTTP/3) and its streams know of each other."""
 
 from enum import Enum
 from typing import Any, Protocol
 
 from sbc.model.http import Fields
-from sbc.wire.http2.engine import Engine
+from sbc.wire.http2.engine import StreamOrders
 
 
 class Stage(Enum):
@@ -43,7 +43,9 @@ class Inbound(Protocol):
 class Carrier(Protocol):
     """What a stream needs of its connection."""
 
-    engine: Engine
+    @property
+    def engine(self) -> StreamOrders:
+        """What reads and writes the connection."""
 
     def put(self, stream: int, data: bytes) -> None:
         """Send a piece on a stream, at the end of this turn of the loop at the latest."""

@@ -1,13 +1,13 @@
-"""A refusal as an answer over HTTP/2; over HTTP/1.1 the same is written by upgrade.py."""
+"""A refusal as an answer over HTTP/2 and HTTP/3; over HTTP/1.1 the same is written by upgrade.py."""
 
 import orjson
 
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields
-from sbc.wire.http2.engine import Engine
+from sbc.wire.http2.engine import StreamOrders
 
 
-def answer_refusal(engine: Engine, stream: int, refused: Refusal) -> None:
+def answer_refusal(engine: StreamOrders, stream: int, refused: Refusal) -> None:
     """Answer a request by it."""
     fields, body = _answer(refused)
     engine.respond(stream, fields, end=False)

@@ -1,4 +1,5 @@
-"""The fields of a request as they come over HTTP/2, and the Request that they are (RFC 9113 section 8.3).
+"""The fields of a request as they come over HTTP/2 and HTTP/3, and the Request that they are (RFC 9113 section 8.3,
+RFC 9114 section 4.3).
 
 An engine has seen to the form of names and values. What is refused here is what two readers could take for different
 things once it is written as HTTP/1.1: no such request comes as far as a node.
@@ -30,8 +31,9 @@ def check_size(fields: Fields, octets: int, limits: tuple[int, int, float]) -> N
         raise Refusal(431, "too_many_headers", f"at most {limits[1]} header fields")
 
 
-def read_request(fields: Fields, end: bool) -> tuple[Request, bool]:
+def read_request(fields: Fields, end: bool, version: str) -> tuple[Request, bool]:
     """The request, and whether its client waits for a 100 (RFC 9110 section 10.1.1). end: no body follows.
+    version: by which version of HTTP it came.
 
     Raises Refusal.
     """
@@ -50,7 +52,7 @@ def read_request(fields: Fields, end: bool) -> tuple[Request, bool]:
     if b"cookie" in special:
         kept.append((b"cookie", special[b"cookie"]))
     request = Request(special[b":method"], special.get(b":path", b""), _authority(special), kept,
-                      bodied=not end, protocol=special.get(b":protocol"), version="2")
+                      bodied=not end, protocol=special.get(b":protocol"), version=version)
     _aim(request, special.get(b":scheme", b""))
     if (length := special.get(b"content-length")) is not None:
         if not length.isdigit() or len(length) > _LONGEST_NUMBER:
@@ -90,4 +92,4 @@ def _expects(special: dict[bytes, bytes]) -> bool:
 
 
 def _malformed(why: str) -> Refusal:
-    return Refusal(400, "malformed", f"not a proper HTTP/2 request: {why}")
+    return Refusal(400, "malformed", f"not a proper request: {why}")

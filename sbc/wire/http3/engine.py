@@ -11,8 +11,7 @@ Times are those of the event loop, in seconds. Addresses are as a socket gives t
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sbc.model.http import Fields
-from sbc.wire.http2.engine import EngineOwner
+from sbc.wire.http2.engine import EngineOwner, StreamOrders
 
 Address = tuple[Any, ...]
 """(host, port), and for IPv6 flow and scope behind it."""
@@ -61,8 +60,8 @@ class QuicOwner(EngineOwner, Protocol):
         """WebTransport: an unreliable message of a session (RFC 9297)."""
 
 
-class QuicEngine(Protocol):
-    """One connection, made from its first datagram on."""
+class QuicEngine(StreamOrders, Protocol):
+    """One connection, made from its first datagram on. A reset ends a stream in both directions."""
 
     def receive(self, datagram: bytes, source: Address, now: float) -> None:
         """A datagram for one of the ids of this connection. Raises nothing, whatever is in it."""
@@ -75,40 +74,6 @@ class QuicEngine(Protocol):
 
     def ring(self, now: float) -> None:
         """That time has come."""
-
-    # Streams, as in wire/http2/engine.py.
-
-    def inform(self, stream: int, fields: Fields) -> None:
-        """Send an answer of 1xx."""
-
-    def respond(self, stream: int, fields: Fields, *, end: bool) -> None:
-        """Send the head of the answer."""
-
-    def send(self, stream: int, data: bytes) -> None:
-        """Queue a piece of the body."""
-
-    def finish(self, stream: int, trailers: Fields) -> None:
-        """The body is complete."""
-
-    def reset(self, stream: int, code: int) -> None:
-        """End a stream in the middle, in both directions; what is queued on it is dropped. code: an H2Error."""
-
-    def consume(self, stream: int, octets: int) -> None:
-        """So much of what was received is taken."""
-
-    def queued(self, stream: int) -> int:
-        """How many bytes wait on a stream."""
-
-    # The connection.
-
-    def ping(self) -> None:
-        """Ask for a sign of life; `pong` tells of it."""
-
-    def notice(self) -> None:
-        """RFC 9114 section 5.2, first GOAWAY: it refuses nothing yet."""
-
-    def goaway(self, code: int) -> None:
-        """Second GOAWAY: requests newer than those seen so far are refused; those that are open go on."""
 
     def close(self, code: int, reason: str) -> None:
         """Close the connection at once. code: an H2Error."""

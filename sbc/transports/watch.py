@@ -1,10 +1,10 @@
-"""The clock's side of an HTTP/2 connection: what is due when nothing happens. Pure: the time is an argument."""
+"""The clock's side of a connection with streams: what is due when nothing happens. Pure: the time is an argument."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from sbc.wire.http2.engine import Engine
+from sbc.wire.http2.engine import StreamOrders
 from sbc.wire.http2.inbound import Inbound
 
 SLOWEST = 240.0
@@ -67,12 +67,12 @@ class Watch:
         return Due.PING if silence >= self._times.ping else Due.NOTHING
 
     def stuck(self, now: float, taken: int, choked: bool) -> bool:
-        """Whether TCP takes nothing for too long. taken: bytes that it took all in all."""
+        """Whether the socket takes nothing for too long. taken: bytes that it took all in all."""
         if not choked or taken > self._taken:
             self._taken, self._taken_at = taken, now
         return now - self._taken_at >= self._times.stall
 
-    def stalled(self, now: float, streams: Mapping[int, Inbound], engine: Engine) -> list[int]:
+    def stalled(self, now: float, streams: Mapping[int, Inbound], engine: StreamOrders) -> list[int]:
         """Streams whose windows let out too little for too long."""
         found: list[int] = []
         behind: dict[int, tuple[float, int]] = {}

@@ -1,4 +1,5 @@
-"""WebSocket over HTTP/2 (RFC 8441): an extended CONNECT, whose answer is held back until a node has the session.
+"""WebSocket over HTTP/2 (RFC 8441) and HTTP/3 (RFC 9220): an extended CONNECT, whose answer is held back until a node
+has the session.
 
     WAITING ──admit──> a Link takes the stream over
        └────refuse───> an HTTP status, and the end of the stream
@@ -12,7 +13,7 @@ from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request
 from sbc.model.interfaces import Reception
 from sbc.model.route import Hello
-from sbc.transports.http2_stream import Patron
+from sbc.transports.request_stream import Patron
 from sbc.wire.http2.inbound import Inbound, Stage
 from sbc.wire.http2.stream_transport import StreamTransport
 from sbc.wire.link import Link, LinkOwner

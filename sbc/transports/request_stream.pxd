@@ -1,9 +1,9 @@
-from sbc.transports.http2_outflow cimport Outflow
+from sbc.transports.outflow cimport Outflow
 
 
 cdef object _ANSWERING
 
-cdef class Http2Stream:
+cdef class RequestStream:
     cdef object _carrier
     cdef Outflow _outflow
     cdef object _stream

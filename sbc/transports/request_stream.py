@@ -1,4 +1,5 @@
-"""One request on an HTTP/2 connection, and how it is answered: what an exchange orders becomes frames here.
+"""One request on a connection with streams (HTTP/2, HTTP/3), and how it is answered: what an exchange orders becomes
+orders to the connection's engine here.
 
     WAITING ──respond──> ANSWERING ──finish──> OVER
        └──────── respond(end), abort, client gone ───┘
@@ -9,7 +10,7 @@ from typing import Protocol
 
 from sbc.model.http import Fields, Request, Response
 from sbc.model.streams import Asker
-from sbc.transports.http2_outflow import Outflow
+from sbc.transports.outflow import Outflow
 from sbc.wire.http2.engine import H2Error
 from sbc.wire.http2.inbound import Carrier, Stage
 
@@ -17,7 +18,9 @@ from sbc.wire.http2.inbound import Carrier, Stage
 class Patron(Carrier, Protocol):
     """What a client's stream needs of its connection."""
 
-    outflow: Outflow
+    @property
+    def outflow(self) -> Outflow:
+        """Its writing side."""
 
     def linger(self, stream: int) -> None:
         """The answer is complete and the request is not: nobody wants the rest of it."""
@@ -28,14 +31,14 @@ _STATUS = {status: (b":status", b"%d" % status) for status in range(100, 600)}
 
 
 def head_fields(response: Response) -> Fields:
-    """The head of an answer as HTTP/2 has it."""
+    """The head of an answer as HTTP/2 and HTTP/3 have it."""
     fields = [_STATUS.get(response.status, (b":status", b"502")), *response.fields]
     if response.length is not None and response.status != 204:
         fields.append((b"content-length", b"%d" % response.length))
     return fields
 
 
-class Http2Stream:
+class RequestStream:
     """Implements ClientStream; Inbound for the connection."""
 
     __slots__ = ("_carrier", "_ended", "_expects", "_held", "_left", "_outflow", "_paused", "_received", "_stream",
