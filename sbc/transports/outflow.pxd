@@ -1,0 +1,17 @@
+cdef class Outflow:
+    cdef object _spring
+    cdef object _engine
+    cdef object _loop
+    cdef dict _streams
+    cdef set _slow
+    cdef set _waiting
+    cdef set _held_back
+    cdef bint _choked
+    cdef public bint scheduled
+    cdef public bint ending
+    cdef public bint shut
+
+    cpdef put(self, stream, bytes data)
+    cpdef touch(self)
+    cpdef flush(self)
+    cdef _hold_back(self)
