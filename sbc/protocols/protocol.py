@@ -13,6 +13,7 @@ method, and its answer goes through as it is. All of it is pure: no I/O, no cloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import NamedTuple
 
 from sbc.model.errors import Refusal
 from sbc.model.http import Request, Response
@@ -24,8 +25,7 @@ IDEMPOTENT_METHODS = SAFE_METHODS | {b"PUT", b"DELETE"}
 """RFC 9110 section 9.2.2: what a proxy may send again by itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """What pins a request to a session: a value found in it. kind: whose it is (`task`, `context`, `response` ...), so
     that equal values of different kinds do not meet. The kind `token` is a session token of the edge's own."""
 
@@ -179,7 +179,11 @@ class Reading:
 class Conversation:
     """What a protocol has to remember of one session."""
 
-    __slots__ = ()
+    __slots__ = ("changed",)
+
+    def __init__(self) -> None:
+        self.changed = False
+        """Whether `dump` would write something else than before. The runtime takes it back once a store was told."""
 
     def prelude(self) -> Sequence[Request]:
         """What a new owner is asked, in this order, before anything else, by the edge itself. Their bodies: `body_of`.

@@ -6,11 +6,13 @@ from typing import Protocol
 from sbc.core.dialog import ClientSide, Dialog, NodeSide
 from sbc.core.relay import Relay
 from sbc.model.errors import Refusal, StoreError
-from sbc.model.ids import SessionId
+from sbc.model.ids import AgentName, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Stored
 from sbc.model.manifest import Manifest
+from sbc.protocols.protocol import Key
 from sbc.runtime import record
 from sbc.runtime.house import House
+from sbc.runtime.http.registry import Registry
 from sbc.runtime.rules import Rules
 from sbc.telemetry.records import RecordWriter
 
@@ -31,10 +33,30 @@ class Waiter(Protocol):
         """Whether it has given up meanwhile."""
 
     def go_on(self, entry: Stored, manifest: Manifest, journals: Journals) -> None:
-        """The dialog as it was. Raises Refusal."""
+        """The dialog as it was. Raises Refusal: it cannot be gone on with, and is over."""
+
+    def join(self, session: SessionId) -> None:
+        """Another one woke the dialog: come in as to any live one. Raises Refusal."""
 
     def refuse(self, refusal: Refusal) -> None:
         """It will not wake now."""
+
+
+class Sleeper:
+    """A dialog that nobody has come back to yet."""
+
+    __slots__ = ("entry", "until", "waiters")
+
+    def __init__(self, entry: Stored, until: float) -> None:
+        self.entry = entry
+        self.until = until
+        """When it is given up, by the loop's clock."""
+        self.waiters: list[Waiter] = []
+        """Those that came back and wait for what the store has; as many as came in some milliseconds."""
+
+    @property
+    def whose(self) -> tuple[AgentName, PrincipalId]:
+        return self.entry.agent, self.entry.principal
 
 
 class Dormant:
@@ -42,59 +64,84 @@ class Dormant:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self.entries: dict[SessionId, Stored] = {}
-        self._until: dict[SessionId, float] = {}
+        self.sleepers: dict[SessionId, Sleeper] = {}
+        self._registry: Registry[Sleeper] = Registry()
 
     def __contains__(self, session: SessionId) -> bool:
-        return session in self.entries
+        return session in self.sleepers
+
+    def find(self, agent: AgentName, principal: PrincipalId, key: Key) -> SessionId | None:
+        """The session that was known by this key, if it sleeps."""
+        found = self._registry.find(agent, principal, (key,))
+        return None if found is None else found.entry.binding.session
 
     def lay_down(self, entries: Sequence[Stored]) -> None:
         """These are on record: each waits for its client as long as its manifest holds one."""
         now = self._host.house.loop.time()
         for entry in entries:
             manifest = self._host.rules.agents.get(entry.agent)
-            session = entry.binding.session
-            self.entries[session] = entry
-            self._until[session] = now + (manifest.migration.hold if manifest else 0.0)
+            sleeper = Sleeper(entry, now + (manifest.migration.hold if manifest else 0.0))
+            self.sleepers[entry.binding.session] = sleeper
+            self._registry.learn(sleeper, [Key(kind, value) for kind, value in entry.keys])
             if manifest is not None:
                 self._host.house.roster.ledger.enter(entry.principal, limit=2**31)
 
     def wake(self, session: SessionId, waiter: Waiter) -> None:
-        """The client is back: read the journals and go on."""
-        self._host.house.spawn("wake", self._wake(self.entries.pop(session), self._until.pop(session), waiter))
+        """The client is back: read what the store has of the session, and go on."""
+        sleeper = self.sleepers[session]
+        sleeper.waiters.append(waiter)
+        if len(sleeper.waiters) == 1:
+            self._host.house.spawn("wake", self._wake(sleeper))
 
-    async def _wake(self, entry: Stored, until: float, waiter: Waiter) -> None:
-        session = entry.binding.session
-        manifest = self._host.rules.agents.get(entry.agent)
+    async def _wake(self, sleeper: Sleeper) -> None:
+        session = sleeper.entry.binding.session
         try:
             journals = await self._host.house.store.journals(session)
         except StoreError:
-            self.entries[session], self._until[session] = entry, until
-            waiter.refuse(Refusal(503, "store", "the session cannot be read now", retry_after=1))
+            waiters, sleeper.waiters = sleeper.waiters, []
+            for waiter in waiters:
+                waiter.refuse(Refusal(503, "store", "the session cannot be read now", retry_after=1))
             return
-        if waiter.gone:
-            self.entries[session], self._until[session] = entry, until
-        elif manifest is None:
-            waiter.refuse(Refusal(404, "session_gone", "its agent is no longer served here"))
-            self._host.house.store.remove(session)
-            record.write_absent(self._host.house, entry, "agent_gone", self._host.records)
-        else:
+        waiters, sleeper.waiters = [waiter for waiter in sleeper.waiters if not waiter.gone], []
+        if waiters:
+            self._rise(sleeper, waiters, journals)
+
+    def _rise(self, sleeper: Sleeper, waiters: Sequence[Waiter], journals: Journals) -> None:
+        """The first client that came back has the dialog made again; the others join it."""
+        entry = sleeper.entry
+        session, manifest = entry.binding.session, self._host.rules.agents.get(entry.agent)
+        self._forget(sleeper)
+        for number, waiter in enumerate(waiters):
             try:
-                waiter.go_on(entry, manifest, journals)
+                if manifest is None:
+                    raise Refusal(404, "session_gone", "its agent is no longer served here")
+                if number == 0:
+                    waiter.go_on(entry, manifest, journals)
+                else:
+                    waiter.join(session)
             except Refusal as refused:
                 waiter.refuse(refused)
+                if number == 0:
+                    self._host.house.store.remove(session)
+                    if manifest is not None:
+                        self._host.house.roster.ledger.leave(entry.principal)
+                    result = "agent_gone" if manifest is None else "unreadable"
+                    record.write_absent(self._host.house, entry, result, self._host.records)
+
+    def _forget(self, sleeper: Sleeper) -> None:
+        del self.sleepers[sleeper.entry.binding.session]
+        self._registry.forget(sleeper)
 
     def expire(self) -> list[Stored]:
         """Those whose clients did not come back in time; they are forgotten."""
         now = self._host.house.loop.time()
-        late = [session for session, until in self._until.items() if now >= until]
-        expired = [self.entries.pop(session) for session in late]
-        for entry in expired:
-            del self._until[entry.binding.session]
-            self._host.house.store.remove(entry.binding.session)
-            if self._host.rules.agents.get(entry.agent) is not None:
-                self._host.house.roster.ledger.leave(entry.principal)
-        return expired
+        expired = [found for found in self.sleepers.values() if now >= found.until and not found.waiters]
+        for sleeper in expired:
+            self._forget(sleeper)
+            self._host.house.store.remove(sleeper.entry.binding.session)
+            if self._host.rules.agents.get(sleeper.entry.agent) is not None:
+                self._host.house.roster.ledger.leave(sleeper.entry.principal)
+        return [sleeper.entry for sleeper in expired]
 
 
 def restore(dialog: Dialog, entry: Stored, journals: Journals) -> None:
@@ -115,4 +162,3 @@ def _refill(relay: Relay, first: int, messages: Sequence[bytes]) -> None:
         relay.journal.insist(message, 0, len(message))
     relay.journal.take()  # the store has them
     relay.count = relay.journal.last
-

@@ -56,7 +56,7 @@ class EdgeOperations:
         after: str | None,
     ) -> list[dict[str, Any]]:  # fmt: skip
         rows = [row(session) for session in self._hall.sessions.values()]
-        rows += [dormant_row(entry) for entry in self._hall.dormant.entries.values()]
+        rows += [dormant_row(found.entry) for found in self._hall.dormant.sleepers.values()]
         wanted = {"state": state, "agent": agent, "class": continuity}
         rows = [
             found for found in rows
@@ -67,9 +67,9 @@ class EdgeOperations:
         return sorted(rows, key=lambda found: str(found["session"]))[:limit]
 
     def session(self, session: str) -> dict[str, Any]:
-        dormant = self._hall.dormant.entries.get(SessionId(session))
+        dormant = self._hall.dormant.sleepers.get(SessionId(session))
         if dormant is not None:
-            return dormant_row(dormant)
+            return dormant_row(dormant.entry)
         found = self._found(session)
         dialog = found.dialog
         checkpoint = dialog.checkpoint

@@ -137,3 +137,22 @@ async def test_a_session_goes_on_with_its_owner_after_a_restart_of_the_edge(scen
             assert (answer.status, answer.end) == (200, "whole"), answer
             assert answer.events[0].json["sum"] == 111 and answer.node == owner
     assert {row["session"]: row["owner"] for row in await scene.edge.sessions()} == before
+
+
+async def test_keys_that_nodes_made_lead_to_their_sessions_after_a_restart_of_the_edge(scene: Scene) -> None:
+    scene.plain("a", "b", module="node_http")
+    await scene.open(web(scene, protocol="opaque") | {"edge": {"store": f"sqlite:{scene.directory / 'sbc.db'}"}})
+    async with asking() as http:
+        minted = [await asked(http, url(scene, "/mint?by=header"), method="POST", data=b"{}") for _ in range(4)]
+    await asyncio.sleep(0.1)
+    scene.edge.kill()
+    scene.edge.start()
+    await scene.edge.ready()
+    await scene.edge.sees(*scene.nodes.values())
+    async with asking() as http:
+        for answer in minted:
+            # Two at once, while the session still sleeps.
+            headers = {"X-Chat": answer.headers["x-chat"]}
+            for again in await asyncio.gather(*(asked(http, url(scene, "/ask"), headers=headers) for _ in range(2))):
+                assert (again.status, again.json["node"]) == (200, answer.json["node"])
+                assert again.json["told"]["session-id"] == answer.json["told"]["session-id"]

@@ -24,6 +24,11 @@ SESSION: Final = b"mcp-session-id"
 VERSION: Final = b"mcp-protocol-version"
 LAST_EVENT: Final = b"last-event-id"
 
+REMEMBERED: Final = frozenset({
+    "notifications/initialized", "logging/setLevel", "resources/subscribe", "resources/unsubscribe",
+})  # fmt: skip
+"""What a client does that a new owner has to be told again, besides `initialize`."""
+
 LONGEST_RECORDED = 64 * 1024
 """Of `initialize` and `notifications/initialized`, each; heads are bounded by the policy."""
 LONGEST_LEVEL = 64
@@ -39,6 +44,7 @@ class Memory(Conversation):
                  "_subscriptions", "_version", "generation", "node_id", "tools")  # fmt: skip
 
     def __init__(self) -> None:
+        super().__init__()
         self.node_id: bytes | None = None
         """The Mcp-Session-Id that the owner gave; None: it gave none."""
         self.generation = 0
@@ -60,12 +66,18 @@ class Memory(Conversation):
         """The client's newest POST: its fields (credentials grow old) are those that a new owner sees."""
         self._latest = request
 
+    def is_seen(self, request: Request) -> None:
+        """Any request of the client's: after a restart of the edge it may be the first that brings its credentials."""
+        if self._latest is not None and not self._latest.fields:
+            self._latest = replace(request, target=self._latest.target)
+
     def begun(self, body: bytes, node_id: bytes | None) -> None:
         """A node took this initialize request."""
-        self._initialize, self.node_id = body, node_id
+        self._initialize, self.node_id, self.changed = body, node_id, True
 
     def done(self, message: Message, request: Request) -> None:
         """A node took this message."""
+        self.changed = self.changed or message.method in REMEMBERED
         match message.method:
             case "notifications/initialized":
                 self._initialized, self._version = orjson.dumps(message.whole), request.first(VERSION)
@@ -121,6 +133,7 @@ class Memory(Conversation):
         if self._asked:
             self.node_id = self._candidate
             self.generation += 1
+            self.changed = True
         self._asked, self._candidate = [], None
 
     def moved(self) -> Sequence[bytes]:

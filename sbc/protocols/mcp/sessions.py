@@ -51,6 +51,8 @@ class SessionReading(Reading):
         # A session begun before a reload gave its route this protocol has a memory of another kind.
         if isinstance(conversation, Memory):
             self._memory = conversation
+            if self._known:
+                conversation.is_seen(self.request)
 
     def outgoing(self, request: Request, conversation: Conversation) -> Request:
         self._generation = self._memory.generation

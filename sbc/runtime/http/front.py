@@ -143,11 +143,10 @@ class RequestFront:
         session = self._meant(asked, keys)
         if session is not None:
             session.take(exchange)
-        elif reading.needs_session:
-            # What its protocol alone knows of a session is not on record: it does not outlive a restart of the edge.
-            raise Refusal(404, "session_gone", "this session has ended")
         elif (asleep := self._asleep(asked, keys)) is not None:
             self._host.dormant.wake(asleep, _Returning(self, asked))
+        elif reading.needs_session:
+            raise Refusal(404, "session_gone", "this session has ended")
         elif own is not None or reading.begins or may_be_minted(route.session):
             self._begin(asked, [key for key in keys if key.kind != "token"])
         else:
@@ -158,15 +157,21 @@ class RequestFront:
         known = self._host.house.seal.open(token, asked.principal)
         if known is None:
             raise Refusal(403, "bad_token", "this token opens no session of yours")
-        session = self._host.sessions.get(known)
-        if isinstance(session, HttpSession):
-            session.take(asked.exchange)
-        elif session is not None:
-            raise Refusal(409, "other_transport", "this session is a connection, not made of requests")
+        if known in self._host.sessions:
+            self.join(known, asked)
         elif known in self._host.dormant:
             self._host.dormant.wake(known, _Returning(self, asked))
         else:
             raise Refusal(404, "session_gone", "this session has ended")
+
+    def join(self, known: SessionId, asked: Asked) -> None:
+        """The request is one of a live session. Raises Refusal."""
+        session = self._host.sessions.get(known)
+        if session is None:
+            raise Refusal(503, "session_busy", "the session could not be gone on with just now", retry_after=1)
+        if not isinstance(session, HttpSession):
+            raise Refusal(409, "other_transport", "this session is a connection, not made of requests")
+        session.take(asked.exchange)
 
     def _opened(self, asked: Asked, value: str) -> str:
         """The route's own key as its node knows it: one that a node had made is sealed towards the client."""
@@ -199,7 +204,8 @@ class RequestFront:
             if key.kind == "token":
                 found = seal.open(key.value, asked.principal)
             else:
-                found = session_id(asked.route.agent, asked.principal, key)
+                agent, principal = asked.route.agent, asked.principal
+                found = dormant.find(agent, principal, key) or session_id(agent, principal, key)
             if found is not None and found in dormant:
                 return found
         return None
@@ -215,10 +221,11 @@ class RequestFront:
                     break
         ledger.enter(principal, most)
 
-    def make(self, entry: Stored, asked: Asked) -> HttpSession:
-        """A session with its dialog, not started."""
+    def make(self, entry: Stored, asked: Asked, memory: str = "") -> HttpSession:
+        """A session with its dialog, not started. memory: what its protocol remembered. Raises ValueError over that."""
         host, route, policy = self._host, asked.route, asked.exchange.policy
         conversation = asked.protocol.converse()
+        conversation.load(memory)
         dialog = host.dialog(entry, asked.manifest, policy.limits)
         session = HttpSession(host.house, dialog, policy, entry, conversation, route.session, self.registry)
         host.sessions[dialog.session] = session
@@ -228,8 +235,9 @@ class RequestFront:
         route, policy = asked.route, asked.exchange.policy
         self._make_room(asked.principal, policy.limits.sessions_per_principal)
         name = session_id(route.agent, asked.principal, keys[0]) if keys else SessionId(secrets.token_hex(16))
+        # The first key leads to the id by itself.
         entry = Stored(Binding(name, NodeId(""), None, 0), route.agent, route.name, asked.principal,
-                       time.time(), None)  # fmt: skip
+                       time.time(), None, tuple(keys[1:]))  # fmt: skip
         session = self.make(entry, asked)
         if keys:
             self.registry.learn(session, keys)
@@ -265,12 +273,21 @@ class _Returning:
         return self._asked.exchange.client is None
 
     def go_on(self, entry: Stored, manifest: Manifest, journals: Journals) -> None:
-        woken = self._front.make(entry, self._asked)
+        try:
+            woken = self._front.make(entry, self._asked, journals.memory)
+        except ValueError:
+            raise Refusal(404, "session_gone", "what was known of this session cannot be read") from None
         restore(woken.dialog, entry, journals)
         _number_on(woken.dialog)
-        self._front.registry.learn(woken, [key for key in self._asked.keys if key.kind != "token"])
+        keys = [Key(kind, value) for kind, value in entry.keys]
+        self._front.registry.learn(woken, [*keys, *(key for key in self._asked.keys if key.kind != "token")])
+        woken.token()  # its client comes back with the one it has, or by a key
+        woken.legs.resident = entry.binding.owner
         woken.take(self._asked.exchange)
         woken.tell(Reattached(woken.dialog.outbound.count))
+
+    def join(self, session: SessionId) -> None:
+        self._front.join(session, self._asked)
 
     def refuse(self, refusal: Refusal) -> None:
         self._asked.exchange.refuse(refusal)

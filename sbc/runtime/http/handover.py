@@ -40,14 +40,16 @@ class Moving(Protocol):
 class Handover:
     """Asks a new owner one thing after the other."""
 
-    def __init__(self, session: Moving, place: Place, replay: Sequence[bytes], done: Callable[[str], None]) -> None:
-        """replay: entries of the journal, up to its end; done: told once, with what went wrong."""
+    def __init__(self, session: Moving, place: Place, replay: Sequence[bytes], done: Callable[[str], None], *,
+                 stays: bool) -> None:  # fmt: skip
+        """replay: entries of the journal, up to its end; done: told once, with what went wrong; stays: the owner has
+        heard the prelude, and more."""
         self._session = session
         self._place = place
         self._done = done
         self._asked: _Asked | None = None
         self._watch: asyncio.TimerHandle | None = None
-        self._prelude = list(session.conversation.prelude())
+        self._prelude = [] if stays else list(session.conversation.prelude())
         first = session.dialog.inbound.count - len(replay) + 1
         self._said = dict(enumerate(replay, first))
         self._open = {found.number: found for found in session.exchanges if found.waiting and found.number}

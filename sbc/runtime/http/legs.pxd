@@ -6,6 +6,7 @@ cdef class Places:
     cdef dict _places
     cdef bint _served
     cdef public bint keeps
+    cdef public object resident
     cdef public long long serving
 
     cpdef at(self, object seat)

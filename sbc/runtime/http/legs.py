@@ -12,6 +12,7 @@ from sbc.model.binding import Resume
 from sbc.model.commands import CloseLeg, OpenLeg, Serve
 from sbc.model.errors import CloseCode
 from sbc.model.events import Event, LegClosed, LegOpened, LegRefused
+from sbc.model.ids import NodeId
 from sbc.model.manifest import Output, Replay
 from sbc.protocols.protocol import Conversation
 from sbc.runtime.house import House
@@ -45,7 +46,7 @@ class Owner(Protocol):
 class Places:
     """Seat number -> the place there. Implements NodeLegs."""
 
-    __slots__ = ("_handover", "_places", "_served", "_session", "keeps", "serving")
+    __slots__ = ("_handover", "_places", "_served", "_session", "keeps", "resident", "serving")
 
     def __init__(self, session: Owner) -> None:
         self._session = session
@@ -53,6 +54,8 @@ class Places:
         self._handover: Handover | None = None
         """What a new owner is told before it gets anything new."""
         self._served = False
+        self.resident: NodeId | None = None
+        """After a restart of the edge, until somebody serves: who had the session, and knows it."""
         self.serving = 0
         """The seat that carries the session; 0: none."""
         self.keeps = False
@@ -133,7 +136,8 @@ class Places:
         if self._served or dialog.account.recovered:
             self._skip_what_is_said_again()
             self._tell_from_where(place)
-            self._handover = Handover(session, place, order.replay, self._handed_over)
+            stays, self.resident = place.node.id == self.resident, None
+            self._handover = Handover(session, place, order.replay, self._handed_over, stays=stays)
             self._handover.begin()
         else:
             self._served = True

@@ -9,6 +9,8 @@ from sbc.protocols.protocol import Key
 
 MOST_KEYS = 256
 """Keys of one session; of more the oldest are forgotten."""
+LONGEST_KEY = 512
+"""Characters; by longer ones, which only a node can make, no session is known."""
 
 Name = tuple[AgentName, PrincipalId, str, str]
 """One principal's keys are never another's, nor one agent's another's."""
@@ -39,12 +41,17 @@ class Registry(Generic[S]):
                 return found
         return None
 
-    def learn(self, session: S, keys: Sequence[Key]) -> None:
-        """The session is known by these keys from here on."""
+    def learn(self, session: S, keys: Sequence[Key]) -> tuple[list[Key], list[Key]]:
+        """The session is known by these keys from here on. Which of them are new, and by which it is known no more."""
         agent, principal = session.whose
         names = self._names.setdefault(session, {})
+        learned, forgotten = list[Key](), list[Key]()
         for key in keys:
+            if len(key.value) > LONGEST_KEY:
+                continue
             name = (agent, principal, key.kind, key.value)
+            if name not in names or self._sessions.get(name) is not session:
+                learned.append(key)
             self._sessions[name] = session
             names.pop(name, None)
             names[name] = None
@@ -53,6 +60,8 @@ class Registry(Generic[S]):
             del names[oldest]
             if self._sessions.get(oldest) is session:
                 del self._sessions[oldest]
+                forgotten.append(Key(*oldest[2:]))
+        return learned, forgotten
 
     def knows(self, session: S) -> bool:
         """Whether any key leads to the session."""

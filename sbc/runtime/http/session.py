@@ -197,6 +197,7 @@ class HttpSession(Session):
             response.fields = with_key(response.fields, self.key, value, sealed)
 
     def greeting(self, exchange: Exchange) -> Fields:
+        self.remember()
         if exchange.reading.standing:
             self._count(exchange, in_turn=False)  # its protocol knows only now what kind of answer it is
         # Once is enough: a client that wants to come back another way has it from its first answer.
@@ -207,7 +208,9 @@ class HttpSession(Session):
 
     def learned(self, keys: Sequence[Key], *, dispensable: bool) -> None:
         self.dispensable = self.dispensable and dispensable
-        self._registry.learn(self, keys)
+        learned, forgotten = self._registry.learn(self, keys)
+        if learned:
+            self.house.store.learn(self.dialog.session, learned, forgotten)
 
     def read_answer(self, exchange: Exchange, body: bytes) -> None:
         if self.key.source is KeySource.BODY and not self._registry.knows(self):
@@ -279,8 +282,17 @@ class HttpSession(Session):
         elif not self.exchanges and self._nobody_knows_it:
             self.tell(ClientBye(CloseCode.NORMAL, "its only exchange is over"))
 
+    def remember(self) -> None:
+        """Have the store know what the protocol has to remember."""
+        conversation, store = self.conversation, self.house.store
+        if conversation.changed:
+            conversation.changed = False
+            if store.durable:
+                store.remember(self.dialog.session, conversation.dump())
+
     def make_up(self) -> None:
         """After a handover: tell standing streams what may have been missed."""
+        self.remember()
         events = self.conversation.moved()
         for exchange in self.exchanges:
             if events and exchange.begun and exchange.client is not None and exchange.reading.standing:

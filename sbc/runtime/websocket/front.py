@@ -64,10 +64,8 @@ class WebSocketFront:
         known = self._meant(wish, route)
         if known is None:
             self._begin(doorstep, hello, route, policy, wish, SessionId(secrets.token_hex(16)))
-        elif (session := self._host.sessions.get(known)) is not None:
-            if not isinstance(session, WebSocketSession):
-                raise Refusal(409, "other_transport", "this session is made of requests, not of a connection")
-            self.reattach(session, doorstep, hello, wish)
+        elif known in self._host.sessions:
+            self.join(known, doorstep, hello, wish)
         elif known in self._host.dormant:
             self._host.dormant.wake(known, _Returning(self, doorstep, hello, wish, route))
         elif wish.token is not None and self._is_token(wish, route):
@@ -131,6 +129,15 @@ class WebSocketFront:
         self._host.sessions[dialog.session] = session
         return session
 
+    def join(self, known: SessionId, door: Doorstep, hello: Hello, wish: Claims) -> None:
+        """The client comes back to a live session. Raises Refusal."""
+        session = self._host.sessions.get(known)
+        if session is None:
+            raise Refusal(503, "session_busy", "the session could not be gone on with just now", retry_after=1)
+        if not isinstance(session, WebSocketSession):
+            raise Refusal(409, "other_transport", "this session is made of requests, not of a connection")
+        self.reattach(session, door, hello, wish)
+
     def reattach(self, session: WebSocketSession, door: Doorstep, hello: Hello, wish: Claims) -> None:
         """The client of a session is back, on a new connection. Raises Refusal."""
         dialog, received = session.dialog, wish.received or 0
@@ -167,6 +174,10 @@ class _Returning:
         woken.legs.protocol = offered[0] if offered else None
         woken.legs.opened.deflate = None
         self._front.reattach(woken, self._door, self._hello, self._wish)
+
+    def join(self, session: SessionId) -> None:
+        self._door.gone = _nothing
+        self._front.join(session, self._door, self._hello, self._wish)
 
     def refuse(self, refusal: Refusal) -> None:
         self._door.refuse(refusal)
