@@ -82,6 +82,9 @@ class Reading:
     """Whether a request whose keys nobody knows begins a session (known by those keys, and by what is learned);
     if not, it is an exchange of its own: a dialog that ends with its answer. So does one that began without keys, has
     learned none, and whose answer was given no token: nobody could ever come back to it."""
+    may_begin = False
+    """Whether the answer to such a request begins a session if it brings keys, for what comes after it; the exchange
+    itself stays one of its own. Cheaper than `begins` where that is rare."""
     dispensable = False
     """Whether the session that it begins may be dropped when its client has too many; looked at again whenever the
     answer brings keys. So may one that is there for speed alone, or that its client need not come back to."""

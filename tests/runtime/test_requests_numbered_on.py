@@ -8,7 +8,7 @@ from sbc.core.roster import Roster
 from sbc.model.ids import AgentName, PoolName, SessionId
 from sbc.model.manifest import Manifest
 from sbc.runtime.http.flow import event_entry
-from sbc.runtime.http.front import _number_on
+from sbc.runtime.http.waking import number_on
 
 
 def test_what_answers_say_of_their_requests() -> None:
@@ -20,6 +20,6 @@ def test_what_answers_say_of_their_requests() -> None:
         entry = event_entry(number, b"data: x\n\n")
         outbound.journal.append(entry, 0, len(entry))
         outbound.count += 1
-    _number_on(dialog)
+    number_on(dialog)
     assert inbound.count == 2 and inbound.journal.first == 3
     assert resumption(dialog, None).lost == 0, "nothing of it is owed to anybody"

@@ -182,6 +182,18 @@ async def test_a_client_that_comes_back_with_a_token(stage: Stage) -> None:
     assert len(stage.did("pay", "resumed")) == 1
 
 
+async def test_a_call_that_leaves_nothing_behind_leaves_no_session(stage: Stage) -> None:
+    async with User(stage.url("mcp"), MODERN) as user:
+        before, admitted = await stage.live(), await stage.edge.metric("sbc_admissions_total", outcome="admitted")
+        for number in range(3):  # a client that declares what it can do
+            await user.call("count", f"alone-{number}", count=2, pause=0.01)
+        assert await stage.live() == before
+        assert await stage.edge.metric("sbc_admissions_total", outcome="admitted") == admitted
+        asked = await user.client.session.call_tool("ask", {}, allow_input_required=True)
+        assert isinstance(asked, types.InputRequiredResult)
+        assert len(await stage.live() - before) == 1
+
+
 async def test_questions_that_nobody_answers_keep_nobody_out(stage: Stage) -> None:
     async with User(stage.url("few"), MODERN) as user:
         for _ in range(FEW + 2):

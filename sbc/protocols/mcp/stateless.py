@@ -32,7 +32,7 @@ LONGEST_KEY: Final = 256
 class StatelessReading(Reading):
     """One request or notification. tools: what is known of the route's tools; None: what they say is not believed."""
 
-    __slots__ = ("_delivered", "_message", "_tools", "begins", "dispensable", "ends", "keys", "wants_answer")
+    __slots__ = ("_delivered", "_message", "_tools", "dispensable", "ends", "keys", "may_begin", "wants_answer")
 
     def __init__(self, request: Request, body: bytes, message: Message, tools: Tools | None) -> None:
         super().__init__(request, body)
@@ -41,8 +41,8 @@ class StatelessReading(Reading):
         self._delivered = Delivered([message])
         lists = message.method == "tools/list" and tools is not None
         self.keys = tuple(_keys(message))
-        self.begins = message.kind is Kind.REQUEST and message.method in ASKING and _can_more(message)
-        self.wants_answer = self.begins or lists
+        self.may_begin = message.kind is Kind.REQUEST and message.method in ASKING and _can_more(message)
+        self.wants_answer = self.may_begin or lists
         self.dispensable = True  # a client need not come back with its answers
         self.ends = any(key.kind == "state" for key in self.keys)  # handed out to come back once
 

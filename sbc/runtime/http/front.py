@@ -13,22 +13,22 @@ from sbc.core.keys import may_be_minted, route_key, session_token
 from sbc.core.provenance import trace
 from sbc.model.binding import Binding
 from sbc.model.errors import CloseCode, Refusal
-from sbc.model.events import EndOrdered, Reattached
+from sbc.model.events import EndOrdered
 from sbc.model.http import Request
 from sbc.model.ids import NodeId, PrincipalId, SessionId
-from sbc.model.interfaces import Journals, Stored
+from sbc.model.interfaces import Stored
 from sbc.model.manifest import Manifest
 from sbc.model.policy import Limits
 from sbc.model.route import Hello, KeySource, Route
 from sbc.model.streams import ClientStream
 from sbc.protocols.protocol import Key
-from sbc.runtime.dormant import Dormant, restore
+from sbc.runtime.dormant import Dormant
 from sbc.runtime.house import House
 from sbc.runtime.http.exchange import Exchange
-from sbc.runtime.http.journal import exchange_of
 from sbc.runtime.http.registry import Registry, session_id
 from sbc.runtime.http.session import HttpSession
 from sbc.runtime.http.single import Single
+from sbc.runtime.http.waking import Returning
 from sbc.runtime.rules import Rules
 from sbc.runtime.session import Session
 
@@ -144,13 +144,17 @@ class RequestFront:
         if session is not None:
             session.take(exchange)
         elif (asleep := self._asleep(asked, keys)) is not None:
-            self._host.dormant.wake(asleep, _Returning(self, asked))
+            self._host.dormant.wake(asleep, self._returning(asked))
         elif reading.needs_session:
             raise Refusal(404, "session_gone", "this session has ended")
         elif own is not None or reading.begins or may_be_minted(route.session):
             self._begin(asked, [key for key in keys if key.kind != "token"])
         else:
-            Single(self._host.house, asked.manifest, exchange, asked.protocol.converse(), self.singles).begin()
+            found = None
+            if reading.may_begin:
+                self._check_room(asked)
+                found = partial(self._found, asked)
+            Single(self._host.house, asked.manifest, exchange, asked.protocol.converse(), self.singles, found).begin()
 
     def _come_back(self, asked: Asked, token: str) -> None:
         """The client shows the token that it was given with the first answer of its session."""
@@ -158,13 +162,17 @@ class RequestFront:
         if known is None:
             raise Refusal(403, "bad_token", "this token opens no session of yours")
         if known in self._host.sessions:
-            self.join(known, asked)
+            self.join(asked, known)
         elif known in self._host.dormant:
-            self._host.dormant.wake(known, _Returning(self, asked))
+            self._host.dormant.wake(known, self._returning(asked))
         else:
             raise Refusal(404, "session_gone", "this session has ended")
 
-    def join(self, known: SessionId, asked: Asked) -> None:
+    def _returning(self, asked: Asked) -> Returning:
+        make, join = partial(self.make, asked), partial(self.join, asked)
+        return Returning(asked.exchange, asked.keys, self.registry, make, join)
+
+    def join(self, asked: Asked, known: SessionId) -> None:
         """The request is one of a live session. Raises Refusal."""
         session = self._host.sessions.get(known)
         if session is None:
@@ -210,18 +218,31 @@ class RequestFront:
                 return found
         return None
 
-    def _make_room(self, principal: PrincipalId, most: int) -> None:
-        """Count a new session of this principal. Raises Refusal if it has too many that cannot be spared."""
-        ledger = self._host.house.roster.ledger
-        if ledger.sessions(principal) >= most:
-            for session in list(self._host.sessions.values()):
-                spare = isinstance(session, HttpSession) and session.dispensable and not session.exchanges
-                if spare and session.record.principal == principal:
-                    session.tell(EndOrdered(CloseCode.POLICY, "made room for another"))
-                    break
-        ledger.enter(principal, most)
+    def _spare(self, principal: PrincipalId) -> HttpSession | None:
+        """A session of this principal's that can be ended to make room for another."""
+        for session in self._host.sessions.values():
+            if not isinstance(session, HttpSession) or session.record.principal != principal:
+                continue
+            if session.dispensable and not session.exchanges:
+                return session
+        return None
 
-    def make(self, entry: Stored, asked: Asked, memory: str = "") -> HttpSession:
+    def _make_room(self, asked: Asked) -> None:
+        """Count a new session of this principal. Raises Refusal if it has too many that cannot be spared."""
+        ledger, most = self._host.house.roster.ledger, asked.exchange.policy.limits.sessions_per_principal
+        if ledger.sessions(asked.principal) >= most:
+            spare = self._spare(asked.principal)
+            if spare is not None:
+                spare.tell(EndOrdered(CloseCode.POLICY, "made room for another"))
+        ledger.enter(asked.principal, most)
+
+    def _check_room(self, asked: Asked) -> None:
+        """The same while nobody knows whether there will be a session: the answer could not be refused any more."""
+        ledger, most = self._host.house.roster.ledger, asked.exchange.policy.limits.sessions_per_principal
+        if ledger.sessions(asked.principal) >= most and self._spare(asked.principal) is None:
+            ledger.enter(asked.principal, most)
+
+    def make(self, asked: Asked, entry: Stored, memory: str = "") -> HttpSession:
         """A session with its dialog, not started. memory: what its protocol remembered. Raises ValueError over that."""
         host, route, policy = self._host, asked.route, asked.exchange.policy
         conversation = asked.protocol.converse()
@@ -232,62 +253,36 @@ class RequestFront:
         return session
 
     def _begin(self, asked: Asked, keys: Sequence[Key]) -> None:
-        route, policy = asked.route, asked.exchange.policy
-        self._make_room(asked.principal, policy.limits.sessions_per_principal)
-        name = session_id(route.agent, asked.principal, keys[0]) if keys else SessionId(secrets.token_hex(16))
-        # The first key leads to the id by itself.
+        self._make_room(asked)
+        name = SessionId(secrets.token_hex(16))
+        if keys:
+            name = session_id(asked.route.agent, asked.principal, keys[0])
+        session = self._made(asked, name, keys, keys[1:])  # the first leads to the id by itself
+        session.take(asked.exchange)
+        session.start(seating.start(session.dialog, time.monotonic()))
+
+    def _found(self, asked: Asked, node: NodeId, keys: Sequence[Key]) -> HttpSession:
+        """The answer to a request of its own has begun a session, on the node that gave it."""
+        try:
+            self._make_room(asked)
+        except Refusal:  # requests side by side, each of which would have been the last that there was room for
+            self._host.house.roster.ledger.enter(asked.principal, limit=2**31)
+        session = self._made(asked, SessionId(secrets.token_hex(16)), keys, keys)
+        session.start(seating.start(session.dialog, time.monotonic(), node))
+        return session
+
+    def _made(self, asked: Asked, name: SessionId, keys: Sequence[Key], on_record: Sequence[Key]) -> HttpSession:
+        route = asked.route
         entry = Stored(Binding(name, NodeId(""), None, 0), route.agent, route.name, asked.principal,
-                       time.time(), None, tuple(keys[1:]))  # fmt: skip
-        session = self.make(entry, asked)
+                       time.time(), None, tuple(on_record))  # fmt: skip
+        session = self.make(asked, entry)
         if keys:
             self.registry.learn(session, keys)
         session.dispensable = asked.exchange.reading.dispensable
-        session.take(asked.exchange)
-        session.start(seating.start(session.dialog, time.monotonic()))
+        return session
 
 
 def _takes_keys_there(route: Route) -> bool:
     """Whether the client's own keys stand where tokens stand."""
     key = route.session
     return (key.source, key.name) in ((KeySource.HEADER, "session-id"), (KeySource.QUERY, "session"))
-
-
-def _number_on(dialog: Dialog) -> None:
-    """Requests that were not kept are not on record: what their answers say of their numbers is."""
-    inbound = dialog.inbound
-    known = max((exchange_of(entry) for entry in dialog.outbound.journal.since(0)), default=0)
-    if known > inbound.count:
-        inbound.count = dialog.passed = known
-        inbound.journal.restart(known + 1)
-
-
-class _Returning:
-    """A request for a dialog that sleeps (runtime/dormant.py)."""
-
-    def __init__(self, front: RequestFront, asked: Asked) -> None:
-        self._front = front
-        self._asked = asked
-
-    @property
-    def gone(self) -> bool:
-        return self._asked.exchange.client is None
-
-    def go_on(self, entry: Stored, manifest: Manifest, journals: Journals) -> None:
-        try:
-            woken = self._front.make(entry, self._asked, journals.memory)
-        except ValueError:
-            raise Refusal(404, "session_gone", "what was known of this session cannot be read") from None
-        restore(woken.dialog, entry, journals)
-        _number_on(woken.dialog)
-        keys = [Key(kind, value) for kind, value in entry.keys]
-        self._front.registry.learn(woken, [*keys, *(key for key in self._asked.keys if key.kind != "token")])
-        woken.token()  # its client comes back with the one it has, or by a key
-        woken.legs.resident = entry.binding.owner
-        woken.take(self._asked.exchange)
-        woken.tell(Reattached(woken.dialog.outbound.count))
-
-    def join(self, session: SessionId) -> None:
-        self._front.join(session, self._asked)
-
-    def refuse(self, refusal: Refusal) -> None:
-        self._asked.exchange.refuse(refusal)

@@ -1,11 +1,12 @@
 """A request that belongs to no session: a dialog that ends with its answer (docs/DESIGN.md section 5.2).
 
 It has a seat on a node for as long as it lasts, and goes to another node while it is not sent, or is safe. Nothing of
-it is put on record.
+it is put on record. Its answer may found a session, for what its client comes back with: a task, a state (`may_begin`).
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from sbc.core.exchange import Fate, Stage
 from sbc.model.errors import Refusal
@@ -23,19 +24,36 @@ TRIES = 3
 """How many nodes a request is offered."""
 
 
+class Founded(Protocol):
+    """The session that an answer has begun."""
+
+    def learned(self, keys: Sequence[Key], *, dispensable: bool) -> None:
+        """It is known by these keys too."""
+
+
+Found = Callable[[NodeId, Sequence[Key]], Founded]
+"""Begins a session that is known by these keys, on this node if that can take it."""
+
+
 class Single:
     """The home of one exchange. Implements Home."""
 
-    __slots__ = ("_alive", "_epoch", "_exchange", "_house", "_manifest", "_node", "_session", "_tried", "conversation")
+    __slots__ = ("_alive", "_epoch", "_exchange", "_found", "_founded", "_house", "_manifest", "_node", "_seated",
+                 "_session", "_tried", "conversation")  # fmt: skip
 
     def __init__(self, house: House, manifest: Manifest, exchange: Exchange, conversation: Conversation,
-                 alive: "set[Single]") -> None:  # fmt: skip
-        """alive: all those that are under way; it is in there until it is over."""
+                 alive: "set[Single]", found: Found | None = None) -> None:  # fmt: skip
+        """alive: all those that are under way; it is in there until it is over. found: if its answer may begin a
+        session."""
+        self._found = found
+        self._founded: Founded | None = None
         self._house = house
         self._manifest = manifest
         self._exchange = exchange
         self._session = SessionId(secrets.token_hex(16))
         self._node: Node | None = None
+        self._seated = False
+        """Whether its seat on that node is its own, and not the session's that it has founded."""
         self._epoch = 0
         self._tried: set[NodeId] = set()
         """Nodes that failed in a row: one that says something is worth trying all of them again after it."""
@@ -55,7 +73,7 @@ class Single:
         chosen = self._house.roster.seat_owner(self._session, self._manifest, self._tried, None)
         if chosen is None:
             return False
-        self._node = chosen.node
+        self._node, self._seated = chosen.node, True
         return self._send(chosen.node)
 
     def _send(self, node: Node) -> bool:
@@ -85,7 +103,8 @@ class Single:
 
     def _vacate(self) -> None:
         node, self._node = self._node, None
-        if node is not None:
+        if node is not None and self._seated:
+            self._seated = False
             self._house.roster.vacate(node.id)
 
     # Home.
@@ -97,7 +116,13 @@ class Single:
         return []
 
     def learned(self, keys: Sequence[Key], *, dispensable: bool) -> None:
-        """There is no session to be known by them."""
+        if self._founded is not None:
+            self._founded.learned(keys, dispensable=dispensable)
+        elif self._found is not None and self._node is not None:
+            if self._seated:  # a full node has room for the session too
+                self._seated = False
+                self._house.roster.vacate(self._node.id)
+            self._founded = self._found(self._node.id, keys)
 
     def greet(self, exchange: Exchange, response: Response) -> None:
         """There is no session to learn anything."""

@@ -32,13 +32,13 @@ def test_what_means_nothing_here_goes_no_further() -> None:
 
 def test_a_call_by_a_client_that_can_only_wait_begins_nothing() -> None:
     reading, _ = ask(Mcp(), Memory(), modern(call(1, "tools/call", name="a"), b"a"))
-    assert not reading.begins and not reading.wants_answer
+    assert not reading.begins and not reading.may_begin and not reading.wants_answer
 
 
 @pytest.mark.parametrize("streams", [True, False])
 def test_a_task_is_known_by_its_id(streams: bool) -> None:
     reading, _ = ask(Mcp(), Memory(), modern(call(1, "tools/call", name="a"), b"a", capabilities=TASKS))
-    assert reading.begins and reading.wants_answer
+    assert reading.may_begin and not reading.begins and reading.wants_answer
     task = result(1, resultType="task", taskId="t-1", status="working", ttlMs=1000)
     if streams:
         reading.answered(sse(), token, Memory())
@@ -49,7 +49,7 @@ def test_a_task_is_known_by_its_id(streams: bool) -> None:
     assert reading.learned == [Key("task", "t-1")] and not reading.dispensable
     for method in ("tasks/get", "tasks/update", "tasks/cancel"):
         later, _ = ask(Mcp(), Memory(), modern(call(2, method, taskId="t-1"), b"t-1"))
-        assert later.keys == (Key("task", "t-1"),) and not later.begins and not later.needs_session
+        assert later.keys == (Key("task", "t-1"),) and not later.may_begin and not later.needs_session
 
 
 def test_a_state_comes_back_to_where_it_was_made() -> None:
@@ -59,7 +59,7 @@ def test_a_state_comes_back_to_where_it_was_made() -> None:
     assert reading.learned == [key] and not reading.ends and reading.dispensable
     retry = call(2, "tools/call", name="a", requestState="ŝealed", inputResponses={})
     again = streaming(retry, b"a", capabilities={"elicitation": {}})
-    assert again.keys == (key,) and again.begins and again.ends, "handed out to come back once"
+    assert again.keys == (key,) and again.may_begin and again.ends, "handed out to come back once"
     assert orjson.loads(again.body or b"")["params"]["requestState"] == "ŝealed"
     again.event(event(result(2, resultType="input_required", requestState="next")))
     assert again.learned[0].kind == "state" and not again.ends

@@ -1,0 +1,63 @@
+"""A request for a session that sleeps since the edge was started again (runtime/dormant.py)."""
+
+from collections.abc import Callable, Sequence
+
+from sbc.core.dialog import Dialog
+from sbc.model.errors import Refusal
+from sbc.model.events import Reattached
+from sbc.model.ids import SessionId
+from sbc.model.interfaces import Journals, Stored
+from sbc.model.manifest import Manifest
+from sbc.protocols.protocol import Key
+from sbc.runtime.dormant import restore
+from sbc.runtime.http.exchange import Exchange
+from sbc.runtime.http.journal import exchange_of
+from sbc.runtime.http.registry import Registry
+from sbc.runtime.http.session import HttpSession
+
+
+class Returning:
+    """Implements Waiter."""
+
+    def __init__(self, exchange: Exchange, keys: Sequence[Key], registry: Registry[HttpSession],
+                 make: Callable[[Stored, str], HttpSession], join: Callable[[SessionId], None]) -> None:  # fmt: skip
+        """keys: those that the request names; make: the session anew, with its protocol's memory, which may be a
+        ValueError; join: be one of the requests of a live session."""
+        self._exchange = exchange
+        self._keys = keys
+        self._registry = registry
+        self._make = make
+        self._join = join
+
+    @property
+    def gone(self) -> bool:
+        return self._exchange.client is None
+
+    def go_on(self, entry: Stored, manifest: Manifest, journals: Journals) -> None:
+        try:
+            woken = self._make(entry, journals.memory)
+        except ValueError:
+            raise Refusal(404, "session_gone", "what was known of this session cannot be read") from None
+        restore(woken.dialog, entry, journals)
+        number_on(woken.dialog)
+        keys = [Key(kind, value) for kind, value in entry.keys]
+        self._registry.learn(woken, [*keys, *(key for key in self._keys if key.kind != "token")])
+        woken.token()  # its client comes back with the one it has, or by a key
+        woken.legs.resident = entry.binding.owner
+        woken.take(self._exchange)
+        woken.tell(Reattached(woken.dialog.outbound.count))
+
+    def join(self, session: SessionId) -> None:
+        self._join(session)
+
+    def refuse(self, refusal: Refusal) -> None:
+        self._exchange.refuse(refusal)
+
+
+def number_on(dialog: Dialog) -> None:
+    """Requests that were not kept are not on record: what their answers say of their numbers is."""
+    inbound = dialog.inbound
+    known = max((exchange_of(entry) for entry in dialog.outbound.journal.since(0)), default=0)
+    if known > inbound.count:
+        inbound.count = dialog.passed = known
+        inbound.journal.restart(known + 1)
