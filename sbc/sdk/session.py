@@ -7,20 +7,18 @@ it go nowhere, or it asks `already_said()` and goes on from there.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sbc.model.binding import Checkpoint, Resume
 from sbc.model.errors import CloseCode
 from sbc.model.leg import Role
+from sbc.sdk.inbox import Inbox
 from sbc.sdk.link import Link, SessionClosed
 from sbc.sdk.opening import Opening
 
 STATE_LIMIT = 64 * 1024
 """Bytes of a checkpoint's state in UTF-8."""
-INBOX_MESSAGES = 1024
-INBOX_BYTES = 4 * 1024 * 1024
 LEAVING = 5.0
 """How long an agent may work on what it was sent when the client said goodbye."""
 RELEASING = 0.5
@@ -54,7 +52,7 @@ class Session:
         """The edge drops what the client already has: say all of it again."""
         self._tell = tell
         self._ask_journal = ask_journal
-        self._inbox = _Inbox()
+        self._inbox: Inbox[str | bytes] = Inbox()
         self._owned = asyncio.Event()
         self._link: Link | None = None
         self._open = True
@@ -172,7 +170,7 @@ class Session:
 
     async def _listen(self, link: Link) -> None:
         while (message := await link.receive()) is not None:
-            await self._inbox.put(message)
+            await self._inbox.put(message, len(message))
         self._open = False
         assert self._task is not None
         if link.close_code == CloseCode.NORMAL:
@@ -182,37 +180,3 @@ class Session:
         else:
             # The session may go on elsewhere, with everything since the checkpoint: it must not go on here too.
             self._task.cancel()
-
-
-class _Inbox:
-    """Messages that have arrived and were not taken yet; full, it stops the reading of the leg."""
-
-    def __init__(self) -> None:
-        self._messages: deque[str | bytes] = deque()
-        self._size = 0
-        self._ended = False
-        self._arrived = asyncio.Event()
-        self._room = asyncio.Event()
-
-    async def put(self, message: str | bytes) -> None:
-        self._messages.append(message)
-        self._size += len(message)
-        self._arrived.set()
-        while len(self._messages) >= INBOX_MESSAGES or self._size >= INBOX_BYTES:
-            self._room.clear()
-            await self._room.wait()
-
-    def end(self) -> None:
-        self._ended = True
-        self._arrived.set()
-
-    async def get(self) -> str | bytes | None:
-        while not self._messages:
-            if self._ended:
-                return None
-            self._arrived.clear()
-            await self._arrived.wait()
-        message = self._messages.popleft()
-        self._size -= len(message)
-        self._room.set()
-        return message

@@ -1,0 +1,241 @@
+"""The client SDK against an edge and nodes that are processes: what happens to connections is not its caller's."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sbc.sdk.client import Gap, Refused, SessionEnded, Transport, Unreachable, connect
+from tests.support.caller import Caller
+from tests.support.edge import free_port
+from tests.support.oracle import exactly_once
+from tests.support.relays import Network
+from tests.support.scene import Scene
+from tests.support.wait import wait_until
+
+CLEAR = [Transport.HTTP1, Transport.HTTP2]
+"""What there is without TLS."""
+
+
+def listening(scene: Scene, **more: object) -> dict[str, object]:
+    """One listener with everything that goes without TLS."""
+    transports = ["http1", "websocket", "http2"]
+    return {"listeners": [{"name": "plain", "listen": f"127.0.0.1:{scene.edge.port}", "transports": transports}]} | more
+
+
+@pytest.fixture
+async def network(scene: Scene) -> AsyncIterator[Network]:
+    between = Network(scene.edge.port)
+    await between.open()
+    yield between
+    await between.close()
+
+
+@pytest.mark.parametrize("transport", CLEAR)
+async def test_a_connection_that_is_cut_in_the_middle_is_not_seen(
+        scene: Scene, network: Network, transport: Transport) -> None:
+    scene.trunk("a", "b", checkpoint="message")
+    await scene.open(listening(scene))
+    async with Caller(f"http://127.0.0.1:{network.port}/", transports=[transport]) as caller:
+        for _ in range(4):
+            await caller.say(60, every=0.004)
+            await caller.has(len(caller.heard) + 10)
+            network.cut()
+            await caller.say(2)
+        await caller.answered()
+        await caller.stands(transport)
+        assert network.connections > 4
+        assert not caller.gaps
+        exactly_once(caller)
+    assert caller.end == "said goodbye"
+    await scene.no_sessions()
+
+
+@pytest.mark.parametrize("transport", CLEAR)
+async def test_a_node_that_is_killed_is_not_seen_either(scene: Scene, transport: Transport) -> None:
+    scene.trunk("a", "b", checkpoint="message")
+    await scene.open(listening(scene))
+    async with Caller(f"http://127.0.0.1:{scene.edge.port}/", transports=[transport]) as caller:
+        await caller.say(60, every=0.01)
+        await caller.has(10)
+        scene.owner(caller).kill()
+        await caller.say(2)
+        await caller.answered()
+        exactly_once(caller)
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["ended", "killed"])
+async def test_an_edge_that_is_started_again_gets_what_it_has_not_and_gives_what_it_owes(
+        scene: Scene, killed: bool) -> None:
+    scene.trunk("a", "b", checkpoint="message")
+    await scene.open(listening(scene, edge={"store": f"sqlite:{scene.directory}/sbc.db"}))
+    async with Caller(scene.edge.url, ping=5.0) as caller:
+        await caller.say(200, every=0.005)
+        await caller.has(20)
+        if killed:
+            await asyncio.sleep(0.3)  # the store promises what is older than its commit interval
+            scene.edge.kill()
+        else:
+            assert await scene.edge.stop() == 0
+        for _ in range(5):
+            await caller.say(2)
+        scene.edge.start()
+        await caller.answered()
+        assert not caller.gaps
+        exactly_once(caller)
+
+
+async def test_a_network_that_goes_dark_is_noticed_and_left(scene: Scene, network: Network) -> None:
+    scene.trunk("a", checkpoint="message")
+    await scene.open(listening(scene))
+    async with Caller(f"http://127.0.0.1:{network.port}/", ping=0.2) as caller:
+        await caller.say()
+        await caller.answered()
+        network.dark = True
+        await caller.say(5)
+        await wait_until(lambda: caller.session.transport is None, "it is noticed")
+        network.dark = False
+        network.cut()
+        await caller.answered()
+        exactly_once(caller)
+
+
+async def test_a_gap_is_told_where_it_is(scene: Scene, network: Network) -> None:
+    scene.plain("a")
+    await scene.open(listening(scene, policies={"default": {"limits": {"journal": "16KiB", "message": "8KiB"}}}))
+    async with Caller(f"http://127.0.0.1:{network.port}/", ping=0.2) as caller:
+        await caller.say(1)
+        await caller.say(80, every=0.005, pad=1000)
+        await caller.has(3)
+        network.dark = True
+        network.cut()
+        before = len(caller.heard)
+
+        async def all_said() -> bool:
+            return bool((await scene.edge.sessions())[0]["sent"] == caller.owed)
+        await wait_until(all_said, "the node has said everything to the edge")
+        network.dark = False
+        network.cut()
+        await wait_until(lambda: caller.gaps, "the gap")
+        lost = caller.gaps[0].lost
+        assert lost > 40
+        await caller.has(caller.owed - lost)
+        assert caller.gaps == [Gap(lost)]
+        exactly_once(caller, lost=range(before + 1, before + lost + 1))
+        assert caller.session.ticket.received == caller.owed
+
+
+async def test_a_session_that_another_client_took_over_is_over_here(scene: Scene) -> None:
+    scene.trunk("a", checkpoint="message")
+    await scene.open(listening(scene))
+    async with Caller(scene.edge.url) as caller:
+        await caller.say()
+        await caller.answered()
+        async with connect(scene.edge.url, session=caller.session.ticket) as other:
+            ended = await caller.is_over()
+            assert isinstance(ended, SessionEnded) and ended.code == 4409
+            with pytest.raises(SessionEnded):
+                await caller.session.send("nobody hears this")
+            await other.send(json.dumps({"n": 2}))
+            message = await anext(other)
+            assert isinstance(message, str) and json.loads(message)["m"] == 2
+
+
+async def test_a_client_that_leaves_comes_back_with_its_ticket(scene: Scene) -> None:
+    scene.trunk("a", checkpoint="message")
+    await scene.open(listening(scene))
+    async with connect(scene.edge.url) as session:
+        await session.send(json.dumps({"n": 1, "say": 6}))
+        for _ in range(2):
+            await anext(session)
+        ticket = await session.leave()
+        assert ticket.received == 2
+    await scene.all_sessions("parked")
+    async with connect(scene.edge.url, session=ticket, transports=[Transport.HTTP2]) as session:
+        await session.send(json.dumps({"n": 2}))
+        heard = [await anext(session) for _ in range(5)]
+    assert [json.loads(str(message))["m"] for message in heard] == [3, 4, 5, 6, 7]
+    with pytest.raises(Refused) as refused:
+        async with connect(scene.edge.url, session=ticket):
+            raise AssertionError("it came in")
+    assert refused.value.status == 404, "who says goodbye cannot come back"
+
+
+async def test_an_agent_that_says_goodbye_ends_the_iteration(scene: Scene) -> None:
+    scene.plain("a", close_after=2, close_code=1000)
+    await scene.open(listening(scene))
+    async with Caller(scene.edge.url) as caller:
+        await caller.say()
+        await caller.say()
+        assert await caller.is_over() == "said goodbye"
+
+
+async def test_a_policy_that_was_broken_ends_the_session_and_says_so(scene: Scene) -> None:
+    scene.plain("a")
+    await scene.open(listening(scene, policies={"default": {"limits": {"message": "1KiB"}}}))
+    async with Caller(scene.edge.url) as caller:
+        await caller.say(ballast=5000)
+        ended = await caller.is_over()
+        assert isinstance(ended, SessionEnded) and ended.code == 1009
+
+
+async def test_a_session_that_nobody_can_take_is_waited_for_no_longer_than_patience(scene: Scene) -> None:
+    scene.plain("a")
+    await scene.open(listening(scene), hold="1s")
+    url = scene.edge.url
+    async with Caller(url, patience=1.0) as caller:
+        await caller.say()
+        await caller.answered()
+        scene.nodes["a"].kill()
+        ended = await caller.is_over()
+        assert isinstance(ended, SessionEnded) and ended.code == 1014
+    with pytest.raises(Refused) as refused:
+        async with connect(url, patience=0.5):
+            raise AssertionError("it came in")
+    assert refused.value.status == 503
+
+
+async def test_an_edge_that_lets_nobody_in_yet_is_asked_again(scene: Scene) -> None:
+    node, = scene.plain("a")
+    await scene.open(listening(scene), hold="1s")
+    node.kill()
+    await scene.edge.sees(node, state="down")
+    caller = Caller(scene.edge.url)
+    entering = asyncio.create_task(caller.__aenter__())
+    await wait_until(lambda: scene.edge.metric("sbc_refused_total"), "a first refusal")
+    node.start()
+    await entering
+    await caller.say()
+    await caller.answered()
+    await caller.__aexit__()
+
+
+async def test_an_edge_that_is_not_there_is_said_at_once() -> None:
+    with pytest.raises(Unreachable):
+        async with connect(f"http://127.0.0.1:{free_port()}/"):
+            raise AssertionError("it came in")
+
+
+async def test_what_the_caller_raises_is_raised_as_it_is(scene: Scene) -> None:
+    scene.plain("a")
+    await scene.open(listening(scene))
+    with pytest.raises(LookupError):
+        async with connect(scene.edge.url):
+            raise LookupError
+    await scene.no_sessions()
+
+
+@pytest.mark.parametrize("transport", CLEAR)
+async def test_a_caller_that_says_more_than_is_taken_waits(
+        scene: Scene, network: Network, transport: Transport) -> None:
+    scene.trunk("a", "b", checkpoint="message")
+    await scene.open(listening(scene))
+    async with Caller(f"http://127.0.0.1:{network.port}/", transports=[transport], outbox=64 * 1024) as caller:
+        for number in range(60):
+            await caller.say(ballast=10_000)
+            if number % 20 == 10:
+                network.cut()
+        await caller.say(3, pad=300_000)
+        await caller.answered()
+        exactly_once(caller)
