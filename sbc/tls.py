@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.x509.oid import NameOID
+
+from sbc.core.certificates import names_of, pick
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,7 @@ class Shelf:
 
     def pick(self, name: str | None) -> ssl.SSLContext:
         """The context for a name that a client asks for: its own, a wildcard's, or the first."""
-        if name is None:
-            return self.first
-        name = name.lower()
-        wildcard = "*." + name.partition(".")[2]
-        return self.by_name.get(name) or self.by_name.get(wildcard) or self.first
+        return self.first if name is None else pick(self.by_name, name, self.first)
 
     def choose(self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _own: ssl.SSLContext) -> None:
         """Switch a handshake to the context for its name: the callback of `first`, with which they all begin."""
@@ -49,7 +46,7 @@ def stock(
         contexts.append(context)
         leaf = x509.load_pem_x509_certificate(Path(cert).read_bytes())
         expires = min(expires, leaf.not_valid_after_utc.timestamp())
-        for name in _names(leaf):
+        for name in names_of(leaf):
             by_name.setdefault(name, context)
     shelf = Shelf(contexts[0], by_name, expires)
     # Called for every handshake, with None from clients that name no server.
@@ -65,14 +62,6 @@ def _context(min_version: str, protocols: Sequence[str]) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_alpn_protocols(list(protocols))
     return context
-
-
-def _names(leaf: x509.Certificate) -> list[str]:
-    try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        return [name.lower() for name in names.get_values_for_type(x509.DNSName)]
-    except x509.ExtensionNotFound:
-        return [str(name.value).lower() for name in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
 
 
 _before = sys.unraisablehook

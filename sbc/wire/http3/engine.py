@@ -26,8 +26,9 @@ class QuicTerms:
     stream_window: int = 256 * 1024
     connection_window: int = 1024 * 1024
     """How many bytes may be under way that were not consumed: of a stream, of all together. An engine that credits the
-    sender before they are consumed ends a stream that goes beyond `stream_cap`."""
+    sender before they are consumed ends a stream that goes beyond its cap, or takes the connection beyond its own."""
     stream_cap: int = 4 * 1024 * 1024
+    connection_cap: int = 16 * 1024 * 1024
     header_octets: int = 32 * 1024
     """The longest decoded field section, with 32 bytes more for each field (RFC 9114 section 4.2.2)."""
     websocket: bool = False
@@ -35,6 +36,19 @@ class QuicTerms:
     webtransport: bool = False
     idle: float = 60.0
     """Seconds of silence after which the connection is gone (RFC 9000 section 10.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What the first datagram of a connection says, and how it is to be answered."""
+
+    connection_id: bytes
+    """Ours, the first of the connection. Its first byte is the worker's number, and that of all ids that an engine
+    makes up itself, where it can."""
+    original: bytes
+    """The destination id of the client's very first Initial."""
+    retried: bytes | None = None
+    """The id that a Retry of ours gave the client: then its address is known to be its own."""
 
 
 class QuicOwner(EngineOwner, Protocol):
