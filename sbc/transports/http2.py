@@ -164,7 +164,7 @@ class Http2Connection(StreamDoor, asyncio.Protocol):
         now, choked = self._loop.time(), self.outflow.choked
         self._timer = self._loop.call_later(self._times.look, self._look)
         taken = self.outflow.written - self._transport.get_write_buffer_size()
-        due = self._watch.look(now, len(self._streams))
+        due = self._watch.look(now, len(self._streams), self._budget.streams)
         if due is Due.DROP or self._watch.stuck(now, taken, choked) or self._late(now):
             self._transport.abort()
             return

@@ -37,12 +37,14 @@ class Due(Enum):
 class Watch:
     """What was seen of a connection at the last looks."""
 
-    __slots__ = ("_behind", "_idle_since", "_silent_since", "_taken", "_taken_at", "_times", "heard")
+    __slots__ = ("_begun", "_behind", "_idle_since", "_silent_since", "_taken", "_taken_at", "_times", "heard")
 
     def __init__(self, times: Times, now: float) -> None:
         self.heard = True
         """Whether anything came since the last look."""
         self._times = times
+        self._begun = 0
+        """How many streams there ever were by then."""
         self._silent_since = now
         self._idle_since: float | None = now
         self._taken = 0
@@ -50,15 +52,16 @@ class Watch:
         self._behind: dict[int, tuple[float, int]] = {}
         """Streams on which something waits: since when, and how much of them was out by then."""
 
-    def look(self, now: float, streams: int) -> Due:
-        """What is due for the connection as a whole."""
+    def look(self, now: float, streams: int, begun: int) -> Due:
+        """What is due for the connection as a whole. streams: that are open; begun: that there ever were."""
         if self.heard:
             self.heard = False
             self._silent_since = now
         if streams:
             self._idle_since = None
-        elif self._idle_since is None:
+        elif self._idle_since is None or begun > self._begun:
             self._idle_since = now
+        self._begun = begun
         if self._idle_since is not None:
             return Due.LEAVE if now - self._idle_since >= self._times.idle else Due.NOTHING
         silence = now - self._silent_since
