@@ -23,8 +23,11 @@ Tree = dict[str, Any]
 
 
 # Below the ports that the kernel gives to outgoing connections: one of those could take a port between the moment it is
-# found free here and the moment its process listens on it. A random start keeps test runs side by side apart.
-_PORTS = itertools.cycle(random.sample(range(12_000, 32_000), 20_000))
+# found free here and the moment its process listens on it. A random order keeps test runs side by side apart, and the
+# workers of one run have every tenth port each.
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+_PORTS = itertools.cycle(random.sample(
+    range(12_000 + int(_WORKER[2:]) % 10, 32_000, 10) if _WORKER else range(12_000, 32_000), 2_000))
 
 
 def free_port() -> int:
