@@ -1,8 +1,9 @@
 """Which QUIC engine: by the name that the configuration has for it."""
 
-from sbc.wire.http3 import qh3_engine
+from sbc.wire.http3.aioquic_engine import PythonEngine
 from sbc.wire.http3.credentials import Credentials
 from sbc.wire.http3.engine import Beginning, QuicEngine, QuicOwner, QuicTerms
+from sbc.wire.http3.qh3_engine import RustEngine
 
 
 def make_engine(
@@ -10,4 +11,6 @@ def make_engine(
 ) -> QuicEngine:
     """An engine for a new connection; `receive` is to be told its first datagram. name: `auto`, `qh3` or `aioquic`, the
     same as the credentials were loaded for."""
-    return qh3_engine.RustEngine(owner, terms, qh3_engine.configuration(terms, credentials), credentials, beginning)
+    if name == "aioquic":
+        return PythonEngine(owner, terms, credentials, beginning)
+    return RustEngine(owner, terms, credentials, beginning)

@@ -44,10 +44,10 @@ def configuration(terms: QuicTerms, credentials: Credentials) -> QuicConfigurati
 class _Connection(QuicConnection):
     """The library's, with its events taken by an engine."""
 
-    def __init__(self, engine: "RustEngine", settings: QuicConfiguration, credentials: Credentials,
+    def __init__(self, engine: "RustEngine", terms: QuicTerms, credentials: Credentials,
                  beginning: Beginning) -> None:
         super().__init__(
-            configuration=settings, original_destination_connection_id=beginning.original,
+            configuration=configuration(terms, credentials), original_destination_connection_id=beginning.original,
             retry_source_connection_id=beginning.retried)
         self.host_cid = beginning.connection_id
         self._first_destination = beginning.retried or beginning.original
@@ -128,12 +128,9 @@ class _Connection(QuicConnection):
 class RustEngine(HttpLayer):
     """Implements QuicEngine."""
 
-    def __init__(
-        self, owner: QuicOwner, terms: QuicTerms, settings: QuicConfiguration, credentials: Credentials,
-        beginning: Beginning,
-    ) -> None:
+    def __init__(self, owner: QuicOwner, terms: QuicTerms, credentials: Credentials, beginning: Beginning) -> None:
         super().__init__(owner, terms)
-        self._connection = _Connection(self, settings, credentials, beginning)
+        self._connection = _Connection(self, terms, credentials, beginning)
         self._core: Any = None
         self._source: Address | None = None
         """Where the client is."""
@@ -232,8 +229,6 @@ class RustEngine(HttpLayer):
                 self._was_reset(event[1], event[2])
             case "stop_sending":
                 self._was_stopped(event[1], event[2])
-            case "stream_finished":
-                self._connection._created_local_stream_ids.discard(event[1])
             case "datagram":
                 self._came_datagram(event[1])
             case "ping_acknowledged":
@@ -261,8 +256,10 @@ class RustEngine(HttpLayer):
     # Orders.
 
     def _put(self, stream: int, data: bytes, end: bool) -> None:
-        self._connection._record_local_stream(stream)
-        self._core.send_stream(stream, data, end)
+        try:
+            self._core.send_stream(stream, data, end)
+        except (ValueError, RuntimeError):
+            return  # the client does not want it any more, as the next fact will say
 
     def _cut(self, stream: int, code: int) -> None:
         try:
