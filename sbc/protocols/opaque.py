@@ -2,11 +2,12 @@
 
 Which session a request belongs to is said by the route's own key; without one each request stands alone. A request is
 sent a second time only if its method allows that (RFC 9110 section 9.2.2). Answers pass byte by byte, streams of
-events too: nothing is added to them, and one that was cut off by the loss of its node ends as cut off. A turn ends
-when no exchange is under way.
+events too: nothing is added to them, and one that was cut off by the loss of its node ends as cut off. Calls of gRPC
+are told how they end (grpc.py). A turn ends when no exchange is under way.
 """
 
 from sbc.model.http import Request
+from sbc.protocols.grpc import GrpcReading, is_call
 from sbc.protocols.protocol import Protocol, Reading
 
 
@@ -18,4 +19,4 @@ class OpaqueReading(Reading):
 
 class Opaque(Protocol):
     def read(self, request: Request, body: bytes | None) -> Reading:
-        return OpaqueReading(request, body)
+        return GrpcReading(request, body) if is_call(request) else OpaqueReading(request, body)

@@ -69,6 +69,8 @@ class LastWords:
     status: int = 502
     fields: tuple[tuple[bytes, bytes], ...] = ()
     """Further fields of the head, before any answer."""
+    trailers: tuple[tuple[bytes, bytes], ...] = ()
+    """What ends an answer that has begun."""
 
 
 class Reading:
@@ -100,6 +102,8 @@ class Reading:
     """Whether an answer that is a stream of events is read event by event; if not it passes byte by byte."""
     attentive = True
     """Whether `event` is to be called; if not (any more), events pass as they are."""
+    endless = False
+    """Whether the request's body is a stream that no limit on its length is meant for."""
     ids = Ids.KEEP
     wants_answer = False
     """Whether an answer that is no event stream has to be whole before it is passed on (`whole_answer`)."""

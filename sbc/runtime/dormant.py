@@ -123,10 +123,11 @@ class Dormant:
                 waiter.refuse(refused)
                 if number == 0:
                     self._host.house.store.remove(session)
-                    if manifest is not None:
+                    if manifest is None:
+                        record.write_absent(self._host.house, entry, "agent_gone", self._host.records)
+                    else:
                         self._host.house.roster.ledger.leave(entry.principal)
-                    result = "agent_gone" if manifest is None else "unreadable"
-                    record.write_absent(self._host.house, entry, result, self._host.records)
+                        record.write_absent(self._host.house, entry, "unreadable", self._host.records)
 
     def _forget(self, sleeper: Sleeper) -> None:
         del self.sleepers[sleeper.entry.binding.session]

@@ -13,6 +13,7 @@ and `A2A-Extensions` go through untouched, and so does gRPC.
 from sbc.model.http import Request
 from sbc.protocols.a2a.calls import Verb, call_of
 from sbc.protocols.a2a.reading import SENDING, CallReading, CardReading, TaskReading
+from sbc.protocols.grpc import GrpcReading, is_call
 from sbc.protocols.protocol import Protocol, Reading
 
 
@@ -33,7 +34,7 @@ class A2A(Protocol):
     def read(self, request: Request, body: bytes | None) -> Reading:
         call = call_of(request, body)
         if call is None:
-            return Reading(request, body)
+            return GrpcReading(request, body) if is_call(request) else Reading(request, body)
         if call.verb is Verb.CARD:
             return CardReading(request, body, call, self._prefix)
         if call.verb in SENDING or call.verb is Verb.SUBSCRIBE:

@@ -66,7 +66,7 @@ class Asking:
         if self.stage is ANSWERED:
             return
         upload, bound = self.upload, self.policy.limits.journal
-        if upload.octets + len(data) > self.policy.limits.body:
+        if upload.octets + len(data) > self.policy.limits.body and not self.reading.endless:
             self.refuse(self.too_long())
             return
         # Until there is an answer a node may still say that it has done nothing (GOAWAY, REFUSED_STREAM).

@@ -251,7 +251,7 @@ class Exchange(Asking):
             elif self.answer.streams:
                 self._add(words.body)
             if words.clean:
-                client.finish([])
+                client.finish([*words.trailers])
             else:
                 client.abort()
         self.over()
