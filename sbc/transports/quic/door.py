@@ -1,0 +1,248 @@
+"""The door of one UDP socket: which connection a datagram is for, and who may open a new one.
+
+    datagram ──known id──> its connection
+       └─unknown─> Initial ──> admitted: a new connection │ Retry │ nothing
+                   another version ──> Version Negotiation          all else: nothing
+
+Nothing is answered that is shorter than what a client has to send (RFC 9000 section 14.1), and no answer to somebody
+unknown is longer than what came, so that nobody can be flooded from here. Ids that lead nowhere are met with silence.
+"""
+
+import os
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from socket import socket
+
+from sbc.model.errors import Refusal
+from sbc.model.interfaces import Reception
+from sbc.model.route import Hello
+from sbc.transports.quic.admittance import Admittance, Bounds, Verdict, source_of
+from sbc.transports.quic.connection import Http3Connection, Manners
+from sbc.transports.quic.retry_token import RetryTokens
+from sbc.transports.quic.udp import Local, UdpSocket
+from sbc.wire.http3.credentials import Credentials
+from sbc.wire.http3.engine import Address, Beginning
+from sbc.wire.http3.invariants import (
+    CONNECTION_ID_OCTETS,
+    Header,
+    Kind,
+    read_header,
+    retry,
+    version_negotiation,
+)
+
+LEAST_OCTETS = 1200
+"""RFC 9000 section 14.1: a client's first datagram is no shorter."""
+LEAST_ID = 8
+"""RFC 9000 section 7.2: nor is the id that it makes up."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came to a door."""
+
+    handshakes: int = 0
+    """That were completed."""
+    retries: int = 0
+    negotiations: int = 0
+    moves: int = 0
+    """Of clients to other addresses."""
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Datagrams, by reason."""
+
+
+class QuicDoor:
+    """One UDP port. Implements Receiver for its socket, Doorkeeper for its connections."""
+
+    def __init__(
+        self, reception: Reception, manners: Manners, credentials: Credentials, bounds: Bounds = Bounds()  # noqa: B008
+    ) -> None:
+        self.credentials = credentials
+        """For the handshakes to come."""
+        self.manners = manners
+        """For the connections to come."""
+        self.retiring = False
+        self.tally = Tally()
+        self._reception = reception
+        self._admittance = Admittance(bounds)
+        self._tokens = RetryTokens()
+        self._table: dict[bytes, Http3Connection] = {}
+        self._connections: set[Http3Connection] = set()
+        self._touched: list[Http3Connection] = []
+        self._held_up: set[Http3Connection] = set()
+        self._udp: UdpSocket
+
+    def start(self, sock: socket) -> int:
+        """Serve a bound socket; its port. Raises OSError."""
+        self._udp = UdpSocket(sock)
+        self._udp.start(self)
+        return int(self._udp.name[1])
+
+    @property
+    def open(self) -> int:
+        """How many connections there are."""
+        return self._admittance.total
+
+    @property
+    def half_open(self) -> int:
+        """How many of them have not shaken hands yet."""
+        return self._admittance.half_open
+
+    @property
+    def lost(self) -> int:
+        """Datagrams that could not be sent."""
+        return self._udp.counts.lost
+
+    def retire(self) -> None:
+        """Let nobody in any more, and have every connection end once what is under way on it is done."""
+        self.retiring = True
+        for connection in list(self._connections):
+            connection.retire()
+
+    def close(self) -> None:
+        """End every connection now."""
+        self.retiring = True
+        for connection in list(self._connections):
+            connection.close()
+        self._connections.clear()
+        self._table.clear()
+        self._udp.close()
+
+    # What the socket tells.
+
+    def received(self, datagram: bytes, source: Address, local: Local) -> None:
+        if not datagram:
+            self.tally.dropped["empty"] += 1
+            return
+        if datagram[0] & 0x80:
+            identity = datagram[6 : 6 + datagram[5]] if len(datagram) > 6 else b""
+        else:
+            identity = datagram[1 : 1 + CONNECTION_ID_OCTETS]
+        connection = self._table.get(identity) or self._stranger(datagram, source, local)
+        if connection is None:
+            return
+        if not connection.touched:
+            connection.touched = True
+            self._touched.append(connection)
+        connection.received(datagram, source, local, time.monotonic())
+
+    def worked(self) -> None:
+        touched, self._touched = self._touched, []
+        for connection in touched:
+            connection.touched = False
+            connection.worked()
+
+    def flowing(self) -> None:
+        held_up, self._held_up = self._held_up, set()
+        for connection in held_up:
+            connection.flowing()
+
+    # Strangers.
+
+    def _stranger(self, datagram: bytes, source: Address, local: Local) -> Http3Connection | None:
+        """A datagram that is for no connection that there is: the new one that it opens."""
+        header = read_header(datagram)
+        reason = self._unwanted(datagram, header)
+        if reason or header is None:
+            self.tally.dropped[reason] += 1
+        elif header.kind is Kind.OTHER_VERSION:
+            self.tally.negotiations += 1
+            self._udp.send([(version_negotiation(header), source)], local)
+        else:
+            return self._admit(header, source, local)
+        return None
+
+    def _unwanted(self, datagram: bytes, header: Header | None) -> str:
+        """Why nothing can come of it; empty: something can."""
+        if header is None:
+            return "malformed"
+        if header.kind not in (Kind.INITIAL, Kind.OTHER_VERSION):
+            return "unknown"
+        if len(datagram) < LEAST_OCTETS:
+            return "short"
+        if header.kind is Kind.INITIAL and len(header.destination) < LEAST_ID:
+            return "malformed"
+        return "retiring" if self.retiring else ""
+
+    def _admit(self, header: Header, source: Address, local: Local) -> Http3Connection | None:
+        now = time.monotonic()
+        beginning = Beginning(self._new_id(), header.destination)
+        proven = self._tokens.ours(header.token)
+        if proven:
+            original = self._tokens.open(header.token, header.destination, source, now)
+            if original is None:
+                self.tally.dropped["token"] += 1
+                return None
+            beginning = replace(beginning, original=original, retried=header.destination)
+        verdict = self._admittance.judge(source_of(source), proven=proven)
+        if verdict is Verdict.RETRY:
+            self._send_back(header, source, local, now)
+            return None
+        if verdict is Verdict.FULL or not self._reception.arrived():
+            self._turn_away(source)
+            return None
+        return self._open(header, source, local, beginning, now)
+
+    def _send_back(self, header: Header, source: Address, local: Local, now: float) -> None:
+        retried = self._new_id()
+        token = self._tokens.seal(header.destination, retried, source, now)
+        self.tally.retries += 1
+        self._udp.send([(retry(header, retried, token), source)], local)
+
+    def _turn_away(self, source: Address) -> None:
+        self.tally.dropped["full"] += 1
+        hello = Hello(source_of(source), "", "", (), True, self.manners.listener)
+        self._reception.refused(Refusal(503, "connections", "too many connections", retry_after=1), hello)
+
+    def _open(self, header: Header, source: Address, local: Local, beginning: Beginning,
+              now: float) -> Http3Connection:
+        self._admittance.begun(source_of(source))
+        connection = Http3Connection(
+            self, self._reception, source, local, self.manners, self.credentials, beginning, now)
+        self._connections.add(connection)
+        self.bind(beginning.connection_id, connection)
+        # Where the client's datagrams go until it has heard of ours.
+        self.bind(header.destination, connection)
+        return connection
+
+    def _new_id(self) -> bytes:
+        """The worker's number first, so that several workers can tell whose a datagram is."""
+        return bytes([self.manners.worker]) + os.urandom(CONNECTION_ID_OCTETS - 1)
+
+    # What the connections need.
+
+    def held_up(self, connection: Http3Connection) -> bool:
+        if self._udp.blocked:
+            self._held_up.add(connection)
+        return self._udp.blocked
+
+    def send(self, datagrams: list[tuple[bytes, Address]], local: Local) -> None:
+        self._udp.send(datagrams, local)
+
+    def bind(self, connection_id: bytes, connection: Http3Connection) -> None:
+        connection.ids.add(connection_id)
+        self._table[connection_id] = connection
+
+    def unbind(self, connection_id: bytes) -> None:
+        connection = self._table.pop(connection_id, None)
+        if connection is not None:
+            connection.ids.discard(connection_id)
+
+    def shaken(self, connection: Http3Connection) -> None:
+        self.tally.handshakes += 1
+        self._admittance.shaken(source_of(connection.source))
+
+    def moved(self, connection: Http3Connection) -> None:
+        self.tally.moves += 1
+
+    def over(self, connection: Http3Connection, *, shaken: bool) -> None:
+        self._admittance.gone(source_of(connection.source), shaken=shaken)
+        self._reception.departed()
+
+    def forget(self, connection: Http3Connection) -> None:
+        self._connections.discard(connection)
+        self._held_up.discard(connection)
+        for identity in connection.ids:
+            self._table.pop(identity, None)
+        connection.ids.clear()

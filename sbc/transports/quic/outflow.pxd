@@ -1,0 +1,5 @@
+from sbc.transports.outflow cimport Outflow
+
+
+cdef class DatagramOutflow(Outflow):
+    cpdef flush(self)
