@@ -14,14 +14,11 @@ from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
-import aioquic.buffer
 import aioquic.h3.connection
-import aioquic.h3.events
 import aioquic.quic.configuration
 import aioquic.quic.connection
 import aioquic.quic.events
 import qh3.h3.connection
-import qh3.h3.events
 import qh3.quic.configuration
 import qh3.quic.connection
 import qh3.quic.events
@@ -45,24 +42,20 @@ class _Patient(aioquic.quic.connection.QuicConnection):
         pass
 
 
-class _Hearing(aioquic.h3.connection.H3Connection):
-    """aioquic passes over GOAWAY."""
-
-    goaways: list[int]
-
-    def _handle_control_frame(self, frame_type: int, frame_data: bytes) -> None:
-        if frame_type == GOAWAY:
-            self.goaways.append(aioquic.buffer.Buffer(data=frame_data).pull_uint_var())
-        super()._handle_control_frame(frame_type, frame_data)
-
-
-def _library(module: Any, h3: Any) -> SimpleNamespace:
+def _library(module: Any) -> SimpleNamespace:
     return SimpleNamespace(
         configuration=module.quic.configuration.QuicConfiguration, connection=module.quic.connection.QuicConnection,
-        quic=module.quic.events, events=module.h3.events, h3=h3)
+        quic=module.quic.events,
+        h3=module.h3.connection.H3Connection)
 
 
-LIBRARIES = {"aioquic": _library(aioquic, _Hearing), "qh3": _library(qh3, qh3.h3.connection.H3Connection)}
+LIBRARIES = {"aioquic": _library(aioquic), "qh3": _library(qh3)}
+
+
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """The number that stands there (RFC 9000 section 16), and where it ends; beyond the end if it is not all here."""
+    octets = 1 << (data[at] >> 6) if at < len(data) else len(data) + 1
+    return int.from_bytes(data[at : at + octets], "big") & (1 << 8 * octets - 2) - 1, at + octets
 
 
 class Answer:
@@ -109,8 +102,7 @@ class H3Client:
             self.quic = _Patient(configuration=self.config)
         self.h3 = self.lib.h3(self.quic, enable_webtransport=webtransport)
         self.goaways: list[int] = []
-        if library == "aioquic":
-            self.h3.goaways = self.goaways
+        self._control: dict[int, bytes] = {}
         self.answers: dict[int, Answer] = {}
         self.streams: dict[int, bytearray] = {}
         """WebTransport: what came on each stream; those in `ended` are complete."""
@@ -233,10 +225,26 @@ class H3Client:
             self.closed = (int(event.error_code), event.reason_phrase)
         elif isinstance(event, quic.PingAcknowledged):
             self.pongs += 1
+        elif isinstance(event, quic.StreamDataReceived) and event.stream_id % 4 == 3:
+            self._hear_control(event.stream_id, event.data)
         elif isinstance(event, quic.StreamReset):
             self._answer(event.stream_id).reset = int(event.error_code)
         elif isinstance(event, quic.StopSendingReceived):
             self._answer(event.stream_id).stopped = int(event.error_code)
+
+    def _hear_control(self, stream: int, data: bytes) -> None:
+        """GOAWAY (RFC 9114 section 7.2.6), which aioquic passes over."""
+        data = self._control.get(stream, b"") + data
+        at = 1
+        while data[0] == 0x00:  # the control stream
+            kind, after = varint(data, at)
+            octets, after = varint(data, after)
+            if after + octets > len(data):
+                break
+            if kind == GOAWAY:
+                self.goaways.append(varint(data, after)[0])
+            at = after + octets
+        self._control[stream] = data[:1] + data[at:]
 
     def _answer(self, stream: int) -> Answer:
         return self.answers.setdefault(stream, Answer())
@@ -251,8 +259,6 @@ class H3Client:
                 answer = self._answer(event.stream_id)
                 answer.body += event.data
                 answer.complete = answer.complete or event.stream_ended
-            case "GoawayReceived":
-                self.goaways.append(event.stream_id)
             case "DatagramReceived":
                 number = event.flow_id if hasattr(event, "flow_id") else event.stream_id // 4
                 self.datagrams.append((number * 4, event.data))
