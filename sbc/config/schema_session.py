@@ -115,8 +115,8 @@ class Limits(Section):
     message: Annotated[int, Size("1B", "64MiB")] = default("1MiB")
     """The largest message, from either side; of HTTP: the largest body that has to be read before it is sent on."""
     body: Annotated[int, Size("1B", "1024GiB")] = default("64MiB")
-    """The largest body of a request, also of one that is passed on as it comes; more is answered with 413. The stream of
-    a gRPC call has no such bound."""
+    """The largest body of a request, also of one that is passed on as it comes; more is answered with 413.
+    The stream of a gRPC call has no such bound."""
     journal: Annotated[int, Size("4KiB", "64MiB")] = default("256KiB")
     """How much of each direction is kept for a handover."""
     head: Annotated[int, Size("1KiB", "1MiB")] = default("32KiB")

@@ -94,6 +94,8 @@ class Reading:
     """Whether a request whose keys nobody knows has to be refused (`Refusal(404, "session_gone", ...)`)."""
     ends = False
     """Whether the session ends once this exchange is answered with success."""
+    in_prelude = False
+    """Whether a new owner that was told the session's prelude was told all of this request."""
     standing = False
     """Whether the answer is a stream that stays open between turns: no turn waits for its end."""
     outlives = False

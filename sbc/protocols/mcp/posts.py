@@ -18,7 +18,7 @@ from sbc.protocols.mcp import jsonrpc
 from sbc.protocols.mcp.delivered import Delivered
 from sbc.protocols.mcp.ids import to_client, to_node
 from sbc.protocols.mcp.jsonrpc import Kind, Message
-from sbc.protocols.mcp.memory import session_id
+from sbc.protocols.mcp.memory import REMEMBERED, session_id
 from sbc.protocols.mcp.safety import Tools, safe
 from sbc.protocols.mcp.sessions import BARREN, SessionReading, identified
 from sbc.protocols.protocol import Conversation, Ids, LastWords, Rest
@@ -45,6 +45,10 @@ class PostReading(SessionReading):
         self.begins = not self._known and not batch and messages[0].method == "initialize"
         if self.begins:
             self.ids, self.outlives = Ids.OWN, True
+
+    @property
+    def in_prelude(self) -> bool:  # type: ignore[override]  # read only
+        return all(each.method == "initialize" or each.method in REMEMBERED for each in self._messages)
 
     @property
     def safe(self) -> bool:

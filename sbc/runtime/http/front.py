@@ -245,10 +245,11 @@ class RequestFront:
     def make(self, asked: Asked, entry: Stored, memory: str = "") -> HttpSession:
         """A session with its dialog, not started. memory: what its protocol remembered. Raises ValueError over that."""
         host, route, policy = self._host, asked.route, asked.exchange.policy
-        conversation = asked.protocol.converse()
+        protocol = asked.protocol
+        conversation = protocol.converse()
         conversation.load(memory)
         dialog = host.dialog(entry, asked.manifest, policy.limits)
-        session = HttpSession(host.house, dialog, policy, entry, conversation, route.session, self.registry)
+        session = HttpSession(host.house, dialog, policy, entry, protocol, conversation, route.session, self.registry)
         host.sessions[dialog.session] = session
         return session
 

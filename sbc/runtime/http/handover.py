@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from sbc.core.dialog import Dialog
+from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request, Response
 from sbc.model.streams import NodeStream
-from sbc.protocols.protocol import Conversation
+from sbc.protocols.protocol import Conversation, Reading
+from sbc.protocols.protocol import Protocol as SessionProtocol
 from sbc.runtime.house import House
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.journal import request_of
@@ -30,6 +32,7 @@ class Moving(Protocol):
 
     house: House
     dialog: Dialog
+    protocol: SessionProtocol
     conversation: Conversation
     exchanges: dict[Exchange, None]
 
@@ -49,7 +52,11 @@ class Handover:
         self._done = done
         self._asked: _Asked | None = None
         self._watch: asyncio.TimerHandle | None = None
+        self._counts = session.dialog.owner is not None and session.dialog.owner.checkpoints
+        """Whether the owner has to be given every number."""
         self._prelude = [] if stays else list(session.conversation.prelude())
+        self._told = bool(self._prelude)
+        """Whether the owner is told a prelude."""
         first = session.dialog.inbound.count - len(replay) + 1
         self._said = dict(enumerate(replay, first))
         self._open = {found.number: found for found in session.exchanges if found.waiting and found.number}
@@ -72,24 +79,43 @@ class Handover:
         if self._prelude:
             request = self._prelude.pop(0)
             body = self._session.conversation.body_of(request)
-            self._ask(request, body, 0, lambda response, answer: self._told(request, response, answer))
+            self._ask(request, body, 0, lambda response, answer: self._answered(request, response, answer))
             return
         while self._numbers:
             number = self._numbers.pop(0)
             exchange = self._open.get(number)
             if exchange is not None and exchange.waiting:
                 self._session.send(exchange, self._place)
-            elif number in self._said:
-                request, body, standing = request_of(self._said[number])
-                asked = self._ask(request, body, number, lambda response, answer: self._next())
-                asked.head_is_enough = standing
+            elif number in self._said and self._repeat(number):
                 return
         self._rest()
         self._done("")
 
-    def _ask(self, request: Request, body: bytes, number: int, done: Callable[[Response, bytes], None]) -> "_Asked":
+    def _repeat(self, number: int) -> bool:
+        """Say a request again whose answer the client has. False: the owner was told all of it in the prelude."""
+        request, body, standing = request_of(self._said[number])
+        reading = self._read(request, body)
+        if self._told and reading.in_prelude and not self._counts:
+            return False
+        asked = self._ask(request, body, number, lambda response, answer: self._next(), reading)
+        asked.head_is_enough = standing
+        return True
+
+    def _read(self, request: Request, body: bytes) -> Reading:
+        protocol = self._session.protocol
+        try:
+            reading = protocol.read(request, body if protocol.wants_body(request) else None)
+        except Refusal:  # what its route once took is no longer of its protocol
+            reading = Reading(request, None)
+        reading.joins(self._session.conversation)
+        return reading
+
+    def _ask(self, request: Request, body: bytes, number: int, done: Callable[[Response, bytes], None],
+             reading: Reading | None = None) -> "_Asked":  # fmt: skip
         sent = outgoing(request, self._place.fields(number))
-        if number:
+        if reading is not None:
+            sent = reading.outgoing(sent, self._session.conversation)
+            body = body if reading.body is None else reading.body
             sent.fields.append(WHOLE)
         sent.bodied, sent.length = bool(body), len(body) if body else None
         self._rest()
@@ -113,7 +139,7 @@ class Handover:
         if watch is not None:
             watch.cancel()
 
-    def _told(self, request: Request, response: Response, body: bytes) -> None:
+    def _answered(self, request: Request, response: Response, body: bytes) -> None:
         conversation = self._session.conversation
         if not conversation.prelude_answered(request, response, body):
             self._failed(f"the new owner answered {response.status} to what it has to be told first")

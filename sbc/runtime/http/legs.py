@@ -15,6 +15,7 @@ from sbc.model.events import Event, LegClosed, LegOpened, LegRefused
 from sbc.model.ids import NodeId
 from sbc.model.manifest import Output, Replay
 from sbc.protocols.protocol import Conversation
+from sbc.protocols.protocol import Protocol as SessionProtocol
 from sbc.runtime.house import House
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.handover import Handover
@@ -31,6 +32,7 @@ class Owner(Protocol):
 
     house: House
     dialog: Dialog
+    protocol: SessionProtocol
     conversation: Conversation
     exchanges: dict[Exchange, None]
 

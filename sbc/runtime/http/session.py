@@ -24,7 +24,7 @@ from sbc.model.leg import Cause
 from sbc.model.policy import Policy
 from sbc.model.route import KeySource, SessionKey
 from sbc.protocols.events import KEEP_ALIVE
-from sbc.protocols.protocol import Conversation, Key
+from sbc.protocols.protocol import Conversation, Key, Protocol
 from sbc.runtime.house import House
 from sbc.runtime.http import journal
 from sbc.runtime.http.exchange import Exchange
@@ -46,16 +46,17 @@ class HttpSession(Session):
     """A dialog whose messages are exchanges. Implements Home for them."""
 
     __slots__ = ("_ending", "_greeted", "_registry", "_token", "conversation", "dispensable", "exchanges", "key",
-                 "streams")  # fmt: skip
+                 "protocol", "streams")  # fmt: skip
 
     legs: Places
 
-    def __init__(self, house: House, dialog: Dialog, policy: Policy, record: Stored, conversation: Conversation,
-                 key: SessionKey, registry: "Registry[HttpSession]") -> None:  # fmt: skip
+    def __init__(self, house: House, dialog: Dialog, policy: Policy, record: Stored, protocol: Protocol,
+                 conversation: Conversation, key: SessionKey, registry: "Registry[HttpSession]") -> None:  # fmt: skip
         """conversation: what its protocol remembers; key: where its route has the key; registry: who knows keys."""
         super().__init__(house, dialog, policy, record)
         self.legs = Places(self)
         dialog.patient, dialog.answering = True, {}
+        self.protocol = protocol
         self.conversation = conversation
         self.key = key
         self.exchanges: dict[Exchange, None] = {}
