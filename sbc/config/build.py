@@ -24,7 +24,7 @@ def build(document: schema.Document, source: str) -> model.Config:
         listeners=tuple(
             model.Listener(
                 door.name, door.listen, tuple(door.transports), _tls(door.tls), door.trusted_hops,
-                door.proxy_protocol, tuple(door.proxy_from) or LOOPBACK,
+                door.proxy_protocol, tuple(door.proxy_from) or LOOPBACK, door.quic_retry,
             )
             for door in document.listeners
         ),
@@ -38,7 +38,7 @@ def build(document: schema.Document, source: str) -> model.Config:
 
 def _edge(edge: schema.Edge) -> model.Edge:
     keys = tuple(model.SealKey(key.id, key.file) for key in edge.seal_keys)
-    return model.Edge(edge.name, edge.workers, edge.store, keys, edge.records, edge.h2_engine)
+    return model.Edge(edge.name, edge.workers, edge.store, keys, edge.records, edge.h2_engine, edge.quic_engine)
 
 
 def _trunk(trunk: schema.Trunk | None) -> model.TrunkDoor | None:

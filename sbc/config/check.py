@@ -22,7 +22,8 @@ ALWAYS_THERE = "default"
 
 def cross(tree: Tree) -> list[Fault]:
     """All faults between the sections."""
-    checks: tuple[Callable[[Tree], Found], ...] = (_references, _duplicates, _clashes, _session_keys, _proxies, _files)
+    checks: tuple[Callable[[Tree], Found], ...] = (
+        _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _files)
     return [fault for check in checks for fault in check(tree)]
 
 
@@ -157,6 +158,19 @@ def _proxies(tree: Tree) -> Found:
             here = (*path, "proxy_from")
             yield fault(tree.position(here), here, "proxy_protocol is off",
                         "write proxy_protocol: accept or require, or leave this out")
+
+
+def _quic(tree: Tree) -> Found:
+    for path, listener in _entries(tree, "listeners"):
+        transports = _get(listener, "transports")
+        if not isinstance(transports, list) or "quic" not in transports:
+            continue
+        here = (*path, "transports", transports.index("quic"))
+        if _get(listener, "tls") is None:
+            yield fault(tree.position(here), here, "QUIC is never without TLS", "write tls:, or leave quic out", "quic")
+        if _get(listener, "proxy_protocol") in ("accept", "require"):
+            yield fault(tree.position(here), here, "the PROXY protocol is of TCP: nobody could speak it for QUIC",
+                        "leave quic out, or give it a listener of its own", "quic")
 
 
 def _files(tree: Tree) -> Found:

@@ -91,6 +91,7 @@ def _fixed(config: Config) -> dict[str, object]:
         "edge.store": config.edge.store,
         "edge.records": config.edge.records,
         "edge.h2_engine": config.edge.h2_engine,
+        "edge.quic_engine": config.edge.quic_engine,
         "admin.listen": config.admin.listen,
         "trunk.listen": config.trunk and config.trunk.listen,
     }

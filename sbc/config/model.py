@@ -72,6 +72,8 @@ class Edge:
     """The file that session records are appended to, one JSON object a line."""
     h2_engine: str
     """`auto`, `ngh2` or `h2`."""
+    quic_engine: str
+    """`auto`, `qh3` or `aioquic`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class Listener:
     proxy_protocol: str
     """`off`, `accept` or `require`."""
     proxy_from: tuple[IPv4Network | IPv6Network, ...]
+    quic_retry: str
+    """`auto` or `always`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,9 @@ class Edge(Section):
     """The file that the record of each ended session is appended to, one JSON object a line."""
     h2_engine: Annotated[str, choice("auto", "ngh2", "h2")] = "auto"
     """What reads and writes HTTP/2: `ngh2` (nghttp2, in C), `h2` (in Python); `auto`: the first that is installed."""
+    quic_engine: Annotated[str, choice("auto", "qh3", "aioquic")] = "auto"
+    """What reads and writes QUIC: `qh3` (in Rust), `aioquic` (in Python; slower, but a client whose messages nobody
+    takes is held up, not cut off); `auto`: `qh3`."""
 
 
 class Admin(Section):
@@ -103,10 +106,13 @@ class Listener(Section):
     """Where it listens; port 0 is any free one."""
     transports: list[Annotated[str, choice("websocket", "http1", "http2", "quic")]] = Field(
         default=["websocket", "http1", "http2"], min_length=1, max_length=4)
-    """What is spoken there: `http1` and `http2`: requests, by that version of HTTP; `websocket`: WebSockets, over
-    either. `quic` is not served in this version; `sbc check` warns of it."""
+    """What is spoken there: `http1`, `http2` and `quic`: requests, by that version of HTTP (`quic`: HTTP/3, on the UDP
+    port of the same number, with `tls`); `websocket`: WebSockets, over each of them."""
     tls: Tls | None = None
     """TLS towards clients; without it the listener speaks plain text."""
+    quic_retry: Annotated[str, choice("auto", "always")] = "auto"
+    """When a client has to show that it is at its address before a QUIC handshake is begun, which takes it a round trip
+    more: `auto`: while many handshakes are under way; `always`."""
     trusted_hops: Annotated[int, whole(0, 16)] = 0
     """How many HTTP proxies of one's own stand in front: the client is whom the outermost of them names in
     X-Forwarded-For or Forwarded. 0: nobody in front, what clients say there is replaced."""

@@ -46,7 +46,8 @@ class Migration(Section):
     allowed: bool = True
     """Whether it may move at all; if not, it ends with its node."""
     when: Annotated[str, choice("turn", "now")] = "turn"
-    """When a planned move happens: at the end of a turn, or at once."""
+    """When a planned move happens: at the end of a turn, or at once. Answers that no other node could go on with have
+    until the deadline: then with `turn` the move is given up, and with `now` they are cut."""
     standby: Annotated[str, choice("cold", "warm", later=("hot",))] = "cold"
     """`cold`: connect to the replica when needed; `warm`: keep a leg open. `hot`: not available in this version."""
     output: Annotated[str, choice("continue", "regenerate")] = "continue"

@@ -7,7 +7,7 @@ from sbc.model.manifest import Manifest
 from sbc.model.node import Node
 from sbc.model.route import KeySource
 
-REQUESTS = frozenset({"http1", "http2"})
+REQUESTS = frozenset({"http1", "http2", "quic"})
 """The transports that carry requests."""
 OF_REQUESTS = frozenset({"sse", "mcp", "a2a", "openai"})
 """The protocols that are made of requests alone."""
@@ -23,9 +23,6 @@ def warnings(config: Config) -> list[str]:
 def _doors(config: Config) -> Iterator[str]:
     open_policies = ", ".join(sorted({route.policy for route in config.routes}))
     for number, listener in enumerate(config.listeners):
-        for transport in listener.transports:
-            if transport == "quic":
-                yield f"listeners.{number}.transports: quic is not served in this version"
         if listener.trusted_hops and not listener.listen.loopback:
             yield (f"listeners.{number}.trusted_hops: {listener.listen} is not loopback: whoever reaches it past the "
                    "proxies is believed who he says he is; let nobody but them reach it")
@@ -76,7 +73,7 @@ def _routes(config: Config) -> Iterator[str]:
         if route.protocol == "realtime" and not websocket:
             yield f"{here}.protocol: realtime is spoken over WebSockets, and no listener serves websocket"
         if route.protocol in OF_REQUESTS and not requests:
-            yield f"{here}.protocol: {route.protocol} is made of requests, and no listener serves http1 or http2"
+            yield f"{here}.protocol: {route.protocol} is made of requests, and no listener serves http1, http2 or quic"
         if source is KeySource.BODY and (route.protocol == "realtime" or not requests):
             yield (f"{here}.session.json_field: a WebSocket has no body, and nothing else comes here: "
                    "take the key from a header, cookie, query or path segment")

@@ -18,11 +18,12 @@ edge:
   seal_keys: [{id: k1, file: a.key}, {id: k0, file: b.key}]
   records: r.jsonl
   h2_engine: h2
+  quic_engine: aioquic
 admin: {listen: 127.0.0.1:1}
 trunk: {listen: "[::1]:2", secret_file: null, tls: null}
 listeners:
   - {name: l, listen: 0.0.0.0:3, transports: [websocket], tls: null, trusted_hops: 2, proxy_protocol: require,
-     proxy_from: [10.0.0.0/8, "fd00::1"]}
+     proxy_from: [10.0.0.0/8, "fd00::1"], quic_retry: always}
 pools:
   p:
     nodes: [{name: n, url: "http://h:9/", zone: eu-1, capacity: 5, labels: {gpu: h100}}, {name: m, url: "http://h:8"}]
@@ -59,10 +60,11 @@ routes:
 
 def test_the_least_configuration_has_safe_defaults() -> None:
     config = parse(LEAST, "f")
-    assert config.edge == Edge("edge-1", 1, "memory:", (), None, "auto")
+    assert config.edge == Edge("edge-1", 1, "memory:", (), None, "auto", "auto")
     assert (config.admin, config.trunk) == (Admin(Address("127.0.0.1", 9070)), None)
     transports = ("websocket", "http1", "http2")
-    assert config.listeners == (Listener("plain", Address("127.0.0.1", 0), transports, None, 0, "off", LOOPBACK),)
+    assert config.listeners == (
+        Listener("plain", Address("127.0.0.1", 0), transports, None, 0, "off", LOOPBACK, "auto"),)
     assert config.pools == {"p": Pool("p", (), Probe())}
     assert config.policies == {"default": Policy("default", Limits())}
     assert config.routes == (Route("a", "opaque", "default"),)
@@ -87,10 +89,10 @@ def test_the_default_policy_can_be_written() -> None:
 def test_doors_and_pools() -> None:
     config = parse(FULL, "f")
     assert config.edge == Edge("e", 1, "sqlite:x.db", (SealKey("k1", "a.key"), SealKey("k0", "b.key")), "r.jsonl",
-                               "h2")
+                               "h2", "aioquic")
     assert config.trunk == TrunkDoor(Address("::1", 2), None, None)
     (listener,) = config.listeners
-    assert (listener.trusted_hops, listener.proxy_protocol) == (2, "require")
+    assert (listener.trusted_hops, listener.proxy_protocol, listener.quic_retry) == (2, "require", "always")
     assert listener.proxy_from == (ip_network("10.0.0.0/8"), ip_network("fd00::1/128"))
     node = Node("p/n", "p", "http://h:9", "eu-1", {"gpu": "h100"}, 5)
     assert config.pools == {

@@ -28,6 +28,8 @@ LISTENER = '{name: %s, listen: "%s"}'
     ("listeners", 'listeners: [{name: x, listen: "0.0.0.0:0", proxy_protocol: require}]',
      'f:1:60: listeners.0.proxy_protocol: from nobody: proxy_from is missing (got "require"); '
      "write proxy_from: and the networks of the proxies, such as [10.0.0.0/8]"),
+    ("listeners", 'listeners: [{name: x, listen: "127.0.0.1:0", transports: [http2, quic]}]',
+     'f:1:66: listeners.0.transports.1: QUIC is never without TLS (got "quic"); write tls:, or leave quic out'),
     ("listeners", 'listeners: [{name: x, listen: "127.0.0.1:0", proxy_from: ["::1"]}]',
      "f:1:58: listeners.0.proxy_from: proxy_protocol is off; "
      "write proxy_protocol: accept or require, or leave this out"),
@@ -44,6 +46,13 @@ LISTENER = '{name: %s, listen: "%s"}'
 ])
 def test_a_fault_between_sections(section: str, line: str, fault: str) -> None:
     assert faults(with_section(section, line)) == [fault]
+
+
+def test_nobody_speaks_the_proxy_protocol_for_quic() -> None:
+    line = 'listeners: [{name: x, listen: "127.0.0.1:0", proxy_protocol: accept, transports: [quic]}]'
+    assert [fault for fault in faults(with_section("listeners", line)) if "without TLS" not in fault] == [
+        "f:1:83: listeners.0.transports.0: the PROXY protocol is of TCP: nobody could speak it for QUIC "
+        '(got "quic"); leave quic out, or give it a listener of its own']
 
 
 def test_the_trunk_and_the_admin_door_must_not_share_an_address() -> None:

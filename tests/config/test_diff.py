@@ -54,6 +54,7 @@ def test_seal_keys_and_the_trunks_terms_are_reloadable() -> None:
     ("name: e\n", "name: f\n", "edge.name"), ("sqlite:x.db", '"memory:"', "edge.store"),
     ("records: r.jsonl", "records: null", "edge.records"), ("127.0.0.1:1}", "127.0.0.1:9}", "admin.listen"),
     ('"[::1]:2"', '"[::1]:4"', "trunk.listen"), ("h2_engine: h2", "h2_engine: ngh2", "edge.h2_engine"),
+    ("quic_engine: aioquic", "quic_engine: qh3", "edge.quic_engine"),
 ])
 def test_what_waits_for_the_next_start(old: str, new: str, key: str) -> None:
     got = changes((old, new))

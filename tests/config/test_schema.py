@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from sbc.config import json_schema
 from sbc.core.screening import LONGEST_TARGET
-from sbc.transports import http1, http2_watch, listener, patience
+from sbc.transports import http1, listener, patience, watch
 from sbc.wire.http2 import budget
 from sbc.wire.http2.engine import Terms
 from tests.config.test_build import FULL
@@ -124,7 +124,7 @@ def _size(octets: int) -> str:
 def test_the_page_tells_the_fixed_bounds_as_they_are() -> None:
     page = PAGE.read_text().partition("**Fixed bounds.**")[2].partition("## routes")[0]
     told = dict(re.findall(r"^\| ([^|`]+?) \|(.*)\|$", page, re.MULTILINE)[1:])
-    times, terms = http2_watch.Times(), Terms()
+    times, terms = watch.Times(), Terms()
     bounds = {
         "requests at a time": ("1", terms.max_streams),
         "requests in its life, then it is closed in good order": (http1.MOST_REQUESTS, budget.STREAMS),

@@ -63,11 +63,6 @@ def test_agents(agents: str, paths: list[str]) -> None:
     assert told(text.replace("{a: {pool: p}}", agents)) == paths
 
 
-def test_transports_that_are_not_served_yet() -> None:
-    assert told(listener("transports: [http1, websocket, quic]")) == ["listeners.0.transports"]
-    assert told(listener("transports: [http1, websocket, http2]")) == []
-
-
 def test_whoever_reaches_it_is_believed() -> None:
     text = listener("trusted_hops: 1")
     assert told(text) == []
