@@ -172,6 +172,7 @@ class Client(asyncio.DatagramProtocol):
         """Close the connection; who is told of it does not wait for an answer."""
         self.leaving = True
         with contextlib.suppress(Exception):
+            self.flush()  # the last of the handshake, maybe: behind a close it would not be said
             self.quic.close()
             self.flush()
         if self._timer is not None:
