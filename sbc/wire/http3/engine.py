@@ -16,6 +16,9 @@ from sbc.wire.http2.engine import EngineOwner, StreamOrders
 Address = tuple[Any, ...]
 """(host, port), and for IPv6 flow and scope behind it."""
 
+MOST_DATAGRAM_OCTETS = 1100
+"""The longest message that fits in a datagram on any path."""
+
 
 @dataclass(frozen=True, slots=True)
 class QuicTerms:
@@ -99,4 +102,5 @@ class QuicEngine(StreamOrders, Protocol):
         too: bytes go out as they are, without frames of HTTP/3."""
 
     def send_datagram(self, session: int, data: bytes) -> None:
-        """Send an unreliable message."""
+        """Send an unreliable message. It is dropped if it is longer than MOST_DATAGRAM_OCTETS, or could not be sent
+        soon."""

@@ -45,7 +45,11 @@ class Coder:
         self._most_octets = most_octets
 
     def encode(self, stream: int, fields: Fields) -> bytes:
-        _, section = self._encoder.encode(stream, fields)
+        """A field section; empty if there is a field that none can carry: without a name, or longer than 64 KiB."""
+        try:
+            _, section = self._encoder.encode(stream, fields)
+        except ValueError:
+            return b""
         return section
 
     def decode(self, stream: int, section: bytes) -> Fields:

@@ -12,7 +12,7 @@ from typing import Final
 
 from sbc.model.http import Fields
 from sbc.wire.http2.engine import HIGH_WATER_BYTES, LOW_WATER_BYTES, H2Error
-from sbc.wire.http3.engine import QuicOwner, QuicTerms
+from sbc.wire.http3.engine import MOST_DATAGRAM_OCTETS, QuicOwner, QuicTerms
 from sbc.wire.http3.fields import Coder
 from sbc.wire.http3.frames import (
     ANY_REQUEST,
@@ -362,13 +362,21 @@ class HttpLayer:
         return None
 
     def inform(self, stream: int, fields: Fields) -> None:
-        if self._sendable(stream) is not None:
-            self._put(stream, frame(Frame.HEADERS, self.coder.encode(stream, fields)), False)
+        self._say(stream, fields, False)
 
     def respond(self, stream: int, fields: Fields, *, end: bool) -> None:
+        self._say(stream, fields, end)
+
+    def _say(self, stream: int, fields: Fields, end: bool) -> None:
+        """Send a field section."""
         state = self._sendable(stream)
-        if state is not None:
-            self._send(state, frame(Frame.HEADERS, self.coder.encode(stream, fields)), end)
+        if state is None:
+            return
+        block = self.coder.encode(stream, fields)
+        if block:
+            self._send(state, frame(Frame.HEADERS, block), end)
+        else:
+            self.reset(stream, H2Error.INTERNAL_ERROR)
 
     def send(self, stream: int, data: bytes) -> None:
         state = self._sendable(stream)
@@ -378,10 +386,10 @@ class HttpLayer:
             self._send(state, data, False)
 
     def finish(self, stream: int, trailers: Fields) -> None:
-        state = self._sendable(stream)
-        if state is not None:
-            block = self.coder.encode(stream, trailers) if trailers else b""
-            self._send(state, frame(Frame.HEADERS, block) if block else b"", True)
+        if trailers:
+            self._say(stream, trailers, True)
+        elif (state := self._sendable(stream)) is not None:
+            self._send(state, b"", True)
 
     def _send(self, state: Request | Raw, data: bytes, end: bool) -> None:
         self._put(state.id, data, end)
@@ -447,5 +455,5 @@ class HttpLayer:
         return stream
 
     def send_datagram(self, session: int, data: bytes) -> None:
-        if session == self._session:
+        if session == self._session and len(data) <= MOST_DATAGRAM_OCTETS:
             self._message(varint(session >> 2) + data)

@@ -135,6 +135,8 @@ class RustEngine(HttpLayer):
         self._source: Address | None = None
         """Where the client is."""
         self._name = ""
+        self._waiting = 0
+        """At most how many bytes of messages have not been sent yet."""
         self._blocked: float | None = None
         """Since when the core has not been able to send for want of datagrams from the client."""
 
@@ -166,6 +168,8 @@ class RustEngine(HttpLayer):
         try:
             while (transmit := poll(now)) is not None:
                 datagrams.append((transmit[0], transmit[1]))
+                if self._waiting:
+                    self._waiting = max(0, self._waiting - len(transmit[0]))
         except RuntimeError:
             # How the core says that it may not send as much as a packet to an address that is not proven.
             self._blocked = now
@@ -284,10 +288,15 @@ class RustEngine(HttpLayer):
             self._core.close(code, None, reason.encode())
 
     def _message(self, data: bytes) -> None:
+        core = self._core
+        # The core would keep any number of them.
+        if self._waiting + len(data) > core.congestion_window - core.bytes_in_flight:
+            return
         try:
-            self._core.send_datagram(data)
+            core.send_datagram(data)
         except ValueError:
-            return  # too long, or not taken by the client: it is unreliable anyway
+            return  # not taken by the client
+        self._waiting += len(data)
 
     def _quiet(self) -> bool:
         core = self._core
