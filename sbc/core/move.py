@@ -31,7 +31,7 @@ def order(dialog: Dialog, to: NodeId | None, cause: Cause, deadline: float, now:
     if dialog.node is not NodeSide.SERVING or dialog.move is not None or not dialog.manifest.migration.allowed:
         return []
     dialog.move = Move(to, cause, now + deadline, MoveStep.TURN, now, quiet_since=now)
-    return _prepare(dialog, now) if dialog.manifest.migration.when is When.NOW else look(dialog, now)
+    return look(dialog, now)
 
 
 def look(dialog: Dialog, now: float) -> list[Command]:
@@ -44,7 +44,11 @@ def look(dialog: Dialog, now: float) -> list[Command]:
             move.seen, move.quiet_since = counts, now
         if dialog.under_way:
             move.quiet_since = now
-        if now >= move.deadline and dialog.bound:
+        if dialog.manifest.migration.when is When.NOW:
+            # What only this owner can answer is given until the deadline, and then cut: `now` is the operator's word.
+            if not dialog.bound or now >= move.deadline:
+                return _prepare(dialog, now)
+        elif now >= move.deadline and dialog.bound:
             return _refrain(dialog)
         between = dialog.answering is not None and not dialog.under_way  # of exchanges it is known
         if between or now >= move.deadline or now - move.quiet_since >= QUIET:

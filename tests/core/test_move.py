@@ -99,6 +99,17 @@ def test_the_whole_of_a_move() -> None:
     assert dialog.roster.ledger.seats(old.node) == 0
 
 
+@pytest.mark.parametrize("given", [True, False])
+def test_at_once_is_at_the_deadline_for_what_nobody_else_can_answer(given: bool) -> None:
+    dialog = confirmed(NOW)
+    dialog.bound, dialog.under_way = True, 1
+    play(dialog, (1.0, ORDER, []), (2.0, DeadlinePassed(), []), (5.9, DeadlinePassed(), []))
+    assert dialog.move is not None and dialog.move.step is MoveStep.TURN
+    dialog.bound = not given
+    play(dialog, (5.95 if given else 6.0, DeadlinePassed(), None))
+    assert dialog.move.step is not MoveStep.TURN
+
+
 def test_the_new_owner_is_invited_with_the_checkpoint_it_is_resumed_from() -> None:
     dialog = confirmed(NOW, nodes=2)
     exchange(dialog, 1, 1)

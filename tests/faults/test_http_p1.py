@@ -132,6 +132,26 @@ async def test_a_drain_waits_for_the_answers_and_moves_the_sessions_between_them
         assert await scene.edge.metric("sbc_unknown_messages_total") == 0
 
 
+async def test_at_once_is_at_once_but_for_an_answer_that_nobody_else_can_give(scene: Scene) -> None:
+    scene.plain("a", "b", module="node_http")
+    await scene.open(web(scene, protocol="opaque", when="now", deadline="1s"))
+    async with asking() as http:
+        def begun(path: str, key: str) -> Stream:
+            return Stream.opened(http, "GET", url(scene, path), headers={"X-Chat": key})
+        short, long = begun("/bytes?size=250000&every=0.03", "short"), begun("/bytes?size=9000000&every=0.03", "long")
+        for stream in (short, long):
+            await wait_until(lambda stream=stream: len(stream.body) > 30_000, "it is begun")
+        owners = {row["session"]: row["owner"].partition("/")[2] for row in await scene.edge.sessions()}
+        for session, owner in owners.items():
+            await scene.edge.post(f"/api/v1/sessions/{session}/migrate", {"to": "b" if owner == "a" else "a"})
+        assert await short.ended() == "whole" and len(short.body) == 250_000
+        assert await long.ended() == "cut", "its time is up"
+
+        async def moved() -> bool:
+            return all(row["owner"].partition("/")[2] != owners[row["session"]] for row in await scene.edge.sessions())
+        await wait_until(moved, "both are moved")
+
+
 async def test_a_standing_stream_moves_with_its_session(scene: Scene) -> None:
     scene.plain("a", "b", module="node_http")
     await scene.open(web(scene))
