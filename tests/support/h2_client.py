@@ -1,6 +1,7 @@
 """An HTTP/2 client on h2 (hyper), independent of the edge: requests, and whatever bytes or frames a test wants."""
 
 import asyncio
+import ssl
 import struct
 from typing import Any
 
@@ -72,9 +73,12 @@ class H2Client:
 
     @classmethod
     async def connect(cls, port: int, *, take: bool = True, settings: dict[Any, int] | None = None,
-                      limit: int = 2**16) -> "H2Client":
+                      limit: int = 2**16, tls: ssl.SSLContext | None = None) -> "H2Client":
+        """tls: agrees on `h2`."""
         client = cls(take=take, settings=settings)
-        client.reader, client.writer = await asyncio.open_connection("127.0.0.1", port, limit=limit)
+        name = None if tls is None else "localhost"
+        client.reader, client.writer = await asyncio.open_connection(
+            "127.0.0.1", port, limit=limit, ssl=tls, server_hostname=name)
         client.h2.initiate_connection()
         await client.flush()
         return client

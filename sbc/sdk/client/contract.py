@@ -4,6 +4,8 @@ A client that comes back says which session it means (its token) and how many me
 how many it has in turn, says again what the client lacks, and tells what it no longer can.
 """
 
+import contextlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -88,6 +90,8 @@ def read_welcome(fields: Mapping[str, str]) -> Welcome:
 def refusal(status: int, fields: Mapping[str, str], body: bytes) -> Refused:
     """What an HTTP answer that opens nothing says."""
     reason = body.decode(errors="replace").strip()[:500]
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        reason = str(json.loads(body)["error"]["message"])
     wait = fields.get("retry-after", "")
     return Refused(status, reason, float(wait) if wait.isascii() and wait.isdigit() else None)
 
