@@ -1,10 +1,12 @@
 """P1 over HTTP: the client's connection and streams outlive the node; what cannot go on is never taken for whole."""
 
 import asyncio
+import contextlib
 import json
 
 import pytest
 
+from tests.nodes.h2_node import H2Peer, h2_node, on_request
 from tests.support.asking import Stream, asking, url, web
 from tests.support.h2_client import H2Client
 from tests.support.raw import RawClient
@@ -101,6 +103,55 @@ async def test_a_plain_answer_that_was_begun_ends_as_cut_off(scene: Scene, frami
             await asyncio.wait_for(old.reader.read(-1), 15)
 
 
+async def test_trailers_of_plain_nodes_reach_every_client_and_a_cut_answer_has_none(scene: Scene) -> None:
+    cut = asyncio.Event()
+
+    async def old(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            while True:
+                whole = b"/cut " not in await reader.readuntil(b"\r\n\r\n")
+                writer.write(b"HTTP/1.1 200 OK\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
+                if not whole:
+                    await cut.wait()
+                    writer.transport.abort()
+                    return
+                writer.write(b"0\r\nX-Sum: 9\r\nSession-Id: leaked\r\n\r\n")
+
+    def new(peer: H2Peer, stream: int) -> None:
+        peer.h2.send_headers(stream, [(b":status", b"200")])
+        whole = b"/cut" not in dict(peer.heads[stream])[b":path"]
+        peer.h2.send_data(stream, b"ok")
+        if whole:
+            peer.h2.send_headers(stream, [(b"x-sum", b"9"), (b"session-id", b"leaked")], end_stream=True)
+
+    server = await asyncio.start_server(old, "127.0.0.1", 0)
+    async with server, h2_node(on_request(new)) as it:
+        urls = {"old": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", "new": str(it.node.url)}
+        changes = web(scene, protocol="opaque")
+        await scene.open(changes | {
+            "pools": {kind: {"nodes": [{"name": kind, "url": at}]} for kind, at in urls.items()},
+            "agents": {kind: {"pool": kind} for kind in urls},
+            "routes": [changes["routes"][0] | {"match": {"path": f"/{kind}"}, "agent": kind} for kind in urls],
+        })
+        h2, h1 = await H2Client.connect(scene.edge.port), await RawClient.connect(scene.edge.port)
+        for kind in urls:
+            answer = await h2.get(f"/{kind}/whole".encode())
+            assert (answer.body, answer.trailers, answer.complete) == (b"ok", {b"x-sum": b"9"}, True)
+            await h1.send(f"GET /{kind}/whole HTTP/1.1\r\nHost: edge.test\r\nTE: trailers\r\n\r\n".encode())
+            head = await h1.head()
+            assert head is not None and head.status == 200
+            said = await asyncio.wait_for(h1.reader.readuntil(b"\r\n0\r\nx-sum: 9\r\n\r\n"), 15)
+            assert b"ok" in said and b"leaked" not in said
+            begun = await h2.ask(f"/{kind}/cut".encode())
+            await h2.until(lambda begun=begun: h2.answers[begun].body == b"ok", "it is begun")
+            cut.set()
+            for peer in it.peers:
+                peer.transport.abort()
+            ended = await h2.answer(begun)
+            assert ended.reset is not None and not ended.complete and not ended.trailers
+        h2.drop()
+
+
 # Planned moves.
 
 
@@ -130,26 +181,6 @@ async def test_a_drain_waits_for_the_answers_and_moves_the_sessions_between_them
             await again.ended()
             assert again.json["node"] == "b"
         assert await scene.edge.metric("sbc_unknown_messages_total") == 0
-
-
-async def test_at_once_is_at_once_but_for_an_answer_that_nobody_else_can_give(scene: Scene) -> None:
-    scene.plain("a", "b", module="node_http")
-    await scene.open(web(scene, protocol="opaque", when="now", deadline="1s"))
-    async with asking() as http:
-        def begun(path: str, key: str) -> Stream:
-            return Stream.opened(http, "GET", url(scene, path), headers={"X-Chat": key})
-        short, long = begun("/bytes?size=250000&every=0.03", "short"), begun("/bytes?size=9000000&every=0.03", "long")
-        for stream in (short, long):
-            await wait_until(lambda stream=stream: len(stream.body) > 30_000, "it is begun")
-        owners = {row["session"]: row["owner"].partition("/")[2] for row in await scene.edge.sessions()}
-        for session, owner in owners.items():
-            await scene.edge.post(f"/api/v1/sessions/{session}/migrate", {"to": "b" if owner == "a" else "a"})
-        assert await short.ended() == "whole" and len(short.body) == 250_000
-        assert await long.ended() == "cut", "its time is up"
-
-        async def moved() -> bool:
-            return all(row["owner"].partition("/")[2] != owners[row["session"]] for row in await scene.edge.sessions())
-        await wait_until(moved, "both are moved")
 
 
 async def test_a_standing_stream_moves_with_its_session(scene: Scene) -> None:
