@@ -66,5 +66,6 @@ def test_welcomes() -> None:
 def test_refusals() -> None:
     refused = refusal(503, {"retry-after": "4"}, b"no node can take the session now\n")
     assert (refused.status, refused.reason, refused.retry_after) == (503, "no node can take the session now", 4)
-    assert refusal(404, {}, b'{"error": {"code": "no_route", "message": "nothing is here"}}').reason == "nothing is here"
+    told = refusal(404, {}, b'{"error": {"code": "no_route", "message": "nothing is served here"}}')
+    assert told.reason == "nothing is served here"
     assert refusal(404, {"retry-after": "Fri, 01 Jan 2027 00:00:00 GMT"}, b"").retry_after is None

@@ -167,3 +167,15 @@ async def test_a_race_is_won_by_the_first_that_stands() -> None:
     assert await race(after(0.0, None), after(0.0, late)) is late
     with pytest.raises(Nowhere):
         await race(after(0.0, None), after(0.01, None))
+
+
+async def test_what_was_not_asked_for_is_not_spoken(stub: Stub, ca_file: str) -> None:
+    await stub.start("http/1.1")
+    with pytest.raises(Unreachable):
+        async with connect(f"https://localhost:{stub.port}/", ca_file=ca_file, transports=[Transport.HTTP2]):
+            raise AssertionError("it came in")
+    with pytest.raises(Unreachable, match="no transport"):
+        async with connect(f"http://localhost:{stub.port}/", transports=[Transport.HTTP3]):
+            raise AssertionError("it came in")
+    with pytest.raises(OSError):
+        connect("https://localhost/", ca_file="/nowhere")

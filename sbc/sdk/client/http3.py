@@ -17,7 +17,7 @@ from qh3.quic.events import ConnectionTerminated, HandshakeCompleted, QuicEvent
 
 from sbc.sdk.client.contract import refusal
 from sbc.sdk.client.http2 import connect_fields, text_fields
-from sbc.sdk.client.race import dialled, race
+from sbc.sdk.client.race import first_address
 from sbc.sdk.client.stream import ANSWER_OCTETS, CROWDED_OCTETS, ByteStream, Connection, Origin, Transport, Unfit
 
 IDLE = 60.0
@@ -27,11 +27,9 @@ connection, and comes back when it does."""
 
 
 async def dial_http3(origin: Origin, port: int, ca_file: str | None) -> Connection:
-    """A connection whose handshake is complete. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(origin.host, port, type=socket.SOCK_DGRAM)
-    families = {family: address for family, _, _, _, address in reversed(found)}
-    ways = [_dial(origin, family, address, ca_file) for family, address in reversed(families.items())]
-    return await ways[0] if len(ways) == 1 else await race(*map(dialled, ways[:2]))
+    """A connection whose handshake is complete. Raises OSError or Unreachable."""
+    return await first_address(origin.host, port, socket.SOCK_DGRAM,
+                               lambda family, address: _dial(origin, family, address, ca_file))
 
 
 async def _dial(origin: Origin, family: int, address: Any, ca_file: str | None) -> Connection:

@@ -1,7 +1,8 @@
 """Two ways to the same place: the second is tried as well if the first takes long (as RFC 8305 has it)."""
 
 import asyncio
-from collections.abc import Coroutine
+import socket
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from sbc.sdk.client.contract import Unreachable
@@ -43,6 +44,18 @@ async def race(first: Dialling, second: Dialling) -> Connection:
     connection = winner.result()
     assert not isinstance(connection, Unreachable)
     return connection
+
+
+async def first_address(
+        host: str, port: int, kind: socket.SocketKind, dial: Callable[[int, Any], Dialling]) -> Connection:
+    """A connection to the first address of its family, IPv6 and IPv4, that can be reached. dial: family, address.
+    Raises OSError or Unreachable."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=kind)
+    families: dict[int, Any] = {}
+    for family, _, _, _, address in found:
+        families.setdefault(family, address)
+    ways = [dial(family, address) for family, address in families.items()]
+    return await ways[0] if len(ways) == 1 else await race(dialled(ways[0]), dialled(ways[1]))
 
 
 async def _first_to_stand(trials: list[_Trial]) -> _Trial | None:

@@ -7,17 +7,19 @@ HTTP/1.1. What did not work is not tried again for a while.
 
 import asyncio
 import re
+import socket
 import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sbc.sdk.client.contract import Unreachable
 from sbc.sdk.client.http1 import Http1Connection
 from sbc.sdk.client.http2 import Http2Connection
 from sbc.sdk.client.http3 import dial_http3
-from sbc.sdk.client.race import HEAD_START, dialled, race
+from sbc.sdk.client.race import dialled, first_address, race
 from sbc.sdk.client.stream import ANSWER_WITHIN, ByteStream, Connection, Origin, Transport, Unfit
 
 SHUNNED = 60.0
@@ -73,6 +75,7 @@ class Ways:
         self._ca_file = ca_file
         self._asked = None if transports is None else frozenset(transports)
         self._lore = lore_of(origin)
+        self._tls = ssl.create_default_context(cafile=ca_file) if origin.secure else None
 
     async def open(self, path: str, fields: Mapping[str, str]) -> ByteStream:
         """A WebSocket, over whatever stands first. Raises Refused by the edge, or Unreachable."""
@@ -125,21 +128,27 @@ class Ways:
 
     async def _dial_tcp(self, alpn: Sequence[Transport]) -> Connection:
         """Raises Unreachable."""
-        return await dialled(_dial_tcp(self._origin, alpn, self._ca_file))
+        if not alpn:
+            raise Unreachable("no transport is left to try")
+        if self._tls is not None:
+            self._tls.set_alpn_protocols([way.value for way in alpn])
+        return await dialled(first_address(
+            self._origin.host, self._origin.port, socket.SOCK_STREAM,
+            lambda family, address: _dial_tcp(self._origin, alpn, self._tls, family, address)))
 
 
-async def _dial_tcp(origin: Origin, alpn: Sequence[Transport], ca_file: str | None) -> Connection:
-    loop = asyncio.get_running_loop()
+async def _dial_tcp(origin: Origin, alpn: Sequence[Transport], tls: ssl.SSLContext | None, family: int,
+                    address: Any) -> Connection:
     landing = _Landing()
-    tls = None
-    if origin.secure:
-        tls = ssl.create_default_context(cafile=ca_file)
-        tls.set_alpn_protocols([way.value for way in alpn])
-    tcp, _ = await loop.create_connection(
-        lambda: landing, origin.host, origin.port, ssl=tls, happy_eyeballs_delay=HEAD_START)
-    agreed = tcp.get_extra_info("ssl_object").selected_alpn_protocol() if origin.secure else alpn[0].value
+    tcp, _ = await asyncio.get_running_loop().create_connection(
+        lambda: landing, address[0], address[1], family=family, ssl=tls,
+        server_hostname=None if tls is None else origin.host)
+    agreed = alpn[0].value if tls is None else tcp.get_extra_info("ssl_object").selected_alpn_protocol()
     carrier: Http1Connection | Http2Connection
     carrier = Http2Connection(tcp, origin) if agreed == Transport.HTTP2.value else Http1Connection(tcp, origin)
+    if carrier.transport not in alpn:
+        tcp.abort()
+        raise ConnectionError(f"{carrier.transport.value} is all that is spoken here")
     tcp.set_protocol(carrier)
     if landing.early:
         carrier.data_received(bytes(landing.early))
