@@ -15,8 +15,10 @@ from sbc.runtime.rules import Rules, rules
 from sbc.runtime.seals import load_seal
 from sbc.tls import Shelf, stock
 from sbc.transports.entrance import DoorTerms, protocols
-from sbc.transports.listener import Listener, Security, bind
+from sbc.transports.listener import Listener, Security, Sockets, bind_all, quic_credentials
 from sbc.transports.proxied import Proxies
+from sbc.transports.quic.udp import bind_datagrams
+from sbc.wire.http3.credentials import Credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,12 @@ class Prepared:
     rules: Rules
     shelves: Mapping[str, Shelf]
     """New certificates for listeners that stay."""
-    sockets: Mapping[str, socket]
+    credentials: Mapping[str, Credentials]
+    """The same for QUIC."""
+    sockets: Mapping[str, Sockets]
     """Bound sockets of listeners that are new or moved."""
+    datagrams: Mapping[str, socket]
+    """Those of listeners that stay, and begin to serve QUIC."""
 
 
 def security_of(listener: ListenerConfig) -> Security | None:
@@ -41,7 +47,8 @@ def security_of(listener: ListenerConfig) -> Security | None:
 def terms_of(listener: ListenerConfig, config: Config) -> DoorTerms:
     wanted = listener.proxy_protocol
     proxies = Proxies(wanted == "require", listener.proxy_from) if wanted != "off" else None
-    return DoorTerms(frozenset(listener.transports), config.edge.h2_engine, proxies)
+    return DoorTerms(frozenset(listener.transports), config.edge.h2_engine, proxies, config.edge.quic_engine,
+                     listener.quic_retry == "always")
 
 
 def prepare(old: Config, path: str) -> Prepared:
@@ -51,37 +58,50 @@ def prepare(old: Config, path: str) -> Prepared:
     if changes.restart_needed:
         raise ConfigError([f"{path}: {key}: cannot change while the edge runs; restart it, or put the old value back"
                            for key in changes.restart_needed])  # fmt: skip
-    sockets: dict[str, socket] = {}
+    sockets: dict[str, Sockets] = {}
+    datagrams: dict[str, socket] = {}
     try:
-        shelves = {}
+        shelves: dict[str, Shelf] = {}
+        credentials: dict[str, Credentials] = {}
         before = {listener.name: listener for listener in old.listeners}
         for listener in new.listeners:
-            former = before.get(listener.name)
+            former, terms = before.get(listener.name), terms_of(listener, new)
             if former is not None and _same_door(former, listener):
                 security = security_of(listener)
                 if security is not None:
                     shelves[listener.name] = stock(
                         security.certificates, security.min_version, security.protocols)
+                if security is not None and "quic" in listener.transports:
+                    credentials[listener.name] = quic_credentials(security, terms)
+                    if "quic" not in former.transports:
+                        datagrams[listener.name] = bind_datagrams(listener.listen.host, listener.listen.port)
             elif former is not None and former.listen == listener.listen:
-                raise ConfigError([f"{path}: listeners.{listener.name}: TLS cannot be switched on or off on an address "
-                                   "in use; take another address or name"])  # fmt: skip
+                raise ConfigError([f"{path}: listeners.{listener.name}: TLS, or TCP, cannot be switched on or off on "
+                                   "an address in use; take another address or name"])  # fmt: skip
             else:
-                sockets[listener.name] = bind(listener.listen.host, listener.listen.port)
-        return Prepared(new, rules(new, load_seal(new.edge.seal_keys)), shelves, sockets)
+                sockets[listener.name] = bind_all(listener.listen.host, listener.listen.port, terms, Sockets())
+        return Prepared(new, rules(new, load_seal(new.edge.seal_keys)), shelves, credentials, sockets, datagrams)
     except (OSError, ssl.SSLError) as error:
-        _drop(sockets)
+        _drop(sockets, datagrams)
         raise ConfigError([f"{path}: {error}"]) from None
     except ConfigError:
-        _drop(sockets)
+        _drop(sockets, datagrams)
         raise
 
 
 def _same_door(one: ListenerConfig, other: ListenerConfig) -> bool:
-    return one.listen == other.listen and (one.tls is None) == (other.tls is None)
+    return (one.listen == other.listen and (one.tls is None) == (other.tls is None)
+            and _has_tcp(one) == _has_tcp(other))  # fmt: skip
 
 
-def _drop(sockets: Mapping[str, socket]) -> None:
-    for sock in sockets.values():
+def _has_tcp(listener: ListenerConfig) -> bool:
+    return bool(protocols(frozenset(listener.transports)))
+
+
+def _drop(sockets: Mapping[str, Sockets], datagrams: Mapping[str, socket]) -> None:
+    for bound in sockets.values():
+        bound.close()
+    for sock in datagrams.values():
         sock.close()
 
 
@@ -100,9 +120,15 @@ async def open_doors(
         assert front is not None
         front.shelf = shelf
     for name, listener in listeners.items():
-        listener.terms = terms_of(wanted[name], prepared.config)
-    for name, sock in prepared.sockets.items():
+        if listener.quic is not None and name not in prepared.credentials:
+            listener.close_quic()
+        listener.set_terms(terms_of(wanted[name], prepared.config))
+        if name in prepared.datagrams:
+            listener.open_quic(prepared.datagrams[name], prepared.credentials[name])
+        elif listener.quic is not None:
+            listener.quic.credentials = prepared.credentials[name]
+    for name, bound in prepared.sockets.items():
         listener = Listener(name, reception, security_of(wanted[name]), terms_of(wanted[name], prepared.config))
-        await listener.start(wanted[name].listen.host, wanted[name].listen.port, sock)
+        await listener.start(wanted[name].listen.host, wanted[name].listen.port, bound)
         listeners[name] = listener
     return {"opened": sorted(prepared.sockets), "closed": sorted(set(closed) - set(prepared.sockets))}

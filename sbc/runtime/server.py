@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from socket import socket
+from socket import SOCK_DGRAM, SOCK_STREAM, SocketKind, socket
 from typing import Any
 
 from sbc.config import Config, Tls, diff
@@ -35,7 +35,7 @@ from sbc.telemetry.metrics import Metrics
 from sbc.telemetry.records import RecordWriter
 from sbc.telemetry.systemd import Notifier
 from sbc.tls import stock
-from sbc.transports.listener import Listener, bind
+from sbc.transports.listener import Listener, Sockets, bind
 from sbc.wire.link import CLOSING, Parting
 
 log = logs.get("sbc")
@@ -110,7 +110,7 @@ class Server:
         if self._trunk is not None and self.config.trunk is not None:
             where = self.config.trunk.listen
             self.ports["trunk"] = where.port
-            sock = self._handed_over("trunk")
+            sock = self._handed_over("trunk", SOCK_STREAM)
             if sock is not None:
                 await self._trunk.start_on(sock)
             else:
@@ -119,8 +119,8 @@ class Server:
                 self.ports["trunk"] = int(sock.getsockname()[1])
         for listener in self.config.listeners:
             door = Listener(listener.name, self.hall, security_of(listener), terms_of(listener, self.config))
-            sock = self._handed_over(listener.name)
-            self.ports[listener.name] = await door.start(listener.listen.host, listener.listen.port, sock)
+            given = Sockets(self._handed_over(listener.name, SOCK_STREAM), self._handed_over(listener.name, SOCK_DGRAM))
+            self.ports[listener.name] = await door.start(listener.listen.host, listener.listen.port, given)
             self._listeners[listener.name] = door
         self._tasks.spawn("pulse", pulse(self.hall, self.fleet, self._look_at_records))
         self._tasks.spawn("watchdog", self._notifier.watch())
@@ -132,9 +132,13 @@ class Server:
         self._notifier.ready(f"serving {len(self._listeners)} listeners")
         log.info("edge_ready", edge=self.config.edge.name, ports=self.ports)
 
-    def _handed_over(self, name: str) -> socket | None:
-        sockets = self._inherited.get(name)
-        return sockets.pop(0) if sockets else None
+    def _handed_over(self, name: str, kind: SocketKind) -> socket | None:
+        """The next socket of this kind that the service manager opened under a name."""
+        sockets = self._inherited.get(name, [])
+        found = next((sock for sock in sockets if sock.type == kind), None)
+        if found is not None:
+            sockets.remove(found)
+        return found
 
     def unready(self) -> str | None:
         """Why the edge is not ready for clients; None if it is."""
@@ -198,7 +202,10 @@ class Server:
             listener.retire()
         await _wait_for(lambda: not self.hall.answering, ANSWERING)
         await self.hall.stop()
-        await _wait_for(lambda: not Parting.alive, CLOSING)
+        doors = list(self._listeners.values())
+        await _wait_for(lambda: not Parting.alive and not any(door.parting for door in doors), CLOSING)
+        for door in doors:
+            door.end()
         if self._trunk is not None:
             await self._trunk.close()
         await self.fleet.close()

@@ -36,6 +36,12 @@ class DoorTerms:
     """What reads and writes HTTP/2 (wire/http2/factory.py)."""
     proxies: Proxies | None = None
     """Who may begin with the PROXY protocol; None: it is not spoken."""
+    quic_engine: str = "auto"
+    """What reads and writes QUIC (wire/http3/factory.py)."""
+    always_retry: bool = False
+    """Whether every client has to show its address before a QUIC handshake."""
+    services: bytes = b""
+    """What the first answer on each connection says of other ways to come here (RFC 7838); empty: nothing."""
 
 
 def protocols(transports: frozenset[str]) -> list[str]:
@@ -109,6 +115,7 @@ class Entrance(asyncio.Protocol):
             return
         else:
             door = Http1Connection(self._reception, self._listener, self._secure, self._client, transports)
+        door.services = self._terms.services
         self._doors.add(door)
         self._transport.set_protocol(cast(asyncio.BaseProtocol, door))  # one by its methods
         door.connection_made(self._transport)

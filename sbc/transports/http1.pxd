@@ -14,6 +14,7 @@ cdef class Http1Connection:
     cdef int _requests
     cdef Http1Stream _stream
     cdef public bint congested
+    cdef public bytes services
     cpdef put(self, bytes data)
     cpdef data_received(self, bytes data)
     cdef _read(self, bytes data)

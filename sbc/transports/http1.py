@@ -51,13 +51,15 @@ class Http1Connection:
 
     __slots__ = ("__weakref__", "_body", "_client", "_expects", "_inlet", "_kept", "_listener", "_loop", "_out",
                  "_patience", "_persists", "_plain", "_reader", "_reception", "_requests", "_retired", "_secure",
-                 "_stage", "_stream", "_transport", "_websocket", "congested")
+                 "_stage", "_stream", "_transport", "_websocket", "congested", "services")
 
     def __init__(
         self, reception: Reception, listener: str, secure: bool, client: str, transports: frozenset[str]
     ) -> None:
         """client: its address. transports: what the listener serves. The reception knows already that it is here."""
         self.congested = False
+        self.services = b""
+        """What the next answer says of other ways to come here (RFC 7838)."""
         self._reception = reception
         self._listener, self._secure, self._client = listener, secure, client
         self._websocket, self._plain = "websocket" in transports, "http1" in transports
@@ -208,7 +210,8 @@ class Http1Connection:
         """From here on the connection is a Doorstep's."""
         self._stage = LEAVING
         self._patience.end()
-        doorstep = Doorstep(self._reception, self._transport, self._reader.request, self._reader.raw, rest)
+        doorstep = Doorstep(self._reception, self._transport, self._reader.request, self._reader.raw, rest,
+                            self.services)
         self._transport.set_protocol(doorstep)
         doorstep.enter(self._reader.octets)
 
@@ -221,9 +224,12 @@ class Http1Connection:
         if self._stage is BODY and (self._expects or not self._body.ends_within(DROPPED_BYTES)):
             last = True  # there may be no end to what would have to be read before the next request
         self._persists = self._persists and not last and not self._retired
+        lines = b""
+        if self.services:
+            lines, self.services = b"alt-svc: " + self.services + b"\r\n", b""
         if not self._persists:
-            return b"connection: close\r\n"
-        return b"connection: keep-alive\r\n" if self._reader.request.version == "1.0" else b""
+            return lines + b"connection: close\r\n"
+        return lines + b"connection: keep-alive\r\n" if self._reader.request.version == "1.0" else lines
 
     def answered(self) -> None:
         self._out.flush()

@@ -29,7 +29,8 @@ class Carrier(Protocol):
         """Write, at the end of this turn of the loop at the latest."""
 
     def connection_line(self, *, last: bool) -> bytes:
-        """Decide whether the connection goes on behind this answer (not if `last`), and say so in its head."""
+        """Decide whether the connection goes on behind this answer (not if `last`): the lines of its head that say so,
+        and what else the connection has to say."""
 
     def answered(self) -> None:
         """The answer is complete."""

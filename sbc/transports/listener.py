@@ -1,23 +1,34 @@
-"""Listening sockets: one TCP port, plain or TLS, whose connections come in through an Entrance."""
+"""Listening sockets, one port: by TCP, plain or TLS, connections come in through an Entrance; by UDP, a QuicDoor."""
 
 import asyncio
 import os
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 from weakref import WeakSet
 
 from sbc.model.errors import Refusal
 from sbc.model.interfaces import Reception
 from sbc.tls import Front, stock
-from sbc.transports.entrance import Door, DoorTerms, Entrance
+from sbc.transports.entrance import Door, DoorTerms, Entrance, protocols
 from sbc.transports.proxied import Proxied
+from sbc.transports.quic.admittance import Bounds
+from sbc.transports.quic.connection import Manners
+from sbc.transports.quic.door import QuicDoor
+from sbc.transports.quic.udp import bind_datagrams
+from sbc.wire.http3.credentials import Credentials, load_credentials
 from sbc.wire.tls_transport import TlsTransport
 
 BACKLOG = 4096
 HANDSHAKE_TIMEOUT = 10.0
 """How long a TLS handshake may take, in seconds."""
+ADVERTISED = 86_400
+"""How long clients may remember that there is HTTP/3 (RFC 7838), in seconds."""
+WITHDRAWN = b"clear"
+
+_TRIES = 16
+"""For a free port that is free for TCP and UDP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,20 @@ class Security:
     min_version: str
     protocols: tuple[str, ...]
     """What is offered by ALPN, the best first (entrance.protocols)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """The sockets of a listener, bound; None: not needed, or still to be bound."""
+
+    stream: socket.socket | None = None
+    datagrams: socket.socket | None = None
+
+    def close(self) -> None:
+        """Let them go."""
+        for sock in (self.stream, self.datagrams):
+            if sock is not None:
+                sock.close()
 
 
 class Listener:
@@ -41,17 +66,31 @@ class Listener:
         self.terms = terms
         """What holds for the connections to come."""
         self.front: Front | None = None
+        self.quic: QuicDoor | None = None
+        """What serves QUIC here, once it is started."""
+        self._credentials: Credentials | None = None
         if security is not None:
             self.front = Front(stock(security.certificates, security.min_version, security.protocols))
+            if "quic" in terms.transports:
+                self._credentials = quic_credentials(security, terms)
         self._reception = reception
         self._doors: WeakSet[Door] = WeakSet()
+        self._former: list[QuicDoor] = []
+        """Those that let nobody in any more, until their last connection is gone."""
         self._server: asyncio.Server | None = None
 
-    async def start(self, host: str, port: int, inherited: socket.socket | None) -> int:
-        """Accept connections, on an inherited socket if there is one; the port. Raises OSError."""
-        sock = inherited if inherited is not None else bind(host, port)
-        self._server = await asyncio.get_running_loop().create_server(self._enter, sock=sock, backlog=BACKLOG)
-        return int(sock.getsockname()[1])
+    async def start(self, host: str, port: int, sockets: Sockets) -> int:
+        """Accept connections, on the sockets that are given; the port. Raises OSError."""
+        sockets = bind_all(host, port, self.terms, sockets)
+        if sockets.stream is not None:
+            port = int(sockets.stream.getsockname()[1])
+            self._server = await asyncio.get_running_loop().create_server(
+                self._enter, sock=sockets.stream, backlog=BACKLOG)
+        if sockets.datagrams is not None and self._credentials is not None:
+            port = self.open_quic(sockets.datagrams, self._credentials)
+        return port
+
+    # TCP.
 
     def _enter(self) -> asyncio.BaseProtocol:
         proxies = self.terms.proxies
@@ -70,6 +109,41 @@ class Listener:
         if isinstance(error, ssl.SSLError | TimeoutError):
             self._reception.refused(Refusal(0, "tls_handshake", str(error)), None)
 
+    # QUIC.
+
+    def open_quic(self, sock: socket.socket, credentials: Credentials) -> int:
+        """Serve QUIC on a bound socket, and say so to those who come by TCP; the port. Raises OSError."""
+        terms = self.terms
+        manners = Manners(self.name, terms.quic_engine, "websocket" in terms.transports)
+        self.quic = QuicDoor(self._reception, manners, credentials, _bounds_of(terms))
+        port = self.quic.start(sock)
+        self.set_terms(terms)
+        return port
+
+    def close_quic(self) -> None:
+        """Let nobody in by QUIC any more; what is open there ends when it is done."""
+        if self.quic is not None:
+            self._former.append(self.quic)
+            self.quic.retire()
+            self.quic = None
+            self._withdraw()
+            self.set_terms(self.terms)
+
+    def set_terms(self, terms: DoorTerms) -> None:
+        """What holds for the connections to come from now on."""
+        if self.quic is not None:
+            self.quic.manners = replace(self.quic.manners, websocket="websocket" in terms.transports)
+            self.quic.bound(_bounds_of(terms))
+            terms = replace(terms, services=b'h3=":%d"; ma=%d' % (self.quic.port, ADVERTISED))
+        self.terms = terms
+
+    def _withdraw(self) -> None:
+        """Tell those who were told of QUIC that there is none any more."""
+        for door in list(self._doors):
+            door.services = WITHDRAWN
+
+    # The end.
+
     def close(self) -> None:
         """Accept no more; what is open stays open."""
         if self._server is not None:
@@ -78,8 +152,53 @@ class Listener:
 
     def retire(self) -> None:
         """Have every connection end once what is under way on it is done; no more requests are taken."""
+        self.close_quic()
         for door in list(self._doors):
             door.retire()
+
+    @property
+    def parting(self) -> bool:
+        """Whether there are connections by QUIC that have not ended yet."""
+        return any(door.open for door in self._former)
+
+    def end(self) -> None:
+        """End what is left of QUIC, now."""
+        self.close_quic()
+        for door in self._former:
+            door.close()
+        self._former.clear()
+
+
+def _bounds_of(terms: DoorTerms) -> Bounds:
+    return Bounds(unproven=0) if terms.always_retry else Bounds()
+
+
+def quic_credentials(security: Security, terms: DoorTerms) -> Credentials:
+    """The certificates of a listener as its QUIC engine takes them. Raises OSError or ssl.SSLError."""
+    try:
+        return load_credentials(terms.quic_engine, security.certificates)
+    except ValueError as fault:
+        raise ssl.SSLError(f"for QUIC: {fault}") from None
+
+
+def bind_all(host: str, port: int, terms: DoorTerms, given: Sockets) -> Sockets:
+    """All sockets that a listener needs, on one port: those that are given, and new ones. Raises OSError."""
+    stream = given.stream is None and bool(protocols(terms.transports))
+    datagrams = given.datagrams is None and "quic" in terms.transports
+    tries = _TRIES if port == 0 and stream and datagrams else 1
+    while True:
+        tries -= 1
+        bound = Sockets(bind(host, port) if stream else given.stream)
+        try:
+            if not datagrams:
+                return Sockets(bound.stream, given.datagrams)
+            same = bound.stream.getsockname()[1] if bound.stream is not None else port
+            return Sockets(bound.stream, bind_datagrams(host, same))
+        except OSError:
+            if stream:
+                bound.close()
+            if not tries:
+                raise
 
 
 def bind(host: str, port: int) -> socket.socket:

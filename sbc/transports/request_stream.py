@@ -18,6 +18,9 @@ from sbc.wire.http2.inbound import Carrier, Stage
 class Patron(Carrier, Protocol):
     """What a client's stream needs of its connection."""
 
+    services: bytes
+    """What the next answer says of other ways to come here (RFC 7838); empty once it was said."""
+
     @property
     def outflow(self) -> Outflow:
         """Its writing side."""
@@ -36,6 +39,12 @@ def head_fields(response: Response) -> Fields:
     if response.length is not None and response.status != 204:
         fields.append((b"content-length", b"%d" % response.length))
     return fields
+
+
+def announcement(carrier: Patron) -> tuple[bytes, bytes]:
+    """What an answer says of other ways to come here; it need not be said again."""
+    services, carrier.services = carrier.services, b""
+    return b"alt-svc", services
 
 
 class RequestStream:
@@ -75,7 +84,10 @@ class RequestStream:
         if self.stage is not Stage.WAITING:
             return
         end = end or self._to_head or response.status in (204, 304)
-        self._carrier.engine.respond(self._stream, head_fields(response), end=end)
+        fields = head_fields(response)
+        if self._carrier.services:
+            fields.append(announcement(self._carrier))
+        self._carrier.engine.respond(self._stream, fields, end=end)
         self._outflow.touch()
         if end:
             self._complete()

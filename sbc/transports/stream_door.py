@@ -40,7 +40,7 @@ class StreamDoor:
     """The streams of one connection. EngineOwner as far as they go, and for them Patron and Tunnels."""
 
     __slots__ = ("_budget", "_client", "_limits", "_lingering", "_listener", "_loop", "_reception", "_secure",
-                 "_streams", "_websocket", "engine", "outflow")
+                 "_streams", "_websocket", "engine", "outflow", "services")
 
     engine: StreamOrders
     """What reads and writes the connection."""
@@ -57,6 +57,8 @@ class StreamDoor:
         self._secure = secure
         self._client = client
         self._websocket = websocket
+        self.services = b""
+        """What the next answer says of other ways to come here (RFC 7838)."""
         self._limits = reception.limits()
         self._loop = asyncio.get_running_loop()
         self._streams: dict[int, Inbound] = {}

@@ -13,7 +13,7 @@ from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request
 from sbc.model.interfaces import Reception
 from sbc.model.route import Hello
-from sbc.transports.request_stream import Patron
+from sbc.transports.request_stream import Patron, announcement
 from sbc.wire.http2.inbound import Inbound, Stage
 from sbc.wire.http2.stream_transport import StreamTransport
 from sbc.wire.link import Link, LinkOwner
@@ -79,6 +79,8 @@ class StreamDoorstep:
         self.stage = Stage.OVER
         fields = [(b":status", b"200")]
         fields += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        if self._carrier.services:
+            fields.append(announcement(self._carrier))
         self._carrier.engine.respond(self._stream, fields, end=False)
         transport = StreamTransport(self._carrier, self._stream)
         link = Link(cast(asyncio.Transport, transport), owner, 0, None)

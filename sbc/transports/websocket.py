@@ -27,18 +27,21 @@ class Stage(Enum):
 class Doorstep(asyncio.Protocol):
     """One connection of a client from its upgrade request on, until its session is open, or refused."""
 
-    __slots__ = ("_hello", "_key", "_reception", "_request", "_rest", "_stage", "_transport", "gone")
+    __slots__ = ("_hello", "_key", "_reception", "_request", "_rest", "_services", "_stage", "_transport", "gone")
 
     def __init__(
-        self, reception: Reception, transport: asyncio.Transport, request: Request, fields: Fields, rest: bytes
+        self, reception: Reception, transport: asyncio.Transport, request: Request, fields: Fields, rest: bytes,
+        services: bytes,
     ) -> None:
-        """fields: all of the request's, those of its connection too. rest: what came behind its head."""
+        """fields: all of the request's, those of its connection too. rest: what came behind its head. services: what
+        the answer says of other ways to come here (RFC 7838)."""
         self._reception = reception
         self._transport = transport
         self._request = request
         self._stage = Stage.WAITING
         self._key = ""
         self._rest = rest
+        self._services = services.decode()
         self._hello = Hello(
             client=request.client, host=request.authority.decode("latin-1"), target=request.target.decode("latin-1"),
             headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields),
@@ -95,6 +98,8 @@ class Doorstep(asyncio.Protocol):
         self._leave()
         accept = ("Sec-WebSocket-Accept", accept_key(self._key))
         answer = [("Upgrade", "websocket"), ("Connection", "Upgrade"), accept, *headers]
+        if self._services:
+            answer.append(("Alt-Svc", self._services))
         link = Link(self._transport, owner, 0, None)
         self._transport.write(head("HTTP/1.1 101 Switching Protocols", answer))
         self._transport.set_protocol(link)  # type: ignore[arg-type]  # a protocol by its methods

@@ -11,7 +11,7 @@ from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request, Response
 from sbc.model.streams import ClientStream
 from sbc.transports.entrance import DoorTerms, protocols
-from sbc.transports.listener import Listener, Security
+from sbc.transports.listener import Listener, Security, Sockets
 from tests.support.wait import PATIENCE, wait_until
 from tests.wire.tls import AUTHORITY, client_context
 
@@ -173,7 +173,7 @@ class Doorway:
         self.clients: list[Client] = []
 
     async def __aenter__(self) -> "Doorway":
-        self.port = await self.listener.start("127.0.0.1", 0, None)
+        self.port = await self.listener.start("127.0.0.1", 0, Sockets())
         return self
 
     async def __aexit__(self, *_: object) -> None:

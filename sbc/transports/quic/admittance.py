@@ -38,10 +38,10 @@ class Verdict(Enum):
 class Admittance:
     """The connections of one door, counted."""
 
-    __slots__ = ("_bounds", "_half_open", "_sources", "_total")
+    __slots__ = ("_half_open", "_sources", "_total", "bounds")
 
     def __init__(self, bounds: Bounds) -> None:
-        self._bounds = bounds
+        self.bounds = bounds
         self._half_open = 0
         self._total = 0
         self._sources: dict[str, tuple[int, int]] = {}
@@ -59,7 +59,7 @@ class Admittance:
 
     def judge(self, source: str, *, proven: bool) -> Verdict:
         """What becomes of a client that wants a connection. proven: whether it is known to be where it says."""
-        bounds = self._bounds
+        bounds = self.bounds
         half_open, total = self._sources.get(source, (0, 0))
         if self._total >= bounds.connections or total >= bounds.of_source:
             return Verdict.FULL

@@ -64,6 +64,7 @@ class QuicDoor:
         """For the connections to come."""
         self.retiring = False
         self.tally = Tally()
+        self.port = 0
         self._reception = reception
         self._admittance = Admittance(bounds)
         self._tokens = RetryTokens()
@@ -77,7 +78,12 @@ class QuicDoor:
         """Serve a bound socket; its port. Raises OSError."""
         self._udp = UdpSocket(sock)
         self._udp.start(self)
-        return int(self._udp.name[1])
+        self.port = int(self._udp.name[1])
+        return self.port
+
+    def bound(self, bounds: Bounds) -> None:
+        """Let so many in from now on."""
+        self._admittance.bounds = bounds
 
     @property
     def open(self) -> int:
@@ -95,10 +101,16 @@ class QuicDoor:
         return self._udp.counts.lost
 
     def retire(self) -> None:
-        """Let nobody in any more, and have every connection end once what is under way on it is done."""
+        """Let nobody in any more, and have every connection end once what is under way on it is done; the socket is
+        closed behind the last."""
         self.retiring = True
         for connection in list(self._connections):
             connection.retire()
+        self._close_if_empty()
+
+    def _close_if_empty(self) -> None:
+        if self.retiring and not self._connections:
+            self._udp.close()
 
     def close(self) -> None:
         """End every connection now."""
@@ -246,3 +258,4 @@ class QuicDoor:
         for identity in connection.ids:
             self._table.pop(identity, None)
         connection.ids.clear()
+        self._close_if_empty()
