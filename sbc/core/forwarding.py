@@ -18,12 +18,14 @@ HOP_BY_HOP = frozenset({
 FORWARDED = frozenset({b"forwarded", b"x-real-ip"})
 OWN = (b"session-", b"x-forwarded-")
 """How the names of fields begin that only the edge may set."""
+_OF_NODES = frozenset({b"alt-svc"})
+"""RFC 7838: where else a node can be reached is nobody's business; where the edge can, it says itself."""
 _SESSION = (b"session-",)
 OWN_PARAMETERS = frozenset({b"session", b"received", b"access_token"})
 """Query parameters by which a browser, which cannot set headers, speaks to the edge; no node sees them."""
 
 _DROPPED = HOP_BY_HOP | FORWARDED
-_TRAILING = _DROPPED | frozenset({
+_TRAILING = _DROPPED | _OF_NODES | frozenset({
     b"age", b"authorization", b"cache-control", b"content-encoding", b"content-range", b"content-type", b"cookie",
     b"date", b"expires", b"location", b"max-forwards", b"pragma", b"range", b"retry-after", b"set-cookie", b"vary",
     b"www-authenticate",
@@ -96,7 +98,7 @@ def client_fields(fields: Fields, hidden: frozenset[bytes]) -> Fields:
 
 @lru_cache(maxsize=256)
 def _shut(hidden: frozenset[bytes]) -> frozenset[bytes]:
-    return HOP_BY_HOP | hidden
+    return HOP_BY_HOP | _OF_NODES | hidden
 
 
 def node_trailers(fields: Fields) -> Fields:

@@ -131,7 +131,8 @@ def test_no_traceparent_is_made_up() -> None:
 
 def test_a_client_sees_nothing_of_the_nodes_connection_or_of_its_make() -> None:
     answer = fields("server: x/1", "x-powered-by: y", "connection: keep-alive, x-hop", "x-hop: 1", "keep-alive: 5",
-                    "transfer-encoding: chunked", "session-id: plain", "upgrade: h2c", "content-type: a/b", "etag: e")
+                    "transfer-encoding: chunked", "session-id: plain", "upgrade: h2c", "content-type: a/b", "etag: e",
+                    'alt-svc: h3="10.0.0.7:443"')
     assert client_fields(answer, frozenset({b"server", b"x-powered-by"})) == fields("content-type: a/b", "etag: e")
     assert (b"server", b"x/1") in client_fields(answer, frozenset())
 
@@ -142,7 +143,8 @@ def test_a_client_sees_nothing_of_the_nodes_connection_or_of_its_make() -> None:
 def test_trailers_carry_nothing_that_belongs_before_the_body() -> None:
     said = fields("grpc-status: 0", "grpc-message: fine", "content-length: 5", "transfer-encoding: chunked", "host: b",
                   "connection: close", "session-id: x", "x-forwarded-for: 6.6.6.6", "forwarded: x", "cookie: a=b",
-                  "authorization: x", "content-type: a/b", "set-cookie: a=b", "trailer: x", "server: x")
+                  "authorization: x", "content-type: a/b", "set-cookie: a=b", "trailer: x", "server: x",
+                  "alt-svc: clear")
     grpc = fields("grpc-status: 0", "grpc-message: fine")
     assert node_trailers(said) == [*grpc, *fields("server: x")]
     assert client_trailers(said, frozenset({b"server"})) == grpc
