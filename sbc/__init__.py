@@ -33,6 +33,8 @@ class _PureTwins(MetaPathFinder):
         source = Path(__file__).parent.joinpath(*name.split(".")[1:])
         if not source.with_suffix(".pxd").exists():
             return None
+        if not source.with_suffix(".py").exists():
+            raise ModuleNotFoundError(f"{name} is there in compiled form only", name=name)
         return spec_from_file_location(name, source.with_suffix(".py"))
 
 
