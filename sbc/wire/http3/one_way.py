@@ -1,0 +1,137 @@
+"""Streams that go one way, from the client: their type comes first (RFC 9114 section 6.2)."""
+
+from typing import Final
+
+from sbc.wire.http2.engine import H2Error
+from sbc.wire.http3.frames import OF_HTTP2, Fault, Frame, H3Error, StreamType, read_settings, read_varint
+from sbc.wire.http3.hub import DONE, Hub, Reader
+
+MOST_SETTINGS_OCTETS: Final = 1024
+_LONGEST_CONTROL: Final = 16
+"""Of a frame that carries one number, in bytes."""
+_NOT_FOR_CONTROL: Final = OF_HTTP2 | {Frame.DATA, Frame.HEADERS, Frame.PUSH_PROMISE}
+
+
+class OneWay:
+    """A stream that a client opened in one direction, as long as nothing is known of it."""
+
+    __slots__ = ("_head", "_hub", "_id")
+
+    def __init__(self, hub: Hub, stream: int) -> None:
+        self._hub = hub
+        self._id = stream
+        self._head = b""
+
+    def become(self, data: bytes, end: bool) -> Reader | None:
+        """What it is, if that is known by now; the bytes are read. Raises Fault."""
+        self._head += data
+        kind, at = read_varint(self._head, 0)
+        if at < 0:
+            return DONE if end else None
+        if kind == StreamType.WEBTRANSPORT and self._hub.webtransport:
+            session, at = read_varint(self._head, at)
+            if at < 0:
+                return DONE if end else None
+            became = self._hub.belongs(self._id, session)
+        else:
+            became = self._known(kind)
+        became.take(self._head[at:], end)
+        return became
+
+    def _known(self, kind: int) -> Reader:
+        if kind == StreamType.CONTROL:
+            self._hub.take_place(self._id, StreamType.CONTROL)
+            return Control(self._hub)
+        if kind in (StreamType.QPACK_ENCODER, StreamType.QPACK_DECODER):
+            self._hub.take_place(self._id, StreamType(kind))
+            return Coded(self._hub, kind == StreamType.QPACK_ENCODER)
+        if kind == StreamType.PUSH:
+            raise Fault(H3Error.STREAM_CREATION_ERROR, "a client cannot push")
+        self._hub.odd()
+        self._hub.break_off(self._id, H3Error.STREAM_CREATION_ERROR, H2Error.NO_ERROR)
+        return DONE
+
+
+class Coded:
+    """QPACK's own streams."""
+
+    __slots__ = ("_encoder", "_hub")
+
+    def __init__(self, hub: Hub, encoder: bool) -> None:
+        self._hub = hub
+        self._encoder = encoder
+
+    def take(self, data: bytes, end: bool) -> None:
+        if data and self._encoder:
+            self._hub.odd()
+            self._hub.coder.instructed(data)
+        elif data:
+            self._hub.coder.acknowledged(data)
+        if end:
+            raise Fault(H3Error.CLOSED_CRITICAL_STREAM, "a stream of QPACK has ended")
+
+
+class Control:
+    """The control stream."""
+
+    __slots__ = ("_buffer", "_hub", "_pass", "_settled")
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._buffer = b""
+        self._pass = 0
+        """How much of a frame is still to be passed over."""
+        self._settled = False
+
+    def take(self, data: bytes, end: bool) -> None:
+        if end:
+            raise Fault(H3Error.CLOSED_CRITICAL_STREAM, "the control stream has ended")
+        data = self._buffer + data
+        at = 0
+        while True:
+            step = min(self._pass, len(data) - at)
+            self._pass -= step
+            at += step
+            kind, after = read_varint(data, at)
+            length, after = read_varint(data, after) if after >= 0 else (0, after)
+            if after < 0:
+                break
+            if self._passes(kind, length):
+                self._pass = length
+            elif len(data) - after < length:
+                break
+            else:
+                self._frame(kind, data[after : after + length])
+                after += length
+            at = after
+        self._buffer = data[at:]
+
+    def _passes(self, kind: int, length: int) -> bool:
+        """Whether a frame is to be passed over."""
+        if not self._settled and kind != Frame.SETTINGS:
+            raise Fault(H3Error.MISSING_SETTINGS, "no SETTINGS first")
+        if kind in _NOT_FOR_CONTROL or (kind == Frame.SETTINGS and self._settled):
+            raise Fault(H3Error.FRAME_UNEXPECTED, f"a frame of type {kind:#x} on the control stream")
+        if kind == Frame.SETTINGS:
+            if length > MOST_SETTINGS_OCTETS:
+                raise Fault(H3Error.EXCESSIVE_LOAD, "settings without end")
+            return False
+        self._hub.odd()
+        if kind not in (Frame.GOAWAY, Frame.MAX_PUSH_ID, Frame.CANCEL_PUSH):
+            return True
+        if length > _LONGEST_CONTROL:
+            raise Fault(H3Error.FRAME_ERROR, "a frame that is too long")
+        return False
+
+    def _frame(self, kind: int, payload: bytes) -> None:
+        if kind == Frame.SETTINGS:
+            self._settled = True
+            self._hub.settled(read_settings(payload))
+            return
+        value, at = read_varint(payload, 0)
+        if at != len(payload):
+            raise Fault(H3Error.FRAME_ERROR, "a frame of one number that is not one")
+        if kind == Frame.GOAWAY:
+            self._hub.leaving(value)
+        elif kind == Frame.CANCEL_PUSH:
+            raise Fault(H3Error.ID_ERROR, "there are no pushes to be cancelled")
