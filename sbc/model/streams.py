@@ -120,6 +120,9 @@ class Reach(Protocol):
     def open(self, node: Node, request: Request, answerer: Answerer) -> NodeStream:
         """Send a request to a node, over a connection that is there or a new one. `sent` may be told at once."""
 
+    def probe(self, node: Node, request: Request, answerer: Answerer) -> NodeStream:
+        """Send a request to a node whose URL is sound, for the target as it stands: not below the path of the URL."""
+
     def ready(self, node: Node, done: "Readiness") -> None:
         """Have a connection to a node: `done("")` once there is one, else `done(why not)`."""
 

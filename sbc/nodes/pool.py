@@ -49,6 +49,14 @@ class Pool:
             self._loop.call_soon(lines.place, errand)
         return errand
 
+    def probe(self, node: Node, request: Request, answerer: Answerer) -> NodeStream:
+        """See Reach."""
+        lines = self._lines_of(node)
+        errand = Errand(lines, request, answerer)
+        if not lines.carry(errand):
+            self._loop.call_soon(lines.place, errand)
+        return errand
+
     def approach(self, node: Node, dial: Dial, owner: LinkOwner, tag: int, outcome: Outcome) -> Approach | Tunnel:
         """Open a WebSocket leg to a node: on a stream of a shared connection if it speaks HTTP/2 and nothing else."""
         if address_of(node.url).speech is Speech.HTTP2:

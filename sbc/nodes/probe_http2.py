@@ -17,7 +17,7 @@ async def ask_over_http2(reach: Reach, node: Node, probe: Probe) -> str | None:
     request = Request(
         b"GET", (probe.path or "/").encode(), f"{where.host}:{where.port}".encode(), [(b"user-agent", b"sbc-probe")]
     )
-    stream = reach.open(node, request, head)
+    stream = reach.probe(node, request, head)
     try:
         async with asyncio.timeout(probe.timeout):
             await head.known.wait()

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
 
 import pytest
 from h2.errors import ErrorCodes
@@ -111,10 +112,17 @@ async def test_what_counts_as_life(watching: Watching, answer: bytes, path: str 
 @pytest.mark.parametrize(("status", "path", "alive"), [(200, "/healthz", True), (503, "/healthz", False),
                                                        (503, None, True)])
 async def test_a_node_that_speaks_http2_alone(watching: Watching, status: int, path: str | None, alive: bool) -> None:
-    async with h2_node(on_request(lambda peer, stream: peer.answer(stream, status))) as other:
-        watching.prober.watch(other.node, Probe(path=path, every=0.02, timeout=5))
+    asked: list[bytes] = []
+
+    def answer(peer: H2Peer, stream: int) -> None:
+        asked.append(dict(peer.heads[stream])[b":path"])
+        peer.answer(stream, status)
+    async with h2_node(on_request(answer)) as other:
+        deep = replace(other.node, url=other.node.url + "/deep")
+        watching.prober.watch(deep, Probe(path=path, every=0.02, timeout=5))
         for _, lives, why, _, _ in await watching.seen(2):
             assert (lives, why) == (alive, "" if alive else f"HTTP {status}")
+    assert set(asked) == {(path or "/").encode()}, "at the origin, as over HTTP/1.1"
 
 
 @pytest.mark.parametrize(("path", "alive"), [(None, True), ("/healthz", False)])
