@@ -13,6 +13,7 @@ from sbc.model.errors import ConfigError
 from sbc.model.interfaces import Reception
 from sbc.runtime.rules import Rules, rules
 from sbc.runtime.seals import load_seal
+from sbc.telemetry.metrics import QuicTally
 from sbc.tls import Shelf, stock
 from sbc.transports.entrance import DoorTerms, protocols
 from sbc.transports.listener import Listener, Security, Sockets, bind_all, quic_credentials
@@ -106,7 +107,7 @@ def _drop(sockets: Mapping[str, Sockets], datagrams: Mapping[str, socket]) -> No
 
 
 async def open_doors(
-    prepared: Prepared, listeners: dict[str, Listener], reception: Reception
+    prepared: Prepared, listeners: dict[str, Listener], reception: Reception, tally: QuicTally
 ) -> dict[str, Any]:
     """Make the listeners those of the new configuration; sessions that came in through a closed one stay."""
     wanted = {listener.name: listener for listener in prepared.config.listeners}
@@ -128,7 +129,7 @@ async def open_doors(
         elif listener.quic is not None:
             listener.quic.credentials = prepared.credentials[name]
     for name, bound in prepared.sockets.items():
-        listener = Listener(name, reception, security_of(wanted[name]), terms_of(wanted[name], prepared.config))
+        listener = Listener(name, reception, security_of(wanted[name]), terms_of(wanted[name], prepared.config), tally)
         await listener.start(wanted[name].listen.host, wanted[name].listen.port, bound)
         listeners[name] = listener
     return {"opened": sorted(prepared.sockets), "closed": sorted(set(closed) - set(prepared.sockets))}

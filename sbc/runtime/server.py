@@ -118,7 +118,8 @@ class Server:
                 await self._trunk.start_on(sock := bind(where.host, where.port))
                 self.ports["trunk"] = int(sock.getsockname()[1])
         for listener in self.config.listeners:
-            door = Listener(listener.name, self.hall, security_of(listener), terms_of(listener, self.config))
+            door = Listener(listener.name, self.hall, security_of(listener), terms_of(listener, self.config),
+                            self.metrics.quic)
             given = Sockets(self._handed_over(listener.name, SOCK_STREAM), self._handed_over(listener.name, SOCK_DGRAM))
             self.ports[listener.name] = await door.start(listener.listen.host, listener.listen.port, given)
             self._listeners[listener.name] = door
@@ -186,7 +187,7 @@ class Server:
         self.hall.rules = prepared.rules
         self.hall.house.seal = prepared.rules.seal
         self.fleet.apply(prepared.config)
-        doors = await open_doors(prepared, self._listeners, self.hall)
+        doors = await open_doors(prepared, self._listeners, self.hall, self.metrics.quic)
         self.metrics.reloaded(True)
         applied = {"changed": bool(changes), **doors}
         self.announce("reloaded", applied)

@@ -11,7 +11,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sbc.telemetry.metrics import Histogram, Metrics
+from sbc.telemetry.metrics import Histogram, Metrics, QuicTally
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class EdgeCollector(Collector):
         yield from _gauges(self._gauges())
         yield from _control(self._metrics)
         yield from _traffic(self._metrics)
+        yield from _quic(self._metrics.quic)
         yield from _loop(self._metrics)
 
 
@@ -105,6 +106,23 @@ def _traffic(metrics: Metrics) -> Iterator[Metric]:
         ("stale", "Messages dropped because their sender had no say any more.", stale),
     ):
         yield CounterMetricFamily(f"sbc_{name}_messages", text, value=value)
+
+
+def _quic(tally: QuicTally) -> Iterator[Metric]:
+    yield GaugeMetricFamily("sbc_quic_connections", "QUIC connections now.", value=tally.connections)
+    yield GaugeMetricFamily("sbc_quic_half_open", "Those without a complete handshake.", value=tally.half_open)
+    for name, text, value in (
+        ("handshakes", "QUIC handshakes completed.", tally.handshakes),
+        ("retries", "Clients asked to show their address first.", tally.retries),
+        ("negotiations", "Datagrams of other versions answered.", tally.negotiations),
+        ("moves", "Changes of clients' addresses.", tally.moves),
+    ):
+        yield CounterMetricFamily(f"sbc_quic_{name}", text, value=value)
+    ways = {"received": tally.received, "sent": tally.sent, "lost": tally.lost}
+    yield _counter(
+        "sbc_quic_datagrams", "Datagrams received, sent, or not taken by the kernel.", ("way",), _single(ways))
+    yield _counter(
+        "sbc_quic_datagrams_dropped", "Datagrams that nothing came of.", ("reason",), _single(tally.dropped))
 
 
 def _loop(metrics: Metrics) -> Iterator[Metric]:

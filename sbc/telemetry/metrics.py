@@ -45,6 +45,33 @@ class Traffic(Protocol):
     stale: int
 
 
+class QuicTally:
+    """What comes and goes by QUIC, over all listeners."""
+
+    __slots__ = ("connections", "dropped", "half_open", "handshakes", "lost", "moves", "negotiations", "received",
+                 "retries", "sent")
+
+    def __init__(self) -> None:
+        self.connections = 0
+        """Now."""
+        self.half_open = 0
+        """Those of them that have not shaken hands yet."""
+        self.handshakes = 0
+        """That were completed."""
+        self.retries = 0
+        """Clients that were asked to show their address first."""
+        self.negotiations = 0
+        """Datagrams of other versions that were answered."""
+        self.moves = 0
+        """Of clients to other addresses."""
+        self.received = 0
+        self.sent = 0
+        self.lost = 0
+        """Datagrams that the kernel did not take."""
+        self.dropped: defaultdict[str, int] = defaultdict(int)
+        """Datagrams that nothing came of, by reason."""
+
+
 class Metrics:
     """All counters of one edge. Whoever has something to count changes the attribute."""
 
@@ -73,6 +100,7 @@ class Metrics:
         """By state of the dialog."""
         self.loop_lag_last = 0.0
         self.loop_lag_max = 0.0
+        self.quic = QuicTally()
         self.tallies: dict[tuple[str, str], Traffic] = {}
         """By leg and class; read at scrape only."""
 

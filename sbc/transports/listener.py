@@ -10,6 +10,7 @@ from weakref import WeakSet
 
 from sbc.model.errors import Refusal
 from sbc.model.interfaces import Reception
+from sbc.telemetry.metrics import QuicTally
 from sbc.tls import Front, stock
 from sbc.transports.entrance import Door, DoorTerms, Entrance, protocols
 from sbc.transports.proxied import Proxied
@@ -59,9 +60,9 @@ class Listener:
     """One listener of the configuration."""
 
     def __init__(
-        self, name: str, reception: Reception, security: Security | None, terms: DoorTerms
+        self, name: str, reception: Reception, security: Security | None, terms: DoorTerms, tally: QuicTally
     ) -> None:
-        """Raises OSError or ssl.SSLError if a certificate cannot be used."""
+        """tally: where QUIC is counted. Raises OSError or ssl.SSLError if a certificate cannot be used."""
         self.name = name
         self.terms = terms
         """What holds for the connections to come."""
@@ -74,6 +75,7 @@ class Listener:
             if "quic" in terms.transports:
                 self._credentials = quic_credentials(security, terms)
         self._reception = reception
+        self._tally = tally
         self._doors: WeakSet[Door] = WeakSet()
         self._former: list[QuicDoor] = []
         """Those that let nobody in any more, until their last connection is gone."""
@@ -115,7 +117,7 @@ class Listener:
         """Serve QUIC on a bound socket, and say so to those who come by TCP; the port. Raises OSError."""
         terms = self.terms
         manners = Manners(self.name, terms.quic_engine, "websocket" in terms.transports)
-        self.quic = QuicDoor(self._reception, manners, credentials, _bounds_of(terms))
+        self.quic = QuicDoor(self._reception, manners, credentials, _bounds_of(terms), self._tally)
         port = self.quic.start(sock)
         self.set_terms(terms)
         return port

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import ssl
 import struct
 from typing import NamedTuple
 
@@ -78,9 +79,11 @@ class RawClient:
         self.reader, self.writer = reader, writer
 
     @classmethod
-    async def connect(cls, port: int, address: str = "127.0.0.1") -> "RawClient":
+    async def connect(cls, port: int, address: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> "RawClient":
         """Connect from `address`."""
-        return cls(*await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0)))
+        name = "localhost" if tls else None
+        return cls(*await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0), ssl=tls,
+                                                  server_hostname=name))
 
     @classmethod
     async def opened(cls, port: int, *lines: str, path: str = "/") -> "RawClient":

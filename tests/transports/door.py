@@ -10,6 +10,7 @@ from typing import Any
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request, Response
 from sbc.model.streams import ClientStream
+from sbc.telemetry.metrics import QuicTally
 from sbc.transports.entrance import DoorTerms, protocols
 from sbc.transports.listener import Listener, Security, Sockets
 from tests.support.wait import PATIENCE, wait_until
@@ -167,7 +168,7 @@ class Doorway:
         self.script = Script(play)
         served = frozenset(transports or ("http1",))
         security = Security((certificate,), "1.2", tuple(protocols(served))) if certificate else None
-        self.listener = Listener("door", self.script, security, DoorTerms(served))
+        self.listener = Listener("door", self.script, security, DoorTerms(served), QuicTally())
         self.tls: ssl.SSLContext | None = client_context() if certificate else None
         self.port = 0
         self.clients: list[Client] = []

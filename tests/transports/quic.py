@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from sbc.telemetry.metrics import QuicTally
 from sbc.transports.quic.admittance import Bounds
 from sbc.transports.quic.connection import Manners
 from sbc.transports.quic.door import QuicDoor
@@ -24,11 +25,12 @@ TRUST = AUTHORITY.cert_pem.bytes()
 class Porch:
     """The door and its clients, for the time of an `async with`."""
 
-    def __init__(self, desk: Desk, engine: str = "qh3", *, bounds: Bounds = Bounds(), host: str = "127.0.0.1",
+    def __init__(self, desk: Desk, engine: str = "qh3", *, bounds: Bounds | None = None, host: str = "127.0.0.1",
                  times: Times = CALM, websocket: bool = True, handshake: float = 10.0) -> None:
         self.desk, self.engine, self.host = desk, engine, host
-        self.bounds = bounds
+        self.bounds = bounds or Bounds()
         self.manners = Manners("test", engine, websocket, times, handshake)
+        self.tally = QuicTally()
         self.clients: list[H3Client] = []
         self.port = 0
         self.door: QuicDoor
@@ -36,7 +38,7 @@ class Porch:
     async def __aenter__(self) -> "Porch":
         with TemporaryDirectory() as directory:
             credentials = load_credentials(self.engine, [issued(Path(directory))])
-        self.door = QuicDoor(self.desk, self.manners, credentials, self.bounds)
+        self.door = QuicDoor(self.desk, self.manners, credentials, self.bounds, self.tally)
         self.port = self.door.start(bind_datagrams(self.host, 0))
         return self
 
@@ -45,7 +47,7 @@ class Porch:
             client.drop()
         self.door.close()
         await wait_until(lambda: self.desk.here == 0, "every connection is counted off")
-        assert self.door.open == self.door.half_open == 0
+        assert self.door.open == self.tally.connections == self.tally.half_open == 0
 
     async def client(self, library: str = "aioquic", **how: Any) -> H3Client:
         """With its handshake done."""

@@ -52,11 +52,6 @@ class Admittance:
         """How many connections there are."""
         return self._total
 
-    @property
-    def half_open(self) -> int:
-        """How many of them have not shaken hands yet."""
-        return self._half_open
-
     def judge(self, source: str, *, proven: bool) -> Verdict:
         """What becomes of a client that wants a connection. proven: whether it is known to be where it says."""
         bounds = self.bounds

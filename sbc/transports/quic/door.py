@@ -10,13 +10,13 @@ unknown is longer than what came, so that nobody can be flooded from here. Ids t
 
 import os
 import time
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from socket import socket
 
 from sbc.model.errors import Refusal
 from sbc.model.interfaces import Reception
 from sbc.model.route import Hello
+from sbc.telemetry.metrics import QuicTally
 from sbc.transports.quic.admittance import Admittance, Bounds, Verdict, source_of
 from sbc.transports.quic.connection import Http3Connection, Manners
 from sbc.transports.quic.retry_token import RetryTokens
@@ -38,32 +38,19 @@ LEAST_ID = 8
 """RFC 9000 section 7.2: nor is the id that it makes up."""
 
 
-@dataclass(slots=True)
-class Tally:
-    """What came to a door."""
-
-    handshakes: int = 0
-    """That were completed."""
-    retries: int = 0
-    negotiations: int = 0
-    moves: int = 0
-    """Of clients to other addresses."""
-    dropped: Counter[str] = field(default_factory=Counter)
-    """Datagrams, by reason."""
-
-
 class QuicDoor:
     """One UDP port. Implements Receiver for its socket, Doorkeeper for its connections."""
 
     def __init__(
-        self, reception: Reception, manners: Manners, credentials: Credentials, bounds: Bounds = Bounds()  # noqa: B008
+        self, reception: Reception, manners: Manners, credentials: Credentials, bounds: Bounds, tally: QuicTally
     ) -> None:
+        """tally: what is counted here, and at other doors."""
         self.credentials = credentials
         """For the handshakes to come."""
         self.manners = manners
         """For the connections to come."""
         self.retiring = False
-        self.tally = Tally()
+        self._tally = tally
         self.port = 0
         self._reception = reception
         self._admittance = Admittance(bounds)
@@ -76,7 +63,7 @@ class QuicDoor:
 
     def start(self, sock: socket) -> int:
         """Serve a bound socket; its port. Raises OSError."""
-        self._udp = UdpSocket(sock)
+        self._udp = UdpSocket(sock, self._tally)
         self._udp.start(self)
         self.port = int(self._udp.name[1])
         return self.port
@@ -89,16 +76,6 @@ class QuicDoor:
     def open(self) -> int:
         """How many connections there are."""
         return self._admittance.total
-
-    @property
-    def half_open(self) -> int:
-        """How many of them have not shaken hands yet."""
-        return self._admittance.half_open
-
-    @property
-    def lost(self) -> int:
-        """Datagrams that could not be sent."""
-        return self._udp.counts.lost
 
     def retire(self) -> None:
         """Let nobody in any more, and have every connection end once what is under way on it is done; the socket is
@@ -125,7 +102,7 @@ class QuicDoor:
 
     def received(self, datagram: bytes, source: Address, local: Local) -> None:
         if not datagram:
-            self.tally.dropped["empty"] += 1
+            self._tally.dropped["empty"] += 1
             return
         if datagram[0] & 0x80:
             identity = datagram[6 : 6 + datagram[5]] if len(datagram) > 6 else b""
@@ -157,9 +134,9 @@ class QuicDoor:
         header = read_header(datagram)
         reason = self._unwanted(datagram, header)
         if reason or header is None:
-            self.tally.dropped[reason] += 1
+            self._tally.dropped[reason] += 1
         elif header.kind is Kind.OTHER_VERSION:
-            self.tally.negotiations += 1
+            self._tally.negotiations += 1
             self._udp.send([(version_negotiation(header), source)], local)
         else:
             return self._admit(header, source, local)
@@ -184,7 +161,7 @@ class QuicDoor:
         if proven:
             original = self._tokens.open(header.token, header.destination, source, now)
             if original is None:
-                self.tally.dropped["token"] += 1
+                self._tally.dropped["token"] += 1
                 return None
             beginning = replace(beginning, original=original, retried=header.destination)
         verdict = self._admittance.judge(source_of(source), proven=proven)
@@ -199,17 +176,19 @@ class QuicDoor:
     def _send_back(self, header: Header, source: Address, local: Local, now: float) -> None:
         retried = self._new_id()
         token = self._tokens.seal(header.destination, retried, source, now)
-        self.tally.retries += 1
+        self._tally.retries += 1
         self._udp.send([(retry(header, retried, token), source)], local)
 
     def _turn_away(self, source: Address) -> None:
-        self.tally.dropped["full"] += 1
+        self._tally.dropped["full"] += 1
         hello = Hello(source_of(source), "", "", (), True, self.manners.listener)
         self._reception.refused(Refusal(503, "connections", "too many connections", retry_after=1), hello)
 
     def _open(self, header: Header, source: Address, local: Local, beginning: Beginning,
               now: float) -> Http3Connection:
         self._admittance.begun(source_of(source))
+        self._tally.connections += 1
+        self._tally.half_open += 1
         connection = Http3Connection(
             self, self._reception, source, local, self.manners, self.credentials, beginning, now)
         self._connections.add(connection)
@@ -242,14 +221,17 @@ class QuicDoor:
             connection.ids.discard(connection_id)
 
     def shaken(self, connection: Http3Connection) -> None:
-        self.tally.handshakes += 1
+        self._tally.handshakes += 1
+        self._tally.half_open -= 1
         self._admittance.shaken(source_of(connection.source))
 
     def moved(self, connection: Http3Connection) -> None:
-        self.tally.moves += 1
+        self._tally.moves += 1
 
     def over(self, connection: Http3Connection, *, shaken: bool) -> None:
         self._admittance.gone(source_of(connection.source), shaken=shaken)
+        self._tally.connections -= 1
+        self._tally.half_open -= not shaken
         self._reception.departed()
 
     def forget(self, connection: Http3Connection) -> None:

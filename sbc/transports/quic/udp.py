@@ -14,10 +14,10 @@ import socket
 import struct
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Protocol
 
+from sbc.telemetry.metrics import QuicTally
 from sbc.wire.http3.engine import Address
 
 DSCP = 18
@@ -45,16 +45,6 @@ Local = tuple[int, int, bytes] | None
 """The address of ours that a datagram came to, as a control message to answer from there; None: there is but one."""
 
 
-@dataclass(slots=True)
-class Counts:
-    """What the socket has seen, in datagrams."""
-
-    received: int = 0
-    sent: int = 0
-    lost: int = 0
-    """Not sent, for the kernel took none, or not these."""
-
-
 class Receiver(Protocol):
     """Who is told what comes."""
 
@@ -71,12 +61,13 @@ class Receiver(Protocol):
 class UdpSocket:
     """One bound socket, from `start` on."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        """sock: bound, and set up by `bind_datagrams` or the service manager. Raises OSError."""
-        self.counts = Counts()
+    def __init__(self, sock: socket.socket, tally: QuicTally) -> None:
+        """sock: bound, by `bind_datagrams` or the service manager. tally: where datagrams are counted. Raises
+        OSError."""
         self.blocked = False
         """Whether the kernel takes nothing at the moment."""
         self._sock = sock
+        self._tally = tally
         self._loop = asyncio.get_running_loop()
         self._receiver: Receiver
         self._buffer = memoryview(bytearray(_DATAGRAM_OCTETS))
@@ -122,11 +113,11 @@ class UdpSocket:
                 else:
                     local = _answer_from(level, content)
             if size >= octets:
-                self.counts.received += 1
+                self._tally.received += 1
                 tell(bytes(buffer[:octets]), source, local)
                 continue
             for at in range(0, octets, size):
-                self.counts.received += 1
+                self._tally.received += 1
                 tell(bytes(buffer[at : min(at + size, octets)]), source, local)
         self._receiver.worked()
 
@@ -167,11 +158,11 @@ class UdpSocket:
                 self._sock.sendto(datagram, address)
             else:
                 self._sock.sendmsg([datagram], [local], 0, address)
-            self.counts.sent += 1
+            self._tally.sent += 1
         except (BlockingIOError, InterruptedError):
             self._enqueue(datagram, address, local)
         except OSError:  # no route, too long for the way, forbidden by a filter: as lost as on the network
-            self.counts.lost += 1
+            self._tally.lost += 1
 
     def _send_run(self, run: list[tuple[bytes, Address]], local: Local) -> None:
         pieces = [datagram for datagram, _ in run]
@@ -180,7 +171,7 @@ class UdpSocket:
             notes.append(local)
         try:
             self._sock.sendmsg(pieces, notes, 0, run[0][1])
-            self.counts.sent += len(run)
+            self._tally.sent += len(run)
         except (BlockingIOError, InterruptedError):
             for datagram, address in run:
                 self._enqueue(datagram, address, local)
@@ -191,7 +182,7 @@ class UdpSocket:
 
     def _enqueue(self, datagram: bytes, address: Address, local: Local) -> None:
         if len(self._queue) >= QUEUED:
-            self.counts.lost += 1
+            self._tally.lost += 1
             return
         self._queue.append((datagram, address, local))
         if not self.blocked:
@@ -204,11 +195,11 @@ class UdpSocket:
             datagram, address, local = queue[0]
             try:
                 self._sock.sendmsg([datagram], [] if local is None else [local], 0, address)
-                self.counts.sent += 1
+                self._tally.sent += 1
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:
-                self.counts.lost += 1
+                self._tally.lost += 1
             queue.popleft()
         self.blocked = False
         self._loop.remove_writer(self._sock)
