@@ -15,14 +15,16 @@ from sbc.model.route import KeySource, SessionKey
 
 HEADER = KeySource.HEADER
 """The most usual place, looked up once."""
-LONGEST_KEY = 256
-LONGEST_SEALED = 512
+LONGEST_KEY = 512
+"""Characters, as a client sends it: its own, or one that a node made and the edge sealed."""
+LONGEST_MINTED = 256
+"""What a node makes is longer once it is sealed."""
 
 
 def route_key(request: Request, key: SessionKey, body: bytes | None) -> str | None:
     """The key of a session that a request carries; None: none. Raises Refusal for one that is too long."""
     found = _find(request, key, body)
-    if found is not None and len(found) > LONGEST_SEALED:
+    if found is not None and len(found) > LONGEST_KEY:
         raise Refusal(400, "session_key", f"a session key has at most {LONGEST_KEY} characters")
     return found or None
 
@@ -115,16 +117,17 @@ def may_be_minted(key: SessionKey) -> bool:
 
 
 def minted(fields: Fields, key: SessionKey) -> str | None:
-    """The key that a node tells in the head of its answer."""
+    """The key that a node tells in the head of its answer; one that is too long is none."""
+    told: bytes | None = None
     if key.source is HEADER:
         told = first(fields, _octets(key.name))
-        return told.decode("latin-1") if told is not None else None
-    if key.source is KeySource.COOKIE:
+    elif key.source is KeySource.COOKIE:
         name = _octets(key.name)
         for field, value in fields:
             if field == b"set-cookie" and value.partition(b"=")[0].strip() == name:
-                return value.partition(b"=")[2].partition(b";")[0].decode("latin-1")
-    return None
+                told = value.partition(b"=")[2].partition(b";")[0]
+                break
+    return told.decode("latin-1") if told is not None and len(told) <= LONGEST_MINTED else None
 
 
 def with_key(fields: Fields, key: SessionKey, old: str, new: str) -> Fields:

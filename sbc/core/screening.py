@@ -5,12 +5,12 @@ from urllib.parse import parse_qsl, unquote
 
 from sbc.core import forwarding
 from sbc.core.forwarding import check_fields
-from sbc.core.keys import LONGEST_KEY, route_key
+from sbc.core.keys import route_key
 from sbc.model.errors import Refusal
 from sbc.model.http import Request
 from sbc.model.ids import PrincipalId
 from sbc.model.policy import Limits
-from sbc.model.route import Claims, Hello, Route, SessionKey
+from sbc.model.route import Claims, Hello, Route
 
 LONGEST_TARGET = 8 * 1024
 _PLAIN = re.compile(r"(?:/(?!\.)[A-Za-z0-9\-._~!$&'()*+,;=:@]*)+(?:\?[!\"$-~]*)?")
@@ -55,7 +55,7 @@ def claims(hello: Hello, route: Route) -> Claims:
         principal=PrincipalId(f"address:{hello.client}"),
         token=token or None,
         received=_count(hello.header("session-received"), parameters.get("received")),
-        key=_key(hello, route.session),
+        key=route_key(as_request(hello), route.session, None),
     )
 
 
@@ -66,13 +66,6 @@ def _count(header: str | None, parameter: str | None) -> int | None:
     if not text.isascii() or not text.isdigit() or len(text) > 15:
         raise Refusal(400, "bad_received", "Session-Received has to be a whole number of messages")
     return int(text)
-
-
-def _key(hello: Hello, key: SessionKey) -> str | None:
-    found = route_key(as_request(hello), key, None)
-    if found is not None and len(found) > LONGEST_KEY:
-        raise Refusal(400, "session_key", f"a session key has at most {LONGEST_KEY} characters")
-    return found
 
 
 def node_target(hello: Hello) -> str:

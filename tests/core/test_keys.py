@@ -5,9 +5,11 @@ import base64
 import orjson
 import pytest
 
-from sbc.core.keys import LONGEST_SEALED, field_of, may_be_minted, minted, route_key, with_key
+from sbc.core.keys import LONGEST_KEY, LONGEST_MINTED, field_of, may_be_minted, minted, route_key, with_key
+from sbc.core.seal import KEY_BYTES, NONCE_BYTES, Seal
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request
+from sbc.model.ids import PrincipalId
 from sbc.model.route import KeySource, SessionKey
 
 CLAIM = SessionKey(KeySource.CLAIM, "sub")
@@ -52,10 +54,17 @@ def test_keys(key: SessionKey, asked: Request, body: bytes | None, found: str | 
 
 
 def test_a_key_has_a_bound() -> None:
-    assert route_key(request("/", (b"chat-id", b"x" * LONGEST_SEALED)), HEADER, None)
+    assert route_key(request("/", (b"chat-id", b"x" * LONGEST_KEY)), HEADER, None)
     with pytest.raises(Refusal) as refused:
-        route_key(request("/", (b"chat-id", b"x" * (LONGEST_SEALED + 1))), HEADER, None)
-    assert refused.value.status == 400
+        route_key(request("/", (b"chat-id", b"x" * (LONGEST_KEY + 1))), HEADER, None)
+    assert refused.value.status == 400 and str(LONGEST_KEY) in refused.value.detail
+
+
+def test_a_key_that_could_not_come_back_sealed_is_left_as_it_is() -> None:
+    seal, longest = Seal({"key-id": b"k" * KEY_BYTES}), "x" * LONGEST_MINTED
+    assert minted([(b"chat-id", longest.encode())], HEADER) == longest
+    assert len(seal.seal_key(longest, PrincipalId("p"), b"n" * NONCE_BYTES)) <= LONGEST_KEY
+    assert minted([(b"chat-id", longest.encode() + b"x")], HEADER) is None
 
 
 @pytest.mark.parametrize(("body", "path", "found"), [

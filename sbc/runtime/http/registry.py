@@ -4,13 +4,12 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Generic, Protocol, TypeVar
 
+from sbc.core.keys import LONGEST_KEY
 from sbc.model.ids import AgentName, PrincipalId, SessionId
 from sbc.protocols.protocol import Key
 
 MOST_KEYS = 256
 """Keys of one session; of more the oldest are forgotten."""
-LONGEST_KEY = 512
-"""Characters; by longer ones, which only a node can make, no session is known."""
 
 Name = tuple[AgentName, PrincipalId, str, str]
 """One principal's keys are never another's, nor one agent's another's."""
@@ -48,7 +47,7 @@ class Registry(Generic[S]):
         learned, forgotten = list[Key](), list[Key]()
         for key in keys:
             if len(key.value) > LONGEST_KEY:
-                continue
+                continue  # made by a node: no client could come back with it
             name = (agent, principal, key.kind, key.value)
             if name not in names or self._sessions.get(name) is not session:
                 learned.append(key)
