@@ -129,6 +129,11 @@ class Connection(QuicConnection):
     # What the library does not tell.
 
     @property
+    def begun(self) -> bool:
+        """Whether an Initial was taken; before, the library can be asked for nothing."""
+        return bool(self._network_paths)
+
+    @property
     def ending(self) -> ConnectionTerminated | None:
         """How the connection ends, as soon as that is known."""
         return self._close_event

@@ -39,19 +39,14 @@ class PythonEngine(HttpLayer):
         self._connection = Connection(self, terms, credentials, beginning)
         self._source: Address | None = None
         self._name = ""
-        self._reached = False
-        """Whether a datagram has come."""
 
     # Datagrams and the clock.
 
     def receive(self, datagram: bytes, source: Address, now: float) -> None:
-        self._reached = True
         try:
             self._connection.receive_datagram(datagram, source, now)
         except Exception as fault:
-            # A library that stumbles over what a client sent: the client's fault, for all that is known.
-            self._connection.close(_INTERNAL_ERROR)
-            self._end(H2Error.PROTOCOL_ERROR, f"{type(fault).__name__}: {fault}")
+            self._stumble(fault)
         self._listen()
         where = self._connection.where
         if where is not None and where != self._source:
@@ -60,19 +55,27 @@ class PythonEngine(HttpLayer):
             self._source = where
 
     def outgoing(self, now: float) -> list[tuple[bytes, Address]]:
-        if not self._reached:
-            return []
-        datagrams: list[tuple[bytes, Address]] = self._connection.datagrams_to_send(now)
+        datagrams: list[tuple[bytes, Address]] = []
+        if self._connection.begun:
+            try:
+                datagrams = self._connection.datagrams_to_send(now)
+            except Exception as fault:
+                self._stumble(fault)
         self._listen()
         return datagrams
 
     def due(self) -> float | None:
-        return self._connection.get_timer() if self._reached else None
+        return self._connection.get_timer() if self._connection.begun else None
 
     def ring(self, now: float) -> None:
         if self.due() is not None:
             self._connection.handle_timer(now)
             self._listen()
+
+    def _stumble(self, fault: Exception) -> None:
+        """The library could not make sense of what a client sent: the client's fault, for all that is known."""
+        self._connection.close(_INTERNAL_ERROR)
+        self._end(H2Error.PROTOCOL_ERROR, f"{type(fault).__name__}: {fault}")
 
     # Facts.
 

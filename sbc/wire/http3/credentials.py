@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from qh3.quic.configuration import QuicConfiguration as RustConfiguration
 
@@ -47,19 +51,28 @@ def load_credentials(engine: str, pairs: Sequence[tuple[str, str]]) -> Credentia
     by_name: dict[str, Certificate] = {}
     for cert, key in pairs:
         pem, secret = Path(cert).read_bytes(), Path(key).read_bytes()
-        certificate = _of_python(pem, secret) if engine == "aioquic" else _of_rust(pem, secret)
+        certificate = _checked(pem, secret)
+        names = names_of(certificate.leaf)
+        if engine != "aioquic":
+            certificate = _of_rust(pem, secret)
         loaded.append(certificate)
-        for name in names_of(x509.load_pem_x509_certificate(pem)):
+        for name in names:
             by_name.setdefault(name, certificate)
     return Credentials(loaded[0], by_name)
 
 
-def _of_python(pem: bytes, secret: bytes) -> Certificate:
-    leaf, *chain = x509.load_pem_x509_certificates(pem)
+def _checked(pem: bytes, secret: bytes) -> Certificate:
+    """As aioquic takes it. What is no certificate and its key is found here: qh3 would not say it as an error."""
     try:
-        return Certificate(leaf, chain, load_pem_private_key(secret, None))
-    except TypeError as locked:
-        raise ValueError(str(locked)) from None
+        leaf, *chain = x509.load_pem_x509_certificates(pem)
+        key = load_pem_private_key(secret, None)
+    except (TypeError, UnsupportedAlgorithm) as fault:
+        raise ValueError(str(fault)) from None
+    if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey):
+        raise ValueError("a key that QUIC has no use for")
+    if key.public_key() != leaf.public_key():
+        raise ValueError("the key is not that of the certificate")
+    return Certificate(leaf, chain, key)
 
 
 def _of_rust(pem: bytes, secret: bytes) -> Certificate:

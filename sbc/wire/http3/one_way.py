@@ -74,7 +74,7 @@ class Coded:
 class Control:
     """The control stream."""
 
-    __slots__ = ("_buffer", "_hub", "_pass", "_settled")
+    __slots__ = ("_buffer", "_hub", "_pass", "_pushes", "_settled")
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -82,6 +82,8 @@ class Control:
         self._pass = 0
         """How much of a frame is still to be passed over."""
         self._settled = False
+        self._pushes = 0
+        """The last MAX_PUSH_ID."""
 
     def take(self, data: bytes, end: bool) -> None:
         if end:
@@ -133,5 +135,9 @@ class Control:
             raise Fault(H3Error.FRAME_ERROR, "a frame of one number that is not one")
         if kind == Frame.GOAWAY:
             self._hub.leaving(value)
-        elif kind == Frame.CANCEL_PUSH:
+        elif kind == Frame.MAX_PUSH_ID:
+            if value < self._pushes:
+                raise Fault(H3Error.ID_ERROR, "a MAX_PUSH_ID that takes back another")
+            self._pushes = value
+        else:
             raise Fault(H3Error.ID_ERROR, "there are no pushes to be cancelled")

@@ -1,5 +1,6 @@
 """Datagrams that are lost, doubled, spoilt or made up: nothing escapes `receive`, and honest bytes arrive."""
 
+import os
 import random
 from typing import Any
 
@@ -12,6 +13,7 @@ from sbc.model.http import Fields
 from sbc.wire.http3.engine import Beginning
 from sbc.wire.http3.factory import make_engine
 from sbc.wire.http3.frames import Frame, frame, varint
+from tests.support.quic_forge import crypto, hello, initial
 from tests.wire.http3.pair import CLIENT, DEFAULT, ENGINES, REQUEST, Pair, QuicNotes, credentials
 from tests.wire.http3.test_layer import CONTROL, TUNNEL, data, head
 
@@ -97,17 +99,26 @@ def test_first_datagrams_made_of_noise(engine: str) -> None:
         assert not notes.names
 
 
+def test_an_initial_that_does_not_open(engine: str) -> None:
+    notes = QuicNotes()
+    made = make_engine(engine, notes, DEFAULT, credentials(engine, "localhost"), Beginning(bytes(8), bytes(range(8))))
+    made.receive(initial(crypto(hello()), os.urandom(8), keys=os.urandom(8)), CLIENT, 5.0)
+    assert made.outgoing(5.0) == [] and not notes.names
+    made.ring(made.due() or 100.0)
+    assert made.outgoing(100.0) == []
+
+
 def test_hellos_that_are_spoilt(engine: str) -> None:
     """The client's own TLS is spoilt before it is encrypted: the edge reads what really came."""
     for seed in range(60):
         chance = random.Random(seed)
         pair = Pair(engine, "aioquic", shake=False)
-        from_client = pair.quic._crypto_streams  
-        hello = next(iter(from_client.values())).sender._buffer
+        from_client = pair.quic._crypto_streams
+        spoilt = next(iter(from_client.values())).sender._buffer
         for _ in range(chance.randint(1, 4)):
-            hello[chance.randrange(len(hello))] = chance.randrange(256)
+            spoilt[chance.randrange(len(spoilt))] = chance.randrange(256)
         sender = next(iter(from_client.values())).sender
-        sender._pending.add(0, len(hello))
+        sender._pending.add(0, len(spoilt))
         sender.buffer_is_empty = False
         pair.exchange(20)
         due = pair.engine.due()

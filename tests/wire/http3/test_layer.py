@@ -93,6 +93,7 @@ BROKEN = [
     ("a goaway of nothing", 2, frame(Frame.GOAWAY, b""), H3Error.FRAME_ERROR),
     ("a goaway of more", 2, frame(Frame.GOAWAY, b"\x00\x00"), H3Error.FRAME_ERROR),
     ("a goaway that grows", 2, frame(Frame.GOAWAY, b"\x04") + frame(Frame.GOAWAY, b"\x08"), H3Error.ID_ERROR),
+    ("fewer pushes", 2, frame(Frame.MAX_PUSH_ID, b"\x08") + frame(Frame.MAX_PUSH_ID, b"\x04"), H3Error.ID_ERROR),
     ("a second control", 6, CONTROL, H3Error.STREAM_CREATION_ERROR),
     ("a push of the client", 6, b"\x01\x00", H3Error.STREAM_CREATION_ERROR),
     ("a table too large", 6, b"\x02\x3f\xe1\x1f", H3Error.QPACK_ENCODER_STREAM_ERROR),

@@ -1,0 +1,128 @@
+"""qh3's connection with its events taken by an engine, past the library's own objects for them, its logging, and its
+splitting of datagrams, which is needed for the handshake only."""
+
+from typing import Any, Protocol
+
+from qh3._hazmat import pull_quic_header
+from qh3.quic.configuration import QuicConfiguration
+from qh3.quic.connection import QuicConnection
+from qh3.quic.events import HandshakeCompleted
+from qh3.quic.tls_bridge import QuicTlsBridgeError
+from qh3.tls import Epoch
+
+from sbc.wire.http3.credentials import Credentials, choose
+from sbc.wire.http3.engine import Address, Beginning, QuicTerms
+from sbc.wire.http3.invariants import CONNECTION_ID_OCTETS, VERSIONS
+
+
+class Ears(Protocol):
+    """Who is told what the core tells. What they raise goes through the library to whoever gave it a datagram."""
+
+    def asked_for(self, name: str) -> None:
+        """The client's ClientHello is here, with this server's name in it."""
+
+    def complete(self) -> None:
+        """The handshake is."""
+
+    def broken(self, reason: str) -> None:
+        """The client broke the protocol of QUIC or TLS."""
+
+    def took(self, stream: int, data: bytes, end: bool) -> None:
+        """Bytes of a stream."""
+
+    def heard(self, event: tuple[Any, ...]) -> None:
+        """An event of the core's that is not bytes."""
+
+
+def configuration(terms: QuicTerms, credentials: Credentials) -> QuicConfiguration:
+    """What the library has to know of a server's connections."""
+    return QuicConfiguration(
+        is_client=False, alpn_protocols=["h3"], idle_timeout=terms.idle, max_data=terms.connection_window,
+        max_stream_data=terms.stream_window, max_datagram_frame_size=65535 if terms.webtransport else None,
+        certificate=credentials.first.leaf, certificate_chain=credentials.first.chain,
+        private_key=credentials.first.key,
+    )  # fmt: skip
+
+
+class Connection(QuicConnection):
+    """The library's, with its events taken by an engine."""
+
+    def __init__(self, engine: Ears, terms: QuicTerms, credentials: Credentials,
+                 beginning: Beginning) -> None:
+        super().__init__(
+            configuration=configuration(terms, credentials), original_destination_connection_id=beginning.original,
+            retry_source_connection_id=beginning.retried)
+        self.host_cid = beginning.connection_id
+        self._first_destination = beginning.retried or beginning.original
+        self._engine = engine
+        self._credentials = credentials
+
+    def _create_tls(self, remote_source_cid: bytes | None) -> Any:
+        bridge = super()._create_tls(remote_source_cid)
+        choose(bridge.tls, self._credentials, self._engine.asked_for)
+        return bridge
+
+    @property
+    def core(self) -> Any:
+        return self._core
+
+    @property
+    def shaken(self) -> bool:
+        return self._handshake_complete
+
+    def receive_datagram(self, data: bytes, addr: Address, now: float) -> None:
+        """One of the handshake: its packets are taken one by one, as each may bring the keys for the next."""
+        if self._core is None:
+            self._remote_addr, self._version = addr, VERSIONS[0]
+            self._create_core(addr, self._first_destination, now)
+            self._create_tls(None)
+        core = self._require_core()
+        at = 0
+        while at < len(data):
+            end = self._packet_end(data, at)
+            core.receive_datagram(data[at:end], addr, now, len(data))
+            self._learn_remote_source_cid(data[at:end])
+            self._drain_core()
+            at = end
+
+    def _packet_end(self, data: bytes, at: int) -> int:
+        """Where the packet ends that stands at `data[at]`; padding behind the last one is part of it, or the core would
+        not count it for what may be sent to an address that is not proven (RFC 9000 section 8.1)."""
+        try:
+            end = pull_quic_header(data, at, CONNECTION_ID_OCTETS)[9]
+            pull_quic_header(data, end, CONNECTION_ID_OCTETS)
+        except ValueError:
+            return len(data)
+        return end if end > at else len(data)
+
+    def drain(self) -> None:
+        """Tell of all that the core has to tell."""
+        self._drain_core()
+
+    def _drain_core(self) -> None:
+        engine, core = self._engine, self._core
+        assert core is not None
+        while True:
+            event = core.next_event()
+            if event is None:
+                return
+            if event[0] == "stream_data":
+                engine.took(event[1], event[2], event[3])
+            elif event[0] == "crypto_data":
+                self._shake(event)
+            else:
+                engine.heard(event)
+
+    def _shake(self, event: tuple[Any, ...]) -> None:
+        """A piece of TLS."""
+        assert self._tls is not None and self._core is not None
+        try:
+            self._tls.receive_crypto(Epoch(event[1]), event[3], event[2], version=self._core.version)
+            self._drain_tls()
+        except QuicTlsBridgeError as fault:
+            self._core.close(fault.error_code, int(fault.frame_type), b"")
+            self._engine.broken(fault.reason_phrase)
+            return
+        while self._events:
+            if isinstance(self._events.popleft(), HandshakeCompleted):
+                self._engine.complete()
