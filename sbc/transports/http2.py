@@ -37,7 +37,7 @@ class State(Enum):
 class Http2Connection(StreamDoor, asyncio.Protocol):
     """A connection, from its preface on. Implements EngineOwner, and for its streams Patron and Tunnels."""
 
-    __slots__ = ("__weakref__", "_inflow", "_state", "_timer", "_times", "_transport", "_watch")
+    __slots__ = ("__weakref__", "_inflow", "_state", "_timer", "_times", "_transport")
 
     VERSION = "2"
     engine: Engine
@@ -172,6 +172,7 @@ class Http2Connection(StreamDoor, asyncio.Protocol):
             for stream in self._watch.stalled(now, self._streams, self.engine):
                 self._reception.abused("h2_stalled_stream", self._client)
                 self.engine.reset(stream, H2Error.CANCEL)
+        self.urge(now)
         if self._state is State.NOTICED:
             self._leave()
         elif due is Due.LEAVE:

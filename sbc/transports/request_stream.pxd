@@ -11,7 +11,8 @@ cdef class RequestStream:
     cdef bint _expects
     cdef bint _received
     cdef bint _paused
-    cdef long long _left
+    cdef long long _came, _left
+    cdef object _fields
     cdef list _held
     cdef object _ended
     cdef public object asker

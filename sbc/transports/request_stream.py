@@ -8,8 +8,9 @@ orders to the connection's engine here.
 import asyncio
 from typing import Protocol
 
-from sbc.model.http import Fields, Request, Response
+from sbc.model.http import Fields, Request, Response, first
 from sbc.model.streams import Asker
+from sbc.protocols.grpc import is_grpc
 from sbc.transports.outflow import Outflow
 from sbc.wire.http2.engine import H2Error
 from sbc.wire.http2.inbound import Carrier, Stage
@@ -50,8 +51,8 @@ def announcement(carrier: Patron) -> tuple[bytes, bytes]:
 class RequestStream:
     """Implements ClientStream; Inbound for the connection."""
 
-    __slots__ = ("_carrier", "_ended", "_expects", "_held", "_left", "_outflow", "_paused", "_received", "_stream",
-                 "_to_head", "asker", "congested", "sent", "stage")
+    __slots__ = ("_came", "_carrier", "_ended", "_expects", "_fields", "_held", "_left", "_outflow", "_paused",
+                 "_received", "_stream", "_to_head", "asker", "congested", "sent", "stage")
 
     def __init__(self, carrier: Patron, stream: int, request: Request, expects: bool) -> None:
         """expects: whether the client waits for a 100."""
@@ -65,6 +66,9 @@ class RequestStream:
         self._to_head = request.method == b"HEAD"
         self._expects = expects
         self._received = not request.bodied
+        self._fields = request.fields
+        self._came = 0
+        """Bytes of the body that the client has sent."""
         self._left = -1
         """What is still to be sent of a body whose length was told; below 0: it was not."""
         self._paused = False
@@ -153,6 +157,7 @@ class RequestStream:
 
     def data(self, data: bytes, end: bool) -> None:
         """A piece of the request's body."""
+        self._came += len(data)
         if end:
             self._received = True
         if self.stage is Stage.OVER:
@@ -170,6 +175,14 @@ class RequestStream:
             self.asker.body(data)
         if end:
             self._end_body([])
+
+    def awaited(self) -> int:
+        """How much of the body came, if the client alone is waited for; below 0: it is not. A call of gRPC may take its
+        time, and so may whoever is answered already."""
+        served = self._received or self._expects or self.stage is not Stage.WAITING
+        if served or self._paused or self._held or is_grpc(first(self._fields, b"content-type")):
+            return -1
+        return self._came
 
     def trailers(self, fields: Fields) -> None:
         """The request is complete."""

@@ -12,6 +12,7 @@ from sbc.model.route import Hello
 from sbc.transports.outflow import Outflow
 from sbc.transports.request_stream import RequestStream
 from sbc.transports.stream_doorstep import StreamDoorstep, hello_of
+from sbc.transports.watch import Watch
 from sbc.wire.http2.engine import H2Error, StreamOrders
 from sbc.wire.http2.inbound import Inbound, Stage
 from sbc.wire.http2.refusal import answer_refusal
@@ -40,12 +41,13 @@ class StreamDoor:
     """The streams of one connection. EngineOwner as far as they go, and for them Patron and Tunnels."""
 
     __slots__ = ("_budget", "_client", "_limits", "_lingering", "_listener", "_loop", "_reception", "_secure",
-                 "_streams", "_websocket", "engine", "outflow", "services")
+                 "_streams", "_watch", "_websocket", "engine", "outflow", "services")
 
     engine: StreamOrders
     """What reads and writes the connection."""
     outflow: Outflow
     _budget: Accounts
+    _watch: Watch
 
     VERSION: str
     """Of HTTP."""
@@ -169,6 +171,19 @@ class StreamDoor:
         self._streams.pop(stream, None)
         answer_refusal(self.engine, stream, refused)
         self.touch()
+
+    def urge(self, now: float) -> None:
+        """Refuse requests whose bodies do not come in time."""
+        awaited = {
+            stream: here for stream, inbound in self._streams.items()
+            if isinstance(inbound, RequestStream) and (here := inbound.awaited()) >= 0
+        }  # fmt: skip
+        for stream in self._watch.late(now, awaited):
+            inbound = self._streams.pop(stream)
+            inbound.closed()
+            self.linger(stream)
+            refused = Refusal(408, "body_timeout", "the request's body did not come in time")
+            self.turn_away(stream, refused, Hello(self._client, "", "", (), self._secure, self._listener))
 
     def hand_over(self, stream: int, inbound: Inbound) -> None:
         self._streams[stream] = inbound

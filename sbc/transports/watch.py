@@ -8,7 +8,7 @@ from sbc.wire.http2.engine import StreamOrders
 from sbc.wire.http2.inbound import Inbound
 
 SLOWEST = 240.0
-"""Bytes in a second that a client has to take of what waits for it."""
+"""Bytes in a second that a client has to take of what waits for it, or send of what is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,8 @@ class Times:
     idle: float = 60.0
     """One without streams is left after so long."""
     stall: float = 30.0
-    """How long a client may take (nearly) nothing of a stream, or nothing at all of the connection."""
+    """How long a client may take (nearly) nothing of a stream, or nothing at all of the connection, or send (nearly)
+    nothing of a request's body."""
     parting: float = 1.0
     """How long it has to read the last words."""
 
@@ -37,7 +38,7 @@ class Due(Enum):
 class Watch:
     """What was seen of a connection at the last looks."""
 
-    __slots__ = ("_begun", "_behind", "_idle_since", "_silent_since", "_taken", "_taken_at", "_times", "heard")
+    __slots__ = ("_begun", "_behind", "_idle_since", "_owed", "_silent_since", "_taken", "_taken_at", "_times", "heard")
 
     def __init__(self, times: Times, now: float) -> None:
         self.heard = True
@@ -51,6 +52,8 @@ class Watch:
         self._taken_at = now
         self._behind: dict[int, tuple[float, int]] = {}
         """Streams on which something waits: since when, and how much of them was out by then."""
+        self._owed: dict[int, tuple[float, int]] = {}
+        """Requests whose bodies are waited for: since when, and how much of them was here by then."""
 
     def look(self, now: float, streams: int, begun: int) -> Due:
         """What is due for the connection as a whole. streams: that are open; begun: that there ever were."""
@@ -91,4 +94,19 @@ class Watch:
                 since, before = now, out
             behind[stream] = since, before
         self._behind = behind
+        return found
+
+    def late(self, now: float, awaited: Mapping[int, int]) -> list[int]:
+        """Streams whose clients send too little for too long. awaited: those of which more has to come, and how much is
+        here."""
+        found: list[int] = []
+        owed: dict[int, tuple[float, int]] = {}
+        for stream, here in awaited.items():
+            since, before = self._owed.get(stream, (now, here))
+            if now - since >= self._times.stall:
+                if here - before < SLOWEST * self._times.stall:
+                    found.append(stream)
+                since, before = now, here
+            owed[stream] = since, before
+        self._owed = owed
         return found

@@ -130,8 +130,10 @@ def test_the_page_tells_the_fixed_bounds_as_they_are() -> None:
         "requests in its life, then it is closed in good order": (http1.MOST_REQUESTS, budget.STREAMS),
         "kept without a request": (f"{patience.IDLE:g}s", f"{times.idle:g}s"),
         "request target": (_size(LONGEST_TARGET), _size(LONGEST_TARGET)),
-        "pause in the body of a request": (f"{patience.BODY_IDLE:g}s", ""),
-        f"body of a request, after {patience.BODY_GRACE:g}s": (f"{patience.BODY_BYTES_PER_SECOND:g}B a second", ""),
+        "pause in the body of a request": (f"{patience.BODY_IDLE:g}s", f"{times.stall:g}s"),
+        "body of a request that is not answered yet": (
+            f"{patience.BODY_BYTES_PER_SECOND:g}B a second, after {patience.BODY_GRACE:g}s",
+            f"{watch.SLOWEST:g}B a second over {times.stall:g}s; calls of gRPC may take their time"),
         "taking nothing of what is sent": (f"{patience.STALL:g}s", f"{times.stall:g}s"),
         "sent ahead and not yet taken by the node": (
             _size(http1.EARLY_BYTES),

@@ -229,6 +229,31 @@ async def test_a_stalled_stream_is_reset(door: Door, desk: Desk, window: int) ->
     client.drop()
 
 
+async def test_a_body_that_does_not_come_is_not_waited_for(door: Door, desk: Desk) -> None:
+    client = await H2Client.connect(door.port)
+    slow = await client.ask(b"/slow", method=b"POST", end=False)
+    waits = {}
+    for path, more in ((b"/grpc", [(b"content-type", b"application/grpc+proto")]), (b"/answered", []),
+                       (b"/continue", [(b"expect", b"100-continue")]), (b"/paused", [])):
+        waits[path] = await client.ask(path, method=b"POST", end=False, more=more)
+    (await talk(desk, b"/answered")).stream.respond(Response(200), end=False)
+    (await talk(desk, b"/paused")).stream.pause()
+    await client.send(slow, b"some")
+    answer = await client.answer(slow)
+    assert answer.status == 408 and b"body_timeout" in answer.body and desk.refusals == ["body_timeout"]
+    assert (await talk(desk, b"/slow")).gone and (await talk(desk, b"/slow")).received == b"some"
+    (await talk(desk, b"/paused")).stream.resume()
+    await asyncio.sleep(0.3)  # less than is waited, more than a look
+    for path, stream in waits.items():
+        asked = await talk(desk, path)
+        if path == b"/answered":
+            asked.stream.finish([])
+        else:
+            asked.answer(b"done")
+        assert (await client.answer(stream)).status == 200
+    client.drop()
+
+
 # Refusals.
 
 BAD = {

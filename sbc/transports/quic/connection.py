@@ -90,7 +90,7 @@ class Doorkeeper(Protocol):
 class Http3Connection(StreamDoor):
     """A connection, from its first datagram on. Implements QuicOwner, and for its streams Patron and Tunnels."""
 
-    __slots__ = ("_armed", "_keeper", "_local", "_look_at", "_manners", "_state", "_timer", "_told", "_watch", "ids",
+    __slots__ = ("_armed", "_keeper", "_local", "_look_at", "_manners", "_state", "_timer", "_told", "ids",
                  "source", "touched")
 
     VERSION = "3"
@@ -327,6 +327,7 @@ class Http3Connection(StreamDoor):
         for stream in self._watch.stalled(now, self._streams, self.engine):
             self._reception.abused("h3_stalled_stream", self._client)
             self.engine.reset(stream, H2Error.CANCEL)
+        self.urge(now)
         if self._state is State.NOTICED:
             self._leave()
         elif due is Due.LEAVE:
