@@ -15,7 +15,7 @@ def first(fields: Fields, name: bytes) -> bytes | None:
     return None
 
 
-@dataclass(slots=True)
+@dataclass  # slotted in its compiled twin alone: Cython knows no other way
 class Request:
     """The head of a request, from a client or to a node."""
 
@@ -49,7 +49,7 @@ class Request:
         return first(self.fields, name)
 
 
-@dataclass(slots=True)
+@dataclass
 class Response:
     """The head of an answer."""
 

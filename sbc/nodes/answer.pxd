@@ -1,9 +1,18 @@
+import cython
+
+from sbc.wire._heads cimport fields_of, status_line
+
+
+cdef frozenset _FRAMING
+
+
 cdef class AnswerReader:
-    cdef bint _chunked, _head_request, _heading, _modern
-    cdef list _fields
+    cdef bytes _begun
+    cdef bint _chunked, _head_request, _heading
+    cdef object _chunks, _length
     cdef int _interim
-    cdef object _length, _parser
     cdef Py_ssize_t _octets, _unread
+    cdef long long _left
     cdef public list interim, body, trailers
     cdef public object response, patience
     cdef public bint complete, close_framed, keep
@@ -12,6 +21,16 @@ cdef class AnswerReader:
     cpdef expect(self, bint head)
     cpdef read(self, bytes data)
     cpdef bytes take_body(self)
-    cdef _refuse(self, str fault)
+    cdef _begin(self, bytes piece)
+    @cython.locals(fields=list, kept=list, line=tuple)
+    cdef _read_head(self, bytes head)
     cdef _frame(self, bytes name, bytes value)
-    cdef _inform(self, int status)
+    cdef _inform(self, int status, list fields)
+    cdef _respond(self, int status, bint modern, list fields)
+    @cython.locals(left=cython.longlong)
+    cdef _read_body(self, bytes data)
+    cdef _begin_chunks(self)
+    cdef _read_chunks(self, bytes data)
+
+
+cdef bint _says_close(list fields) except -1

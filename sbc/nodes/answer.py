@@ -1,25 +1,32 @@
 """Reads the answers of a node over HTTP/1.1, strictly: what one read brought is taken apart, nothing is told yet.
 
-httptools (llhttp) refuses most of what could be read in two ways; what it lets pass is refused here. A node that is
-caught at it is a `Fault`: no later byte of its connection can be trusted.
+Heads are read as those of requests are (wire/heads.py). Bodies in chunks are left to httptools (llhttp), which is told
+of each by a head of our own. A node that sends what could be read in two ways is caught at it with a `fault`: no later
+byte of its connection can be trusted.
 """
 
 import re
+from typing import NoReturn
 
 import httptools
 
 from sbc.model.errors import SbcError
 from sbc.model.http import Fields, Response
+from sbc.wire.heads import bare_feed, fields_of, status_line
 
 LONGEST_HEAD = 32 * 1024
 MOST_FIELDS = 100
 MOST_INTERIM = 16
 """How many interim answers (1xx) one request may have."""
+LONGEST_NUMBER = 18
+"""Digits of a length."""
 
 _PATIENCE = re.compile(rb"timeout=([0-9]{1,6})")
 
 _FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"keep-alive"})
 """Fields that speak of the connection and its framing alone."""
+_BEGINNING = b"HTTP/1."
+_CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 class Fault(SbcError):
@@ -29,32 +36,33 @@ class Fault(SbcError):
 class AnswerReader:
     """One answer after the other. What a read brought stands in the attributes until it is taken."""
 
-    __slots__ = ("_chunked", "_fields", "_head_request", "_heading", "_interim", "_length", "_modern", "_octets",
-                 "_parser", "_unread", "body", "close_framed", "complete", "fault", "interim", "keep", "patience",
+    __slots__ = ("_begun", "_chunked", "_chunks", "_head_request", "_heading", "_interim", "_left", "_length",
+                 "_octets", "_unread", "body", "close_framed", "complete", "fault", "interim", "keep", "patience",
                  "response", "trailers")
 
     def __init__(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
+        self._chunks: httptools.HttpResponseParser | None = None
+        self.interim: list[tuple[int, Fields]] = []
+        """Interim answers, other than 100."""
+        self.body: list[bytes] = []
         self.expect(head=False)
 
     def expect(self, *, head: bool) -> None:
         """The answer to a request comes next. head: to HEAD, so that it has no body whatever its fields say."""
         self._head_request = head
         self._heading = True
-        self._modern = False
-        """Whether the answer is certainly of HTTP/1.1."""
+        self._begun = b""
+        """A head that is not whole yet."""
         self._interim = 0
-        self._octets = 0
-        """How long the fields of this head are together; trailers count too."""
-        self._unread = 0
-        """How much came since the last of the body: of a head, of trailers, of the framing of chunks."""
-        self._fields: Fields = []
+        self._left = 0
+        """How much of a body whose length was told is still to come."""
+        self._octets = self._unread = 0
+        """How long the trailers are together, and how much of the framing of chunks came since the last of the body."""
         self._length: int | None = None
         self._chunked = False
-        self.interim: list[tuple[int, Fields]] = []
-        """Interim answers, other than 100."""
+        self.interim.clear()
         self.response: Response | None = None
-        self.body: list[bytes] = []
+        self.body.clear()
         self.trailers: Fields = []
         self.complete = False
         self.close_framed = False
@@ -68,21 +76,22 @@ class AnswerReader:
 
     def read(self, data: bytes) -> None:
         """Take in what the connection brought."""
-        if self._unread == 0 and self._heading:
-            self._modern = data.startswith(b"HTTP/1.1 ")
-        self._unread += len(data)
+        at = seen = 0
+        if self._begun:
+            seen = max(0, len(self._begun) - 3)
+            data, self._begun = self._begun + data, b""
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self.fault = self.fault or f"garbage from the node: {error}"
-        if self.fault:
+            while self._heading and at < len(data):
+                found = data.find(b"\r\n\r\n", max(at, seen))
+                if found < 0:
+                    self._begin(data[at:])
+                    return
+                self._read_head(data[at : found + 4])
+                at = found + 4
+            if at < len(data):
+                self._read_body(data[at:] if at else data)
+        except Fault:
             self.keep = False
-        elif not self.complete:
-            if self._unread > 2 * LONGEST_HEAD:
-                self.fault = "endless answer head"
-        elif self._head_request:
-            # llhttp has no way to be told that this answer had no body, and would wait for it.
-            self._parser = httptools.HttpResponseParser(self)
 
     def take_body(self) -> bytes:
         """What there is of the body."""
@@ -90,85 +99,139 @@ class AnswerReader:
         self.body.clear()
         return body
 
-    def _refuse(self, fault: str) -> None:
+    def _refuse(self, fault: str) -> NoReturn:
         self.fault = fault
-        raise Fault(fault)  # the parser reads no further
+        raise Fault(fault)  # nothing is read any further
 
-    # httptools calls these.
+    # The head.
 
-    def on_message_begin(self) -> None:
-        if self.complete:
-            self._refuse("bytes after the answer")
-        self._octets = 0
-        self._fields = []
-        self._length = None
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self.complete:
-            self._refuse("bytes after the answer")
-        self._octets += len(name) + len(value) + 4
-        if self._octets > LONGEST_HEAD or len(self._fields) >= MOST_FIELDS:
+    def _begin(self, piece: bytes) -> None:
+        """Keep the beginning of a head; what will never be one is refused at once."""
+        if not piece.startswith(_BEGINNING[: len(piece)]) or bare_feed(b"", piece):
+            self._refuse("garbage from the node: not an answer")
+        if len(piece) > LONGEST_HEAD:
             self._refuse("endless answer head")
-        name = name.lower()
-        if name not in _FRAMING:
-            self._fields.append((name, value.strip()))
-        elif self._heading:
-            self._frame(name, value)
+        self._begun = piece
+
+    def _read_head(self, head: bytes) -> None:
+        line = status_line(head)
+        fields = fields_of(head, line[2]) if line is not None else None
+        if line is None or fields is None:
+            self._refuse("garbage from the node: not a proper head of an answer")
+        if len(head) > LONGEST_HEAD or len(fields) > MOST_FIELDS:
+            self._refuse("endless answer head")
+        kept: Fields = []
+        for field in fields:
+            if field[0] not in _FRAMING:
+                kept.append(field)
+            elif line[0] >= 200:
+                self._frame(field[0], field[1])
+        if line[0] < 200:
+            self._inform(line[0], kept)
+        else:
+            self._respond(line[0], line[1], kept)
 
     def _frame(self, name: bytes, value: bytes) -> None:
         if name == b"content-length":
-            self._length = int(value)  # llhttp has refused all but one row of digits
+            # RFC 9112 section 6.3: two lengths, or a length and chunks, are read in one way by some and not by others.
+            if self._length is not None or self._chunked or not value.isdigit() or len(value) > LONGEST_NUMBER:
+                self._refuse("not a proper length")
+            self._length = int(value)
         elif name == b"transfer-encoding":
             # RFC 9112 section 6.1: what else there may be cannot be told to a client, or read in one way.
-            if self._chunked or value.strip().lower() != b"chunked":
+            if self._chunked or self._length is not None or value.lower() != b"chunked":
                 self._refuse("a transfer coding other than chunked")
             self._chunked = True
         elif name == b"keep-alive" and (said := _PATIENCE.search(value)):
             self.patience = int(said[1])
 
-    def on_headers_complete(self) -> None:
-        parser = self._parser
-        status = parser.get_status_code()
-        if status < 200:
-            self._inform(status)
-            return
-        if self._modern or parser.get_http_version() == "1.1":
-            # To HEAD the parser waits for the end of the connection if no length is told.
-            self.keep = not _says_close(self._fields) if self._head_request else parser.should_keep_alive()
-        elif self._chunked or parser.get_http_version() != "1.0":
-            self._refuse("an answer of a version that it cannot have")
-        self.response = Response(status, self._fields, self._length)
-        self._fields = []
-        self._octets = 0
-        self._heading = False
-        if self._head_request:
-            self.complete = True
-        else:
-            self.close_framed = not self._chunked and self._length is None and status not in (204, 304)
-
-    def _inform(self, status: int) -> None:
+    def _inform(self, status: int, fields: Fields) -> None:
         self._interim += 1
         if status <= 101 and status != 100:
             self._refuse("switched protocols unasked" if status == 101 else "a status that is none")
         if self._interim > MOST_INTERIM:
             self._refuse("too many interim answers")
         if status != 100:
-            self.interim.append((status, self._fields))
-        self._unread = 0
-        self._modern = False
+            self.interim.append((status, fields))
+
+    def _respond(self, status: int, modern: bool, fields: Fields) -> None:
+        """The head of the answer itself. modern: of HTTP/1.1."""
+        length = self._length
+        if self._chunked and not modern:
+            self._refuse("an answer of a version that it cannot have")
+        self.response = Response(status, fields, length)
+        self._heading = False
+        if self._head_request or status == 204 or status == 304 or length == 0:
+            self.complete = True
+        elif self._chunked:
+            self._begin_chunks()
+        elif length is None:
+            self.close_framed = True
+        else:
+            self._left = length
+        self.keep = modern and not self.close_framed and not _says_close(fields)
+
+    # The body.
+
+    def _read_body(self, data: bytes) -> None:
+        if self._chunked and not self.complete:
+            self._read_chunks(data)
+        elif self.close_framed:
+            self.body.append(data)
+        elif len(data) < self._left:
+            self.body.append(data)
+            self._left -= len(data)
+        else:
+            left, self._left = self._left, 0
+            if left:
+                self.body.append(data[:left])
+            self.complete = True
+            if len(data) > left:
+                self._refuse("bytes after the answer")
+
+    def _begin_chunks(self) -> None:
+        if self._chunks is None:
+            self._chunks = httptools.HttpResponseParser(self)
+        self._chunks.feed_data(_CHUNKED)
+        self._octets = 0
+
+    def _read_chunks(self, data: bytes) -> None:
+        assert self._chunks is not None
+        self._unread += len(data)
+        try:
+            self._chunks.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._refuse(self.fault or f"garbage from the node: {error}")
+        if not self.complete and self._unread > 2 * LONGEST_HEAD:
+            self._refuse("endless answer head")
+
+    # httptools calls these.
+
+    def on_message_begin(self) -> None:
+        if self.complete:
+            self._refuse("bytes after the answer")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._octets += len(name) + len(value) + 4
+        if self._octets > LONGEST_HEAD or len(self.trailers) >= MOST_FIELDS:
+            self._refuse("endless answer head")
+        name = name.lower()
+        if name not in _FRAMING:
+            self.trailers.append((name, value.strip()))
 
     def on_body(self, data: bytes) -> None:
-        if self.complete:
-            self._refuse("a body where there can be none")
         self._unread = 0
         self.body.append(data)
 
     def on_message_complete(self) -> None:
-        if not self._heading:
-            self.complete = True
-            self.trailers = self._fields
+        self.complete = True
 
 
 def _says_close(fields: Fields) -> bool:
     """RFC 9112 section 9.6."""
-    return any(name == b"connection" and b"close" in value.lower() for name, value in fields)
+    for name, value in fields:
+        if name == b"connection" and b"close" in value.lower():
+            break
+    else:
+        return False
+    return True

@@ -1,53 +1,35 @@
-"""Request heads of HTTP/1.x, read strictly: httptools (llhttp), and the checks that it lacks.
+"""Request heads of HTTP/1.x, read strictly: which lines may stand in them, and how often, and what they ask for.
 
-A head is given to the parser by itself, up to the empty line behind it: what follows (a body, another request, another
-protocol) is not touched, and nothing that the parser thinks of it is believed.
+What follows the empty line behind a head (a body, another request, another protocol) is not touched.
 """
 
 import re
 
-import httptools
-
 from sbc.core.screening import LONGEST_TARGET, check_target
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request
+from sbc.wire.heads import bare_feed, fields_of, request_line
 from sbc.wire.http1 import proper_authority
 
-_UNKNOWN_METHOD = re.compile(rb"[A-Z][A-Z0-9_-]{0,30} ")
+_METHOD = re.compile(rb"[A-Z][A-Z0-9_-]{0,30}(?: |\Z)")
+_OTHER_VERSION = re.compile(rb"[A-Z][A-Z0-9_-]{0,30} [!-~\x80-\xff]+ HTTP/[0-9]\.[0-9]\r\n")
+_METHODS = frozenset(b"""
+    ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY
+    OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND UNLINK
+    UNLOCK UNSUBSCRIBE
+""".split())
+"""Those that are registered (RFC 9110 section 16.1.1) or well known."""
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
 _LONGEST_LINE = LONGEST_TARGET + 64
 _LONGEST_NUMBER = 18
 """Digits of a length: none that a 64-bit reader would take for another."""
 
 
-class _Told:
-    """What the parser tells; a part of its own, so that no reference leads from the parser back to its reader."""
-
-    __slots__ = ("complete", "fields", "target")
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        self.target = b""
-        self.fields: Fields = []
-        self.complete = False
-
-    def on_url(self, url: bytes) -> None:
-        self.target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.fields.append((name.lower(), value.rstrip(b" \t")))
-
-    def on_headers_complete(self) -> None:
-        self.complete = True
-
-
 class RequestReader:
     """Reads one request head after another, in whatever pieces they come."""
 
-    __slots__ = ("_begun", "_host", "_max_fields", "_max_octets", "_parser", "_target", "_told", "chunked",
-                 "expects", "octets", "persists", "raw", "request", "upgrade")
+    __slots__ = ("_begun", "_host", "_max_fields", "_max_octets", "_target", "chunked", "expects", "octets",
+                 "persists", "raw", "request", "upgrade")
 
     request: Request
     """The head that was read last; what is known of its connection is for the caller to put in."""
@@ -66,8 +48,6 @@ class RequestReader:
     def __init__(self, max_octets: int, max_fields: int) -> None:
         self._max_octets = max_octets
         self._max_fields = max_fields
-        self._told = _Told()
-        self._parser = httptools.HttpRequestParser(self._told)
         self._begun = b""
         """A head that is not whole yet."""
         self._host: bytes | None = None
@@ -97,32 +77,23 @@ class RequestReader:
         head = begun + piece if begun else piece
         if len(head) > self._max_octets:
             raise self._too_large(head)
-        self._feed(piece, head)
         self._begun = b""
         self._judge(head)
         return end
 
     def _begin(self, piece: bytes) -> None:
-        """Let the parser see what is here: what is no head at all is refused at once."""
-        head = self._begun + piece
+        """Keep the beginning of a head; what will never be one is refused at once."""
+        begun = self._begun
+        head = begun + piece
         if len(head) > self._max_octets:
             raise self._too_large(head)
-        self._feed(piece, head)
-        if self._told.complete:
-            raise _malformed("a head without an empty line behind it")
+        if head and not _METHOD.match(head):
+            raise _malformed("no method")
+        if bare_feed(begun, piece):
+            raise _malformed("a line that ends in a bare LF")
+        if b"\r\n" in head and b"\r\n" not in begun and request_line(head) is None:
+            raise _no_line(head)
         self._begun = head
-
-    def _feed(self, piece: bytes, head: bytes) -> None:
-        try:
-            self._parser.feed_data(piece)
-        except httptools.HttpParserUpgrade:
-            pass  # what it takes for an upgrade is no matter: it never sees what comes next
-        except httptools.HttpParserInvalidMethodError:
-            if _UNKNOWN_METHOD.match(head):
-                raise Refusal(501, "unknown_method", "a method that nobody here knows") from None
-            raise _malformed("no method") from None
-        except httptools.HttpParserError as error:
-            raise _malformed(str(error)) from None
 
     def _too_large(self, head: bytes) -> Refusal:
         if b"\r\n" not in head[:_LONGEST_LINE]:
@@ -132,31 +103,22 @@ class RequestReader:
     # What was read.
 
     def _judge(self, head: bytes) -> None:
-        told, parser = self._told, self._parser
-        target, fields, complete = told.target, told.fields, told.complete
-        method = parser.get_method()
-        told.clear()
+        line = request_line(head)
+        if line is None:
+            raise _no_line(head)
+        method, target, modern, at = line
+        if method not in _METHODS:
+            raise Refusal(501, "unknown_method", "a method that nobody here knows")
+        fields = fields_of(head, at)
+        if fields is None:
+            raise _malformed("not a proper header line")
         self.octets, self.raw = len(head), fields
-        if not complete:
-            raise _malformed("no request line")
-        # RFC 9112 section 3: single spaces. The parser takes more of them, and the next one may read them otherwise.
-        line = method + b" " + target + b" HTTP/1."
-        if head.startswith(line + b"1\r\n"):
-            version = "1.1"
-        elif head.startswith(line + b"0\r\n"):
-            version = "1.0"
-        elif parser.get_http_version() not in ("1.1", "1.0"):
-            raise Refusal(505, "version", "HTTP/1.1 is spoken here")
-        else:
-            raise _malformed("not a proper request line")
         if len(fields) > self._max_fields:
             raise Refusal(431, "too_many_headers", f"at most {self._max_fields} header fields")
-        request = Request(method, target, b"", [], version=version)
+        request = Request(method, target, b"", [], version="1.1" if modern else "1.0")
         self._sort(request, fields)
         self._aim(request)
         self.request = request
-        if self.upgrade or self.chunked or request.length or method == b"CONNECT":
-            self._parser = httptools.HttpRequestParser(told)  # this one waits for what it is never given
 
     def _sort(self, request: Request, fields: Fields) -> None:
         """Take what is the connection's out of the fields. Raises Refusal."""
@@ -242,6 +204,17 @@ _ALLOWED = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 def _tokens(value: bytes) -> list[bytes]:
     return [token.strip() for token in value.lower().split(b",")]
+
+
+def _no_line(head: bytes) -> Refusal:
+    """What is wrong with a request line."""
+    if not _METHOD.match(head):
+        return _malformed("no method")
+    if _OTHER_VERSION.match(head) and request_line(head) is None:
+        return Refusal(505, "version", "HTTP/1.1 is spoken here")
+    if head[: head.index(b" ")] not in _METHODS:
+        return Refusal(501, "unknown_method", "a method that nobody here knows")
+    return _malformed("not a proper request line")
 
 
 def _malformed(why: str) -> Refusal:

@@ -1,0 +1,21 @@
+# In the order of http.py, which is that of the arguments.
+
+cdef class Request:
+    cdef public bytes method
+    cdef public bytes target
+    cdef public bytes authority
+    cdef public list fields
+    cdef public bint bodied
+    cdef public object length
+    cdef public bytes protocol
+    cdef public str version
+    cdef public str client
+    cdef public bint secure
+    cdef public str listener
+    cdef public tuple via
+
+
+cdef class Response:
+    cdef public int status
+    cdef public list fields
+    cdef public object length
