@@ -166,6 +166,11 @@ class H3Client:
         assert self._sock is not None
         return int(self._sock.getsockname()[1])
 
+    @property
+    def closing(self) -> bool:
+        """Whether the edge has closed, or the client: nothing can be ordered any more."""
+        return self.closed is not None or self.quic._close_event is not None
+
     def _forget_socket(self) -> None:
         if self._sock is not None:
             self._loop.remove_reader(self._sock)

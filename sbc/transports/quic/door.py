@@ -8,6 +8,7 @@ Nothing is answered that is shorter than what a client has to send (RFC 9000 sec
 unknown is longer than what came, so that nobody can be flooded from here. Ids that lead nowhere are met with silence.
 """
 
+import asyncio
 import os
 import time
 from dataclasses import replace
@@ -117,10 +118,15 @@ class QuicDoor:
         connection.received(datagram, source, local, time.monotonic())
 
     def worked(self) -> None:
-        touched, self._touched = self._touched, []
-        for connection in touched:
-            connection.touched = False
-            connection.worked()
+        touched = self._touched
+        try:
+            while touched:
+                connection = touched.pop()
+                connection.touched = False
+                connection.worked()
+        finally:
+            if touched:  # one of them broke: no reason to leave the others unwritten
+                asyncio.get_running_loop().call_soon(self.worked)
 
     def flowing(self) -> None:
         held_up, self._held_up = self._held_up, set()

@@ -97,6 +97,12 @@ class UdpSocket:
     # Reading.
 
     def _read(self) -> None:
+        try:
+            self._read_all()
+        finally:
+            self._receiver.worked()
+
+    def _read_all(self) -> None:
         receive, buffer, room = self._sock.recvmsg_into, self._buffer, self._room
         tell, buffers = self._receiver.received, [self._buffer]
         for _ in range(READS):
@@ -119,7 +125,6 @@ class UdpSocket:
             for at in range(0, octets, size):
                 self._tally.received += 1
                 tell(bytes(buffer[at : min(at + size, octets)]), source, local)
-        self._receiver.worked()
 
     # Writing.
 
