@@ -1,6 +1,8 @@
 """A network between a client and the edge that a test can break: TCP and UDP on one port, on the loopback."""
 
 import asyncio
+import contextlib
+import socket
 from typing import Any
 
 from tests.support.edge import free_port
@@ -13,13 +15,15 @@ class Network:
         self.port = free_port()
         self.dark = False
         """Nothing gets through, and nobody is told."""
+        self.dark_udp = False
+        """No datagram gets through."""
         self.connections = 0
         self._edge_port = edge_port
         self._tcp: asyncio.Server | None = None
         self._udp: asyncio.DatagramTransport | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
-        self.paths: dict[Any, asyncio.DatagramTransport] = {}
+        self.paths: dict[Any, socket.socket] = {}
 
     async def open(self) -> None:
         """Listen."""
@@ -52,25 +56,25 @@ class Network:
             self._writers.discard(sink)
             sink.close()
 
-    async def datagram(self, data: bytes, client: Any) -> None:
-        """One of a client's."""
+    def take(self, data: bytes, client: Any) -> None:
+        """A datagram of a client's."""
+        if self.dark or self.dark_udp:
+            return
         if client not in self.paths:
             self.connections += 1
-            self.paths[client], _ = await asyncio.get_running_loop().create_datagram_endpoint(
-                lambda: _Far(self, client), remote_addr=("127.0.0.1", self._edge_port))
-        self.paths[client].sendto(data)
+            path = self.paths[client] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            path.setblocking(False)
+            path.connect(("127.0.0.1", self._edge_port))
+            asyncio.get_running_loop().add_reader(path, self._answer, path, client)
+        with contextlib.suppress(OSError):  # lost, as datagrams are
+            self.paths[client].send(data)
 
-    def answer(self, data: bytes, client: Any) -> None:
-        """One of the edge's."""
-        if not self.dark and self._udp is not None:
-            self._udp.sendto(data, client)
-
-    def take(self, data: bytes, client: Any) -> None:
-        """One of a client's, unless it is lost."""
-        if not self.dark:
-            chore = asyncio.create_task(self.datagram(data, client))
-            self._pumps.add(chore)
-            chore.add_done_callback(self._pumps.discard)
+    def _answer(self, path: socket.socket, client: Any) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                data = path.recv(65536)
+                if not (self.dark or self.dark_udp) and self._udp is not None:
+                    self._udp.sendto(data, client)
 
     def cut(self) -> None:
         """Reset every TCP connection; every UDP path gets another address on the edge's side, as a NAT would do it."""
@@ -78,6 +82,7 @@ class Network:
             writer.transport.abort()
         self._writers.clear()
         for path in self.paths.values():
+            asyncio.get_running_loop().remove_reader(path)
             path.close()
         self.paths.clear()
 
@@ -98,11 +103,3 @@ class _Near(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, client: Any) -> None:
         self._network.take(data, client)
-
-
-class _Far(asyncio.DatagramProtocol):
-    def __init__(self, network: Network, client: Any) -> None:
-        self._network, self._client = network, client
-
-    def datagram_received(self, data: bytes, _: Any) -> None:
-        self._network.answer(data, self._client)
