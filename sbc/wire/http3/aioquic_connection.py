@@ -169,3 +169,7 @@ class Connection(QuicConnection):
     def has_room(self) -> bool:
         """Whether one more datagram may wait."""
         return len(self._datagrams_pending) < _MOST_WAITING and self._remote_max_datagram_frame_size is not None
+
+    def release(self) -> None:
+        """Let go of everything. Of no use any more."""
+        self.__dict__.clear()

@@ -72,6 +72,10 @@ class PythonEngine(HttpLayer):
             self._connection.handle_timer(now)
             self._listen()
 
+    def release(self) -> None:
+        self._over = True
+        self._connection.release()
+
     def _stumble(self, fault: Exception) -> None:
         """The library could not make sense of what a client sent: the client's fault, for all that is known."""
         self._connection.close(_INTERNAL_ERROR)
@@ -155,6 +159,9 @@ class PythonEngine(HttpLayer):
         stream = self._connection.get_next_available_stream_id(is_unidirectional=not both_ways)
         return stream if self._connection.takes(stream) else -1
 
+    def _can_open(self) -> bool:
+        return self._connection.takes(self._connection.get_next_available_stream_id())
+
     def _shut(self, code: int, reason: str) -> None:
         self._connection.close(code, None, reason)
 
@@ -166,7 +173,7 @@ class PythonEngine(HttpLayer):
         return self._connection.is_quiet()
 
     def queued(self, stream: int) -> int:
-        return self._connection.unsent(stream)
+        return 0 if self._over else self._connection.unsent(stream)
 
     def ping(self) -> None:
         if not self._over:

@@ -95,11 +95,19 @@ class QuicEngine(StreamOrders, Protocol):
     def close(self, code: int, reason: str) -> None:
         """Close the connection at once. code: an H2Error."""
 
+    def release(self) -> None:
+        """Let go of what the library holds: nothing is received, sent or due any more. What it holds refers to itself
+        and to this engine, and would stay until a collection that comes once in a great while."""
+
     # WebTransport.
 
     def open_stream(self, session: int, *, both_ways: bool) -> int:
-        """A new stream of a session; 0 if the client takes no more of them now. `send`, `finish`, `reset` are for it,
-        too: bytes go out as they are, without frames of HTTP/3."""
+        """A new stream of a session; 0 if the client takes no more of them now: `ready` is told of the session when it
+        does. `send`, `finish`, `reset` are for it, too: bytes go out as they are, without frames of HTTP/3."""
+
+    def first_unknown(self, stream: int) -> int:
+        """The lowest number, of streams of the client's that go both ways or one way as this one does, of which
+        nothing is known yet. `ready` is told of the session when it is behind a gap of such numbers."""
 
     def send_datagram(self, session: int, data: bytes) -> None:
         """Send an unreliable message. It is dropped if it is longer than MOST_DATAGRAM_OCTETS, or could not be sent

@@ -47,6 +47,8 @@ class HttpLayer(Orders):
         self._places: set[StreamType] = set()
         self._their_limit = ANY_REQUEST
         self._oddities = 0
+        self._undecided: set[int] = set()
+        """Streams of which it is not known yet what they are."""
         self._stream_cap = terms.stream_cap
         self._connection_cap = terms.connection_cap
 
@@ -79,6 +81,9 @@ class HttpLayer(Orders):
                 self._streams[stream] = became
         else:
             state.take(data, end)
+        if stream in self._undecided and (end or not isinstance(state, OneWay | Request) or state.decided):
+            self._undecided.discard(stream)
+            self._know(stream)
         if end and self._streams.get(stream) is DONE:
             del self._streams[stream]
 
@@ -88,6 +93,7 @@ class HttpLayer(Orders):
             return DONE  # one that is over
         if len(self._streams) >= _MOST_STREAMS:
             raise Fault(H3Error.EXCESSIVE_LOAD, "too many streams")
+        self._undecided.add(stream)
         state: Reader | OneWay
         if stream & ONE_WAY:
             state = OneWay(self, stream)
@@ -114,6 +120,9 @@ class HttpLayer(Orders):
         elif state is None or isinstance(state, OneWay):
             self.odd()
         self._streams.pop(stream, None)
+        if stream in self._undecided or (state is None and not stream & OURS):
+            self._undecided.discard(stream)
+            self._know(stream)
 
     def _was_stopped(self, stream: int, code: int) -> None:
         """STOP_SENDING came. Raises Fault."""
@@ -198,10 +207,14 @@ class HttpLayer(Orders):
 
     # WebTransport.
 
+    def first_unknown(self, stream: int) -> int:
+        return self._lowest[stream >> 1 & 1]
+
     def open_stream(self, session: int, *, both_ways: bool) -> int:
         may = session == self._session and len(self._members) < _MOST_MEMBERS
         stream = self._open(both_ways=both_ways) if may else -1
         if stream < 0:
+            self._starved = session == self._session
             return 0
         raw = Raw(self, stream)
         raw.whole = not both_ways

@@ -15,12 +15,14 @@ _NOT_FOR_CONTROL: Final = OF_HTTP2 | {Frame.DATA, Frame.HEADERS, Frame.PUSH_PROM
 class OneWay:
     """A stream that a client opened in one direction, as long as nothing is known of it."""
 
-    __slots__ = ("_head", "_hub", "_id")
+    __slots__ = ("_head", "_hub", "_id", "decided")
 
     def __init__(self, hub: Hub, stream: int) -> None:
         self._hub = hub
         self._id = stream
         self._head = b""
+        self.decided = False
+        """Whether it is known by now what it is."""
 
     def become(self, data: bytes, end: bool) -> Reader | None:
         """What it is, if that is known by now; the bytes are read. Raises Fault."""
@@ -35,6 +37,7 @@ class OneWay:
             became = self._hub.belongs(self._id, session)
         else:
             became = self._known(kind)
+        self.decided = True
         became.take(self._head[at:], end)
         return became
 

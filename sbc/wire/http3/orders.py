@@ -57,7 +57,7 @@ class Orders(Table):
         if state.finished and code == H2Error.NO_ERROR:
             # RFC 9114 section 4.1: the answer is complete, and the rest of the request is not wanted.
             if not state.whole and not state.unwanted:
-                self._stop(stream, H3Error.NO_ERROR)
+                self._stop(stream, H3Error.WEBTRANSPORT_APPLICATION if isinstance(state, Raw) else H3Error.NO_ERROR)
                 state.unwanted = True
                 self._sending[stream] = state
             return

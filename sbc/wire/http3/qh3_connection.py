@@ -126,3 +126,9 @@ class Connection(QuicConnection):
         while self._events:
             if isinstance(self._events.popleft(), HandshakeCompleted):
                 self._engine.complete()
+
+    def release(self) -> None:
+        """Let go of everything. Of no use any more."""
+        if self._tls is not None:
+            self._tls.__dict__.clear()
+        self.__dict__.clear()

@@ -91,6 +91,10 @@ class RustEngine(HttpLayer):
             self._stumble(fault)
         self._settle()
 
+    def release(self) -> None:
+        self._over, self._core = True, None
+        self._connection.release()
+
     def _stumble(self, fault: BaseException) -> None:
         """The client broke the protocol; or the library could not make sense of what it sent, which is its fault, too,
         for all that is known. A panic of Rust's is not derived from Exception."""
@@ -182,6 +186,10 @@ class RustEngine(HttpLayer):
             return int(self._core.open_stream(not both_ways))
         except ValueError:
             return -1  # the client takes no more
+
+    def _can_open(self) -> bool:
+        allowed, _, opened, _ = self._core.stream_limits
+        return bool(opened < allowed)
 
     def _shut(self, code: int, reason: str) -> None:
         if self._core is not None:

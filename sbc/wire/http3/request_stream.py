@@ -52,6 +52,11 @@ class Request(Sender):
         """What is missing of a body whose length was told; below 0: it was not."""
         self._tunnel = False
 
+    @property
+    def decided(self) -> bool:
+        """Whether it is known by now that it is a request, or none."""
+        return self._kind >= 0 or self.over
+
     def take(self, data: bytes, end: bool) -> None:
         """Read what comes. Raises Fault."""
         if self._head:

@@ -50,6 +50,15 @@ class Table(ABC):
         """Requests from here on are refused."""
         self._leaving = False
         self._unconsumed = 0
+        self._lowest = [0, ONE_WAY]
+        """Of streams that go both ways, and of those that go one way: the first of the client's that nothing is known
+        of."""
+        self._known: set[int] = set()
+        """The client's streams behind that one of which it is known what they are."""
+        self._starved = False
+        """Whether the session wants to open a stream that the client does not allow yet."""
+        self._urged = False
+        """Whether the session may have waited for what has come by now."""
 
     # What a library does.
 
@@ -68,6 +77,10 @@ class Table(ABC):
     @abstractmethod
     def _open(self, *, both_ways: bool) -> int:
         """The number of the next stream of our own; negative if the client takes no more of them now."""
+
+    @abstractmethod
+    def _can_open(self) -> bool:
+        """Whether the client takes one more stream of ours that goes both ways."""
 
     @abstractmethod
     def _shut(self, code: int, reason: str) -> None:
@@ -116,9 +129,27 @@ class Table(ABC):
             closed, self._closed = self._closed, []
             for stream, code in closed:
                 self._owner.closed(stream, code, False)
+        if self._starved and self._can_open():
+            self._starved, self._urged = False, True
+        if self._urged:
+            self._urged = False
+            if self._session >= 0:
+                self._owner.ready(self._session)
         if self._leaving and not self._requests and not self._over and self._quiet():
             self._shut(H3Error.NO_ERROR, "")
             self._end(H2Error.NO_ERROR, "")
+
+    def _know(self, stream: int) -> None:
+        """It is known what a stream of the client's is."""
+        kind = stream >> 1 & 1
+        if stream != self._lowest[kind]:
+            self._known.add(stream)
+            return
+        self._lowest[kind] += 4
+        while self._lowest[kind] in self._known:  # a gap is closed
+            self._known.discard(self._lowest[kind])
+            self._lowest[kind] += 4
+            self._urged = True
 
     def _weigh(self) -> None:
         for key, stream in list(self._sending.items()):

@@ -143,3 +143,45 @@ def test_many_messages_each_on_a_stream_of_its_own(pair: Pair) -> None:
         pair.exchange()
     assert [int(body) for body in pair.notes.bodies.values()] == list(range(300))
     assert not pair.engine._members and set(pair.engine._streams) == {0, 2, 6, 10}  # type: ignore[attr-defined]
+
+
+def test_a_client_that_lets_no_more_streams_be_opened(pair: Pair) -> None:
+    pair.notes.pressure.clear()
+    opened = []
+    while stream := pair.engine.open_stream(0, both_ways=True):
+        opened.append(stream)
+    assert len(opened) in (100, 128), "what the libraries allow"
+    pair.exchange()
+    assert not pair.notes.pressure
+    for stream in opened:
+        pair.engine.finish(stream, [])
+        pair.engine.reset(stream, H2Error.NO_ERROR)
+    pair.exchange()
+    assert ("ready", 0) in pair.notes.pressure
+    assert pair.engine.open_stream(0, both_ways=True) > opened[-1]
+    assert not pair.engine._starved  # type: ignore[attr-defined]
+
+
+def test_what_is_known_of_the_clients_streams(pair: Pair) -> None:
+    both = [pair.h3.create_webtransport_stream(0) for _ in range(3)]
+    pair.exchange()
+    after = pair.engine.first_unknown(both[0])
+    assert after == both[-1] + 4 and pair.engine.first_unknown(2) == pair.engine.first_unknown(6) >= 14
+    late: list[bytes] = []
+
+    def hold(datagram: bytes) -> list[bytes]:
+        late.append(datagram)
+        return []
+
+    pair.to_engine = hold
+    pair.h3.send_headers(after, [(b":method", b"GET"), *CONNECT[2:]], end_stream=True)
+    pair.exchange(1)
+    pair.to_engine = lambda datagram: [datagram]
+    later = pair.h3.create_webtransport_stream(0)
+    pair.quic.send_stream_data(later, b"later", True)
+    pair.exchange(2)
+    assert pair.engine.first_unknown(0) == after and pair.notes.bodies[later] == b"later"
+    pair.notes.pressure.clear()
+    for datagram in late:
+        pair.engine.receive(datagram, pair.source, pair.now)
+    assert pair.engine.first_unknown(0) == later + 4 and pair.notes.pressure == [("ready", 0)]
