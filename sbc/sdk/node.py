@@ -15,30 +15,24 @@ and exchange.py for an agent that is spoken to over HTTP.
 """
 
 import asyncio
-import base64
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
-from sbc.model.binding import Resume
 from sbc.model.leg import Role
 from sbc.sdk.answer import Answer, Asked, RequestRefused
 from sbc.sdk.asgi import AsgiApp
 from sbc.sdk.exchange import Answerer
 from sbc.sdk.http_session import HttpSession
 from sbc.sdk.link import LegRefused, Link
-from sbc.sdk.opening import Invite, Opening, read_checkpoint, read_opening, state_for
+from sbc.sdk.opening import Invite, read_checkpoint, read_opening
+from sbc.sdk.seats import Seats
 from sbc.sdk.session import Session
 from sbc.sdk.trunk import TrunkClient
 from sbc.sdk.web import healthy, join
 
-JOURNAL_WITHIN = 5.0
-PROMOTE_WITHIN = 3.0
-"""How long a request waits for the word that this node, which stood by, owns its session now."""
 INVITE_LASTS = 30.0
 """An invitation whose leg has not come by then is void."""
 REQUEST_WITHIN = 24 * 3600.0
@@ -66,19 +60,15 @@ class Node:
         self.checkpoints = checkpoints
         self.subprotocols = subprotocols
         self.drain_for = drain_for
-        self.sessions: dict[str, Session | HttpSession] = {}
         self._agent: Agent | None = None
         self._answerer: Answerer | None = None
         self._side_by_side = False
         self._on_checkpoint: Callable[[Any], str | None] | None = None
         self._on_invite: Callable[[Invite], str | None] | None = None
-        self._invites: dict[str, Invite] = {}
-        self._journals: dict[str, asyncio.Future[list[Mapping[str, Any]]]] = {}
         self._draining_until: float | None = None
-        self._left = asyncio.Event()
-        self._promoted = asyncio.Event()
         self._trunk = TrunkClient(edge, secret, register=self._register, heartbeat=self._heartbeat,
                                   opened=self._opened, heard=self._heard)
+        self._seats = Seats(self._trunk.send, checkpoints=checkpoints)
 
     # For the agent's author.
 
@@ -124,6 +114,11 @@ class Node:
         return AsgiApp(self)
 
     @property
+    def sessions(self) -> Mapping[str, Session | HttpSession]:
+        """Those that are here, by their ids."""
+        return self._seats.sessions
+
+    @property
     def answers_requests(self) -> bool:
         """Whether there is an agent for HTTP requests."""
         return self._answerer is not None
@@ -137,7 +132,7 @@ class Node:
         """Take no more sessions and ask the edge to move those that are here; whether all were within `deadline` s."""
         self._draining_until = asyncio.get_running_loop().time() + deadline
         self._tell_drain()
-        return await self._empty(deadline, Role.OWNER)
+        return await self._seats.empty(deadline, Role.OWNER)
 
     def end_sessions(self) -> None:
         """Give up every session that is still here; the edge takes them elsewhere."""
@@ -148,17 +143,7 @@ class Node:
         """Drain for `drain_for` seconds, then give up what is still here: what a SIGTERM leads to."""
         await self.drain(self.drain_for)
         self.end_sessions()
-        await self._empty(LAST_WORD, *Role)
-
-    async def _empty(self, deadline: float, *roles: Role) -> bool:
-        try:
-            async with asyncio.timeout(deadline):
-                while any(session.role in roles for session in self.sessions.values()):
-                    self._left.clear()
-                    await self._left.wait()
-        except TimeoutError:
-            return False
-        return True
+        await self._seats.empty(LAST_WORD, *Role)
 
     # For the server that carries the legs.
 
@@ -170,80 +155,23 @@ class Node:
         """Carry one leg: `headers` (in any case) ask for it, `accept` answers 101. Raises LegRefused before that."""
         if self._agent is None:
             raise LegRefused(503, "this node has no agent")
-        session = self._seat(read_opening(headers))
+        session = self._seats.take_leg(read_opening(headers))
         try:
             await session.carry(await accept(), self._agent)
         except* Exception as failed:
             log.error("session %s: the agent failed", session.id, exc_info=failed.exceptions[0])
         finally:
-            if self.sessions.get(session.id) is session:
-                del self.sessions[session.id]
-            self._left.set()
+            self._seats.leave(session)
 
     async def answer(self, asked: Asked, answer: Answer) -> None:
         """Answer one HTTP request. Raises RequestRefused, and whatever the agent raises."""
         assert self._answerer is not None
         try:
             opening = read_opening(asked.headers)
-            session = await self._http_session(opening)
+            session = await self._seats.of_request(opening, side_by_side=self._side_by_side)
         except (LegRefused, LookupError) as refused:
             raise RequestRefused(str(refused)) from None
         await session.take(asked, answer, opening, self._answerer)
-
-    async def _http_session(self, opening: Opening) -> HttpSession:
-        """The session of a request. Raises LegRefused or LookupError."""
-        invite = self._invites.get(opening.session)
-        if invite is not None and invite.role is Role.STANDBY and invite.epoch < opening.epoch:
-            with contextlib.suppress(TimeoutError):  # the request has overtaken the trunk
-                async with asyncio.timeout(PROMOTE_WITHIN):
-                    while invite.epoch < opening.epoch and self._invites.get(opening.session) is invite:
-                        self._promoted.clear()
-                        await self._promoted.wait()
-        found = self.sessions.get(opening.session)
-        if isinstance(found, HttpSession) and found.epoch >= opening.epoch:
-            if found.epoch > opening.epoch:
-                raise LegRefused(409, f"epoch {opening.epoch} is over: this node is at {found.epoch}")
-            return found
-        return self._begin_http(opening, found)
-
-    def _begin_http(self, opening: Opening, before: Session | HttpSession | None) -> HttpSession:
-        invite = self._invites.pop(opening.session, None)
-        if invite is not None and (invite.epoch != opening.epoch or invite.role is Role.STANDBY):
-            invite = None
-        if invite is None and self.checkpoints and opening.is_under_way:
-            raise LegRefused(409, "not invited: without its checkpoint this node cannot go on with the session")
-        state = state_for(opening.resume, invite.checkpoint if invite else None)
-        session = HttpSession(opening, state, opening.resume, self._trunk.send, ordered=self.checkpoints,
-                              side_by_side=self._side_by_side, regenerates=invite is not None and invite.regenerates)
-        if before is not None:
-            before.stop()
-        self.sessions[session.id] = session
-        return session
-
-    def _seat(self, opening: Opening) -> Session:
-        """The session that a leg is for. Raises LegRefused."""
-        before = self.sessions.get(opening.session)
-        if before is not None and before.epoch > opening.epoch:
-            raise LegRefused(409, f"epoch {opening.epoch} is over: this node is at {before.epoch}")
-        invite = self._invites.get(opening.session)
-        if invite is not None and invite.epoch != opening.epoch:
-            invite = None
-        if invite is None and (opening.role is Role.STANDBY or (self.checkpoints and opening.is_under_way)):
-            raise LegRefused(409, "not invited: without its checkpoint this node cannot go on with the session")
-        session = Session(opening, self._trunk.send, self._ask_journal)
-        try:
-            state = state_for(opening.resume, invite.checkpoint if invite else None) if _owns(opening) else None
-        except LookupError as fault:
-            raise LegRefused(409, str(fault)) from None
-        self._invites.pop(opening.session, None)
-        session.regenerates = invite is not None and invite.regenerates
-        if _owns(opening):
-            session.resume(opening.resume, state)
-            session.own(opening.epoch)
-        if before is not None:
-            before.stop()  # the edge has one leg to a session's node; this one is newer
-        self.sessions[session.id] = session
-        return session
 
     # The trunk.
 
@@ -269,37 +197,24 @@ class Node:
 
     def _heard(self, message: Mapping[str, Any]) -> None:
         """A message of the edge that names a session. Raises KeyError, TypeError or ValueError for one of bad form."""
-        key, session = message["session"], self.sessions.get(message["session"])
+        session = self.sessions.get(message["session"])
         match message["type"]:
             case "invite":
                 self._answer(message)
-            case "journal" if key in self._journals:
-                self._journals.pop(key).set_result(message["messages"])
-            case "release":
-                if key in self._invites and self._invites[key].epoch <= message["epoch"]:
-                    del self._invites[key]
-                if session is not None and session.epoch <= message["epoch"]:
-                    self._release(session)
-            case "promote" if isinstance(session, Session) and session.role is Role.STANDBY:
-                _promote(session, message)
-            case "promote" if key in self._invites and self.answers_requests:
-                # A session of HTTP requests stands by as an invitation: there is no leg that could wait.
-                self._invites[key] = replace(self._invites[key], epoch=int(message["epoch"]), role=Role.OWNER,
-                                             checkpoint=read_checkpoint(message["checkpoint"]))
-                self._promoted.set()
             case "checkpoint_now" if session is not None and session.epoch == message["epoch"]:
                 self._checkpoint(session)
+            case _:
+                self._seats.heard(message, requests=self.answers_requests)
 
     def _answer(self, message: Mapping[str, Any]) -> None:
         now = asyncio.get_running_loop().time()
         invite = Invite(str(message["session"]), int(message["epoch"]), Role(message["role"]), str(message["agent"]),
                         dict(message["manifest"]), read_checkpoint(message["checkpoint"]),
                         now + (REQUEST_WITHIN if self.answers_requests else INVITE_LASTS))
-        self._invites = {key: other for key, other in self._invites.items() if other.expires > now}
         answer: dict[str, Any] = {"session": invite.session, "epoch": invite.epoch}
         objection = self._objection(invite)
         if objection is None:
-            self._invites[invite.session] = invite
+            self._seats.expect(invite, now)
             self._trunk.send({"type": "accept", **answer})
         else:
             self._trunk.send({"type": "decline", **answer, "reason": objection, "retry_after": 1})
@@ -307,16 +222,9 @@ class Node:
     def _objection(self, invite: Invite) -> str | None:
         if self._draining_until is not None:
             return "draining"
-        others = (self.sessions.keys() | self._invites.keys()) - {invite.session}
-        if len(others) >= self.capacity:
+        if self._seats.others(invite.session) >= self.capacity:
             return "full"
         return self._on_invite(invite) if self._on_invite else None
-
-    def _release(self, session: Session | HttpSession) -> None:
-        session.release()
-        if isinstance(session, HttpSession):
-            del self.sessions[session.id]
-            self._left.set()
 
     def _checkpoint(self, session: Session | HttpSession) -> None:
         session.checkpoint_requested = True
@@ -325,35 +233,3 @@ class Node:
             session.checkpoint(state)
         elif session.is_covered:
             session.tell_checkpoint()
-
-    async def _ask_journal(self, session: Session) -> list[str | bytes]:
-        owed = range(session.sent + 1, session.sent + session.skip + 1)
-        answer = self._journals[session.id] = asyncio.get_running_loop().create_future()
-        self._trunk.send({"type": "journal", "session": session.id, "epoch": session.epoch, "after": session.sent})
-        try:
-            async with asyncio.timeout(JOURNAL_WITHIN):
-                messages = {message["seq"]: message for message in await answer}
-        finally:
-            self._journals.pop(session.id, None)
-        if not all(seq in messages for seq in owed):
-            raise LookupError(f"session {session.id}: the edge no longer has messages {owed.start} to {owed.stop - 1}")
-        return [_content(messages[seq]) for seq in owed]
-
-
-def _content(message: Mapping[str, Any]) -> str | bytes:
-    return str(message["text"]) if "text" in message else base64.b64decode(message["base64"])
-
-
-def _owns(opening: Opening) -> bool:
-    return opening.role is Role.OWNER
-
-
-def _promote(session: Session, message: Mapping[str, Any]) -> None:
-    point = Resume(int(message["received"]), int(message["sent"]), int(message["delivered"]), "")
-    try:
-        session.resume(point, state_for(point, read_checkpoint(message["checkpoint"])))
-    except LookupError as fault:
-        log.error("session %s cannot be promoted: %s", session.id, fault)
-        session.stop()
-    else:
-        session.own(int(message["epoch"]))
