@@ -7,7 +7,7 @@ has the session.
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import ClassVar, Protocol, cast
 
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request
@@ -42,6 +42,9 @@ class StreamDoorstep:
     """A client's stream until its session is open, or refused: to the hall what a Doorstep on HTTP/1.1 is."""
 
     __slots__ = ("_carrier", "_early", "_ended", "_hello", "_reception", "_stream", "gone", "sent", "stage")
+
+    MORE_FIELDS: ClassVar[tuple[tuple[bytes, bytes], ...]] = ()
+    """What else the answer says."""
 
     def __init__(self, carrier: Tunnels, stream: int, reception: Reception, request: Request) -> None:
         self._carrier = carrier
@@ -81,17 +84,23 @@ class StreamDoorstep:
         fields += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         if self._carrier.services:
             fields.append(announcement(self._carrier))
+        fields += self.MORE_FIELDS
         self._carrier.engine.respond(self._stream, fields, end=False)
+        transport, early = self._take_over()
+        link = Link(transport, owner, 0, None)
+        transport.set_protocol(cast(asyncio.BaseProtocol, link))  # by its methods
+        self._carrier.touch()
+        return link, early
+
+    def _take_over(self) -> tuple[asyncio.Transport, bytes]:
+        """From here on the stream is a transport. Also what came ahead of the answer."""
         transport = StreamTransport(self._carrier, self._stream)
-        link = Link(cast(asyncio.Transport, transport), owner, 0, None)
-        transport.set_protocol(cast(asyncio.BaseProtocol, link))  # both by their methods
         self._carrier.hand_over(self._stream, transport)
         early = b"".join(self._early)
         self._carrier.engine.consume(self._stream, len(early))
-        self._carrier.touch()
         if self._ended:
             asyncio.get_running_loop().call_soon(transport.data, b"", True)
-        return link, early
+        return cast(asyncio.Transport, transport), early  # by its methods
 
     def refuse(self, refused: Refusal) -> None:
         """Answer with an HTTP status."""
