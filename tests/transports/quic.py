@@ -55,10 +55,10 @@ class Porch:
         self.clients.append(client)
         return client
 
-    def silent(self, library: str = "aioquic", **how: Any) -> H3Client:
+    def silent(self, source: str | None = None) -> H3Client:
         """One that has sent its first flight, and hears nothing."""
-        client = H3Client(library, trust=TRUST, **how)
+        client = H3Client(trust=TRUST)
         client.deaf = True
-        client.begin(self.port)
+        client.begin(self.port, source=source)
         self.clients.append(client)
         return client

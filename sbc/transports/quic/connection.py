@@ -1,7 +1,8 @@
 """One HTTP/3 connection of a client: an engine reads its datagrams, each stream is an exchange of its own.
 
-    SHAKING ──handshake──> OPEN ──retire, idle, worn──> NOTICED ──pong──> LEAVING ──last stream──> OVER
-       └── too late ──────────┴── protocol broken, flood, silence, closed by the client ─────────────┘
+    SHAKING ──handshake──> OPEN ──retire, idle, worn──> NOTICED ──pong──> LEAVING ──last stream──> OVER ──> GONE
+       │                      └── protocol broken, flood, silence, closed by the client ─────────────┘       │
+       └── too late ─────────────────────────────────────────────────────────────────────────────────────────┘
 
 What is over stays known to its door for a moment: what is still under way to it gets the engine's last word again (RFC
 9000 section 10.2). The client is whom the handshake was made with, wherever it goes: its sessions are its own there.
@@ -39,6 +40,7 @@ class State(Enum):
     NOTICED = "noticed"
     LEAVING = "leaving"
     OVER = "over"
+    GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,8 @@ class Http3Connection(StreamDoor):
         budget = self._budget
         if self._state is State.OVER:
             self._say_again()
+        elif self._state is State.GONE:
+            return
         elif budget.fault:
             self._reception.abused(budget.fault, self._client)
             self._close(H2Error.ENHANCE_YOUR_CALM, budget.fault)
@@ -208,7 +212,11 @@ class Http3Connection(StreamDoor):
         self.outflow.flush()
 
     def _close(self, code: H2Error, reason: str) -> None:
-        if self._state is not State.OVER:
+        if self._state is State.SHAKING:
+            # Not a word: who it is, and whether he is there at all, is not known.
+            self._give_up()
+            self._forget()
+        elif self._state not in (State.OVER, State.GONE):
             self.engine.close(code, reason)
             self._give_up()
             self.touch()
@@ -222,9 +230,12 @@ class Http3Connection(StreamDoor):
         self._keeper.over(self, shaken=shaken)
 
     def _forget(self) -> None:
+        self._state = State.GONE
+        self.outflow.shut = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self.engine.release()
         self._keeper.forget(self)
 
     # What the engine tells.
@@ -277,7 +288,7 @@ class Http3Connection(StreamDoor):
         self._told = True
 
     def ended(self, code: int, reason: str) -> None:
-        if self._state is State.OVER:
+        if self._state in (State.OVER, State.GONE):
             return
         if self._state is State.SHAKING:
             self._reception.refused(Refusal(0, "quic_handshake", reason), None)
@@ -290,13 +301,14 @@ class Http3Connection(StreamDoor):
 
     def _arm(self) -> None:
         """Have `_ring` called when something is due; earlier does no harm, and spares a timer for each datagram."""
-        due = self.engine.due()
+        due, now = self.engine.due(), time.monotonic()
         if self._state is State.OVER:
             when = inf if due is None else due
         else:
             if self._streams:
-                self._look_at = min(self._look_at, time.monotonic() + self._manners.times.look)
+                self._look_at = min(self._look_at, now + self._manners.times.look)
             when = self._look_at if due is None else min(due, self._look_at)
+        when = max(when, now + 0.001)  # an engine that is late with something must not keep the loop from all else
         if when < self._armed:
             if self._timer is not None:
                 self._timer.cancel()
@@ -309,7 +321,7 @@ class Http3Connection(StreamDoor):
         self.outflow.scheduled = True  # it is written below
         if due is not None and due <= now + 0.001:  # the loop's timers are counted in milliseconds
             self.engine.ring(max(now, due))
-        if self._look_at <= now + 0.001 and self._state is not State.OVER:
+        if self._look_at <= now + 0.001 and self._state not in (State.OVER, State.GONE):
             self._look(now)
         self.worked()
 
