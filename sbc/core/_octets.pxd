@@ -1,3 +1,4 @@
+cpdef bytes cut(bytes data, Py_ssize_t start, Py_ssize_t end)
 cpdef void copy_into(bytearray buffer, Py_ssize_t at, bytes source, Py_ssize_t start, Py_ssize_t end) noexcept
 cpdef void put_length(bytearray buffer, Py_ssize_t at, unsigned int length) noexcept
 cpdef unsigned int get_length(bytearray buffer, Py_ssize_t at) noexcept

@@ -1,11 +1,15 @@
 """The C twins of the functions of the same names in octets.py; the compiled relay path calls them as C functions."""
 
 from cpython.bytearray cimport PyByteArray_AS_STRING
-from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.string cimport memcpy
 
 cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* place) noexcept
+
+
+cpdef bytes cut(bytes data, Py_ssize_t start, Py_ssize_t end):
+    return PyBytes_FromStringAndSize(PyBytes_AS_STRING(data) + start, end - start)
 
 
 cpdef void copy_into(bytearray buffer, Py_ssize_t at, bytes source, Py_ssize_t start, Py_ssize_t end) noexcept:

@@ -42,15 +42,29 @@ class Journal:
     def append(self, data: bytes, start: int, end: int) -> None:
         """Keep data[start:end] as the next message; the oldest give way. One larger than the limit is not kept."""
         need = end - start + _HEADER
+        if self._admit(need):
+            self._put(data, start, end, need)
+
+    def append_marked(self, mark: bytes, data: bytes) -> None:
+        """The same for `mark` and `data` as one message."""
+        need = len(mark) + len(data) + _HEADER
+        if self._admit(need):
+            put_length(self._buffer, self._tail, need - _HEADER)
+            copy_into(self._buffer, self._tail + _HEADER, mark, 0, len(mark))
+            copy_into(self._buffer, self._tail + _HEADER + len(mark), data, 0, len(data))
+            self._added(need)
+
+    def _admit(self, need: int) -> bool:
+        """Make room for a message that takes so many bytes, its length included."""
         if need > self.limit:
             self.restart(self.last + 2)
-            return
+            return False
         while self.octets + need > self.limit:
             self._drop_oldest()
         if self._capacity > self.limit:  # there was insisting before
             self._refit(need, self.limit)
         self._make_room(need, self.limit)
-        self._put(data, start, end, need)
+        return True
 
     def insist(self, data: bytes, start: int, end: int) -> None:
         """Keep data[start:end] as the next message even over the limit: nothing gives way.
@@ -64,6 +78,9 @@ class Journal:
     def _put(self, data: bytes, start: int, end: int, need: int) -> None:
         put_length(self._buffer, self._tail, end - start)
         copy_into(self._buffer, self._tail + _HEADER, data, start, end)
+        self._added(need)
+
+    def _added(self, need: int) -> None:
         self._tail += need
         self.octets += need
         self.last += 1

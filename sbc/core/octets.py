@@ -4,6 +4,11 @@ In a compiled build octets.pxd puts inlined C twins of the same names in their p
 """
 
 
+def cut(data: bytes, start: int, end: int) -> bytes:
+    """data[start:end], which has to lie within."""
+    return data[start:end]
+
+
 def copy_into(buffer: bytearray, at: int, source: bytes, start: int, end: int) -> None:
     """Copy source[start:end] to buffer[at:], without changing the buffer's length."""
     buffer[at : at + end - start] = source[start:end]

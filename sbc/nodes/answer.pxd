@@ -1,14 +1,17 @@
 import cython
 
+from sbc.core._octets cimport cut
 from sbc.wire._heads cimport fields_of, status_line
 
 
 cdef frozenset _FRAMING
+cdef Py_ssize_t _SIZE_DIGITS
+cdef bytes _LAST_CHUNK
 
 
 cdef class AnswerReader:
     cdef bytes _begun
-    cdef bint _chunked, _head_request, _heading
+    cdef bint _between, _chunk_over, _chunked, _head_request, _heading, _parsing
     cdef object _chunks, _length
     cdef int _interim
     cdef Py_ssize_t _octets, _unread
@@ -29,8 +32,9 @@ cdef class AnswerReader:
     cdef _respond(self, int status, bint modern, list fields)
     @cython.locals(left=cython.longlong)
     cdef _read_body(self, bytes data)
-    cdef _begin_chunks(self)
     cdef _read_chunks(self, bytes data)
+    @cython.locals(at=Py_ssize_t, begin=Py_ssize_t, end=Py_ssize_t, size=Py_ssize_t, digit=int)
+    cdef bytes _take_chunks(self, bytes data)
 
 
 cdef bint _says_close(list fields) except -1

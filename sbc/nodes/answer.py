@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import httptools
 
+from sbc.core.octets import cut
 from sbc.model.errors import SbcError
 from sbc.model.http import Fields, Response
 from sbc.wire.heads import bare_feed, fields_of, status_line
@@ -20,6 +21,9 @@ MOST_INTERIM = 16
 """How many interim answers (1xx) one request may have."""
 LONGEST_NUMBER = 18
 """Digits of a length."""
+_SIZE_DIGITS = 6
+"""Of a chunk that is taken without the parser."""
+_LAST_CHUNK = b"0\r\n\r\n"
 
 _PATIENCE = re.compile(rb"timeout=([0-9]{1,6})")
 
@@ -36,9 +40,9 @@ class Fault(SbcError):
 class AnswerReader:
     """One answer after the other. What a read brought stands in the attributes until it is taken."""
 
-    __slots__ = ("_begun", "_chunked", "_chunks", "_head_request", "_heading", "_interim", "_left", "_length",
-                 "_octets", "_unread", "body", "close_framed", "complete", "fault", "interim", "keep", "patience",
-                 "response", "trailers")
+    __slots__ = ("_begun", "_between", "_chunk_over", "_chunked", "_chunks", "_head_request", "_heading", "_interim",
+                 "_left", "_length", "_octets", "_parsing", "_unread", "body", "close_framed", "complete", "fault",
+                 "interim", "keep", "patience", "response", "trailers")
 
     def __init__(self) -> None:
         self._chunks: httptools.HttpResponseParser | None = None
@@ -60,6 +64,12 @@ class AnswerReader:
         """How long the trailers are together, and how much of the framing of chunks came since the last of the body."""
         self._length: int | None = None
         self._chunked = False
+        self._between = False
+        """Whether the next byte begins a chunk."""
+        self._chunk_over = False
+        """Whether the last that the parser of chunks came to was the end of one."""
+        self._parsing = False
+        """Whether that parser has seen anything of this answer."""
         self.interim.clear()
         self.response: Response | None = None
         self.body.clear()
@@ -164,7 +174,7 @@ class AnswerReader:
         if self._head_request or status == 204 or status == 304 or length == 0:
             self.complete = True
         elif self._chunked:
-            self._begin_chunks()
+            self._between = True
         elif length is None:
             self.close_framed = True
         else:
@@ -189,21 +199,59 @@ class AnswerReader:
             if len(data) > left:
                 self._refuse("bytes after the answer")
 
-    def _begin_chunks(self) -> None:
+    def _read_chunks(self, data: bytes) -> None:
+        if self._between:
+            data = self._take_chunks(data)
+            if not data:
+                return
         if self._chunks is None:
             self._chunks = httptools.HttpResponseParser(self)
-        self._chunks.feed_data(_CHUNKED)
-        self._octets = 0
-
-    def _read_chunks(self, data: bytes) -> None:
-        assert self._chunks is not None
         self._unread += len(data)
         try:
+            if not self._parsing:
+                self._parsing, self._octets = True, 0
+                self._chunks.feed_data(_CHUNKED)
             self._chunks.feed_data(data)
         except httptools.HttpParserError as error:
             self._refuse(self.fault or f"garbage from the node: {error}")
+        # A part of the next chunk's first line would not end so: llhttp takes no other line end than CRLF.
+        self._between = self._chunk_over and data.endswith(b"\n")
         if not self.complete and self._unread > 2 * LONGEST_HEAD:
             self._refuse("endless answer head")
+
+    def _take_chunks(self, data: bytes) -> bytes:
+        """Take the whole chunks that `data` begins with, as most reads of a stream of events are just one; the answer
+        is what is left. The parser stands between two chunks, and needs to see none of those: what is the least bit
+        unusual (an extension, trailers) is left to it."""
+        at = 0
+        while at < len(data):
+            end = at
+            size = 0
+            while end < len(data) and end - at < _SIZE_DIGITS:
+                digit = data[end]
+                if 48 <= digit <= 57:
+                    digit -= 48
+                elif 97 <= digit <= 102:
+                    digit -= 87
+                elif 65 <= digit <= 70:
+                    digit -= 55
+                else:
+                    break
+                size = size * 16 + digit
+                end += 1
+            begin = end + 2
+            end = begin + size
+            if size == 0 or end + 2 > len(data):
+                break
+            if data[begin - 2] != 13 or data[begin - 1] != 10 or data[end] != 13 or data[end + 1] != 10:
+                break
+            self._unread = 0
+            self.body.append(cut(data, begin, end))
+            at = end + 2
+        if len(data) - at == len(_LAST_CHUNK) and data.endswith(_LAST_CHUNK) and not self._parsing:
+            self.complete = True
+            return b""
+        return cut(data, at, len(data)) if at else data
 
     # httptools calls these.
 
@@ -222,6 +270,12 @@ class AnswerReader:
     def on_body(self, data: bytes) -> None:
         self._unread = 0
         self.body.append(data)
+
+    def on_chunk_header(self) -> None:
+        self._chunk_over = False
+
+    def on_chunk_complete(self) -> None:
+        self._chunk_over = True
 
     def on_message_complete(self) -> None:
         self.complete = True

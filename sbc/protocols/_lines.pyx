@@ -1,7 +1,7 @@
 """The C twins of the functions of the same names in lines.py; the compiled scanner calls them as C functions."""
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.string cimport memchr
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memchr, memcpy
 
 
 cpdef Py_ssize_t event_end(bytes data, Py_ssize_t at) noexcept:
@@ -40,3 +40,23 @@ cdef bint _id_follows(const char* octets, Py_ssize_t size, char line_end) noexce
             return True
         found = <const char*>memchr(found + 1, line_end, stop - found - 1)
     return False
+
+
+cpdef bytes numbered(bytes before, unsigned long long number, bytes event):
+    cdef char digits[20]
+    cdef Py_ssize_t at = 20, head = PyBytes_GET_SIZE(before), size = PyBytes_GET_SIZE(event)
+    cdef bytes out
+    cdef char* octets
+    while True:
+        at -= 1
+        digits[at] = c"0" + number % 10
+        number //= 10
+        if number == 0:
+            break
+    out = PyBytes_FromStringAndSize(NULL, head + 20 - at + 1 + size)
+    octets = PyBytes_AS_STRING(out)
+    memcpy(octets, PyBytes_AS_STRING(before), head)
+    memcpy(octets + head, digits + at, 20 - at)
+    octets[head + 20 - at] = c"\n"
+    memcpy(octets + head + 20 - at + 1, PyBytes_AS_STRING(event), size)
+    return out

@@ -1,4 +1,4 @@
-from sbc.protocols._lines cimport event_end, may_have_id
+from sbc.protocols._lines cimport event_end, may_have_id, numbered
 
 
 cdef class Scanner:
@@ -18,4 +18,5 @@ cdef class Scanner:
 cpdef bytes event_id(bytes event)
 cpdef bint has_data(bytes event)
 cpdef bytes with_id(bytes event, bytes identity)
+cpdef bytes with_number(bytes event, bytes before, long long number)
 cpdef bytes without_id(bytes event)

@@ -9,7 +9,7 @@ never given to whoever listens, but may still set the last event id.
 import re
 from collections.abc import Iterator
 
-from sbc.protocols.lines import event_end, may_have_id
+from sbc.protocols.lines import event_end, may_have_id, numbered
 
 KEEP_ALIVE = b":\n\n"
 """A comment: shows that the stream lives, and is no event to anybody."""
@@ -154,6 +154,11 @@ def has_data(event: bytes) -> bool:
 def with_id(event: bytes, identity: bytes) -> bytes:
     """The event with this id in the place of its own, if it has one."""
     return b"id: " + identity + b"\n" + without_id(event)
+
+
+def with_number(event: bytes, before: bytes, number: int) -> bytes:
+    """The event with the line `before` and a number as its id: the same, quicker."""
+    return numbered(before, number, without_id(event))
 
 
 def without_id(event: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The two questions that are asked of the bytes of every event of a stream (events.py).
+"""What is asked of the bytes of every event of a stream, and done to them (events.py).
 
 In a compiled build _lines.pyx puts C twins of the same names in their place.
 """
@@ -22,3 +22,8 @@ def event_end(data: bytes, at: int) -> int:
 def may_have_id(event: bytes) -> bool:
     """Whether a line begins with `id`: the letters are common in data, there they are not."""
     return event.startswith(b"id") or b"\nid" in event or b"\rid" in event
+
+
+def numbered(before: bytes, number: int, event: bytes) -> bytes:
+    """The event behind a line that begins with `before` and ends with a number from 0."""
+    return before + b"%d\n" % number + event

@@ -34,11 +34,14 @@ class JournalMachine(RuleBasedStateMachine):
     def octets(self) -> int:
         return sum(len(message) + HEADER for _, message in self.kept)
 
-    @rule(size=SIZES)
-    def append(self, size: int) -> None:
+    @rule(size=SIZES, mark=st.none() | st.integers(0, 8))
+    def append(self, size: int, mark: int | None) -> None:
         message = self.message(size)
         before = dict(self.kept)
-        self.journal.append(b"<<" + message + b">", 2, 2 + size)
+        if mark is None:
+            self.journal.append(b"<<" + message + b">", 2, 2 + size)
+        else:
+            self.journal.append_marked(message[:mark], message[mark:])
         if size + HEADER > self.limit:
             self.kept = []
         else:

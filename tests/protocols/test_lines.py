@@ -1,4 +1,4 @@
-"""The two questions of the scanner's quick way have the same answers in C and in Python."""
+"""What is asked of events and done to them on the quick way is the same in C and in Python."""
 
 import pytest
 from hypothesis import given
@@ -27,3 +27,10 @@ def test_lines_are_told_from_what_only_looks_like_one(twin: Twin, data: bytes, b
     assert bool(twin.lines.may_have_id(data)) == any(line.startswith(b"id") for line in data.splitlines())
     ends = {one.lines.event_end(before + data, len(before)) for one in TWINS}
     assert len(ends) == 1
+
+
+@BOTH
+@pytest.mark.parametrize("number", [0, 9, 10, 12345678901, 2**63 - 1])
+def test_an_event_behind_a_numbered_line(twin: Twin, number: int) -> None:
+    assert twin.lines.numbered(b"id: a-", number, b"data: x\n\n") == b"id: a-%d\ndata: x\n\n" % number
+    assert twin.lines.numbered(b"", number, b"") == b"%d\n" % number

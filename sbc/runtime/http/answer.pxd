@@ -5,6 +5,7 @@ from sbc.protocols.events cimport Scanner
 cdef class Answer:
     cdef public object form, head, body, last_id
     cdef public Scanner scanner
+    cdef public bytes id_line, mark
     cdef public long long delivered, skip
 
     cpdef begin(self, object response, bint end, bint events, bint wanted_whole)

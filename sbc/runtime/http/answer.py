@@ -26,7 +26,7 @@ PLAIN, EVENTS, WHOLE, REST = Form
 class Answer:
     """What is known of an answer under way."""
 
-    __slots__ = ("body", "delivered", "form", "head", "last_id", "scanner", "skip")
+    __slots__ = ("body", "delivered", "form", "head", "id_line", "last_id", "mark", "scanner", "skip")
 
     def __init__(self) -> None:
         self.form = PLAIN
@@ -38,6 +38,9 @@ class Answer:
         """How many messages of it the client has been given."""
         self.skip = 0
         """How many messages of a repeated answer the client has already."""
+        self.mark = b""
+        self.id_line = b""
+        """What its entries in the journal, and the ids that the edge gives, begin with; made with the first message."""
         self.last_id: bytes | None = None
         """The last event id that the node gave."""
 

@@ -121,7 +121,7 @@ class Exchange(Asking):
             self.quiet = 0.0
         answer = self.answer
         if answer.form is EVENTS:
-            data = read_events(self, data)
+            data = read_events(self, answer, data)
             if answer.scanner is not None and answer.scanner.fault:
                 self.tell()
                 return

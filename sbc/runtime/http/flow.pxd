@@ -1,17 +1,18 @@
 import cython
 
 from sbc.core.relay cimport Relay
-from sbc.protocols.events cimport event_id, has_data, with_id
+from sbc.protocols.events cimport event_id, has_data, with_number
 from sbc.runtime.http.answer cimport Answer
+from sbc.runtime.http.asking cimport Asking
 
 cdef object _KEEP
 cdef object _ADD
 
 
-@cython.locals(answer=Answer, seen=bytes, out=list)
-cpdef bytes read_events(exchange, bytes data)
-cpdef bytes keep_event(Relay relay, exchange, bytes message)
-@cython.locals(own=bytes, answer=Answer)
-cdef bytes _numbered(bytes event, exchange, long long number)
+@cython.locals(seen=bytes, out=list, attentive=bint)
+cpdef bytes read_events(Asking exchange, Answer answer, bytes data)
+cpdef bytes keep_event(Relay relay, Asking exchange, Answer answer, bytes message)
+@cython.locals(own=bytes)
+cdef bytes _numbered(bytes event, Asking exchange, Answer answer, long long number)
 cpdef bytes event_entry(exchange, bytes message)
-cpdef count(Relay relay, bytes entry, long long octets, bint keep)
+cpdef count(Relay relay, bytes mark, bytes entry, long long octets, bint keep=*)

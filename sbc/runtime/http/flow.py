@@ -6,7 +6,7 @@ There is a compiled twin.
 from typing import TYPE_CHECKING
 
 from sbc.core.relay import Relay
-from sbc.protocols.events import event_id, has_data, with_id
+from sbc.protocols.events import event_id, has_data, with_number
 from sbc.protocols.protocol import Ids
 from sbc.runtime.http.answer import Answer
 
@@ -20,16 +20,19 @@ OURS = b"sbc-"
 _KEEP, _ADD = Ids.KEEP, Ids.ADD
 
 
-def read_events(exchange: "Exchange", data: bytes) -> bytes:
+def read_events(exchange: "Exchange", answer: Answer, data: bytes) -> bytes:
     """What the client is given of a piece of an answer that is a stream of events."""
-    answer: Answer = exchange.answer
     reading, home = exchange.reading, exchange.home
     assert answer.scanner is not None and home is not None
+    attentive = reading.attentive
     out: list[bytes] = []
     for event in answer.scanner.feed(data):
-        seen = reading.event(event) if reading.attentive else event
-        if reading.learned:
-            exchange.learn()
+        seen: bytes | None = event
+        if attentive:
+            seen = reading.event(event)
+            attentive = reading.attentive
+            if reading.learned:
+                exchange.learn()
         if seen is None:
             continue
         exchange.attempts = 0
@@ -44,25 +47,26 @@ def read_events(exchange: "Exchange", data: bytes) -> bytes:
     return out[0] if len(out) == 1 else b"".join(out)
 
 
-def keep_event(relay: Relay, exchange: "Exchange", message: bytes) -> bytes:
+def keep_event(relay: Relay, exchange: "Exchange", answer: Answer, message: bytes) -> bytes:
     """Count and keep a message of an answer; as the client is to see it."""
-    message = _numbered(message, exchange, relay.count + 1)
-    count(relay, event_entry(exchange.number, message), len(message), True)
+    if not answer.mark:
+        answer.mark, answer.id_line = event_entry(exchange.number, b""), b"id: " + OURS + b"%d-" % exchange.number
+    message = _numbered(message, exchange, answer, relay.count + 1)
+    count(relay, answer.mark, message, len(message))
     return message
 
 
-def _numbered(event: bytes, exchange: "Exchange", number: int) -> bytes:
+def _numbered(event: bytes, exchange: "Exchange", answer: Answer, number: int) -> bytes:
     """An event with an id by which a client can come back to it. The node's own id is noted."""
     ids = exchange.reading.ids
     if ids is _KEEP:
         return event
     own = event_id(event)
     if own is not None:
-        answer: Answer = exchange.answer
         answer.last_id = own
         if ids is _ADD:
             return event
-    return with_id(event, OURS + b"%d-%d" % (exchange.number, number))
+    return with_number(event, answer.id_line, number)
 
 
 def event_entry(exchange: int, message: bytes) -> bytes:
@@ -70,12 +74,12 @@ def event_entry(exchange: int, message: bytes) -> bytes:
     return exchange.to_bytes(NUMBER_OCTETS, "big") + message
 
 
-def count(relay: Relay, entry: bytes, octets: int, keep: bool) -> None:
-    """Count a message, and keep it in the relay's journal."""
+def count(relay: Relay, mark: bytes, entry: bytes, octets: int, keep: bool = True) -> None:
+    """Count a message, and keep it in the relay's journal, with a mark before it."""
     relay.count += 1
     relay.tally.messages += 1
     relay.tally.octets += octets
     if keep:
-        relay.journal.append(entry, 0, len(entry))
+        relay.journal.append_marked(mark, entry)
         if relay.clerk is not None and not relay.clerk.noted:
             relay.clerk.note()

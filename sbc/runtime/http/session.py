@@ -153,7 +153,7 @@ class HttpSession(Session):
         if keeps:
             standing = exchange.reading.standing
             entry = journal.request_entry(self._known(exchange), upload.body, standing=standing)
-        count(self.dialog.inbound, entry, upload.octets, keeps)
+        count(self.dialog.inbound, b"", entry, upload.octets, keeps)
         return self.dialog.inbound.count
 
     def _known(self, exchange: Exchange) -> Request:
@@ -220,7 +220,7 @@ class HttpSession(Session):
                 self.learned([Key("route", value)], dispensable=False)
 
     def deliver(self, exchange: Exchange, message: bytes) -> bytes:
-        return keep_event(self.dialog.outbound, exchange, message)
+        return keep_event(self.dialog.outbound, exchange, exchange.answer, message)
 
     def suppressed(self) -> None:
         self.dialog.outbound.tally.suppressed += 1
@@ -264,7 +264,7 @@ class HttpSession(Session):
             if len(self.streams) > MOST_EXCHANGES:
                 del self.streams[next(iter(self.streams))]
         elif exchange.number and exchange.begun:
-            count(self.dialog.outbound, event_entry(exchange.number, b""), 0, True)
+            count(self.dialog.outbound, event_entry(exchange.number, b""), b"", 0)
         head = exchange.answer.head
         if exchange.reading.ends and head is not None and 200 <= head.status < 300:
             self._ending = True
