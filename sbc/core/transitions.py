@@ -1,18 +1,18 @@
 """What a dialog does with each event. `receive` is the only way in; the rooms beside it hold the longer stories:
 
     seating.py   finding an owner: at the start, after a loss      standby.py   keeping a warm replica
-    move.py      a planned change of owner                         ending.py    leaving seats, coming to an end
+    move.py      a planned change of owner                         presence.py  a client that goes away and comes back
+    ending.py    leaving seats, coming to an end
 """
 
 from typing import assert_never
 
-from sbc.core import move, seating, standby
+from sbc.core import move, presence, seating, standby
 from sbc.core.dialog import ClientSide, Dialog, MoveStep, NodeSide, Seat, Step
 from sbc.core.ending import end, turn_away
-from sbc.core.relay import Gate
 from sbc.core.resumption import credible, remember, settle_checkpoints
 from sbc.model.binding import Binding
-from sbc.model.commands import Answer, Command, Park, ReplaceClient, Trim
+from sbc.model.commands import Command, Trim
 from sbc.model.errors import CloseCode, Outcome, Refusal
 from sbc.model.events import (
     Accepted,
@@ -84,11 +84,11 @@ def _react(dialog: Dialog, event: Event, now: float) -> list[Command]:
         case NodeReady():
             return seating.look_again(dialog, now)
         case ClientLost():
-            return _client_lost(dialog, now)
+            return presence.client_lost(dialog, now)
         case ClientBye():
             return end(dialog, event.code, event.reason, "client_bye")
         case Reattached():
-            return _reattached(dialog, event.received, now)
+            return presence.reattached(dialog, event.received, now)
         case Checkpointed():
             return _checkpointed(dialog, event, now)
         case NodeBye():
@@ -248,37 +248,6 @@ def _checkpointed(dialog: Dialog, event: Checkpointed, now: float) -> list[Comma
         return []
     assert dialog.checkpoint is not None
     return [Trim(dialog.checkpoint), *move.checkpointed(dialog, now)]
-
-
-# The client's side.
-
-
-def _client_lost(dialog: Dialog, now: float) -> list[Command]:
-    if dialog.client is ClientSide.JOINING:
-        return end(dialog, CloseCode.GOING_AWAY, "", "client_lost")
-    if dialog.client is not ClientSide.PRESENT:
-        return []
-    dialog.client = ClientSide.AWAY
-    dialog.park_until = now + dialog.manifest.migration.hold
-    dialog.outbound.set_gate(Gate.HOLD)
-    return [Park()]
-
-
-def _reattached(dialog: Dialog, received: int, now: float) -> list[Command]:
-    commands: list[Command] = [ReplaceClient()] if dialog.client is ClientSide.PRESENT else []
-    outbound = dialog.outbound
-    if received > outbound.count:
-        # Only after a restart of the edge: the client has seen more than the store was told in time.
-        outbound.count = received
-        outbound.journal.restart(received + 1)
-    gap = max(0, min(outbound.journal.first - 1, outbound.count) - received)
-    dialog.account.lost += gap
-    dialog.client, dialog.park_until, dialog.recovered = ClientSide.PRESENT, None, False
-    commands.append(Answer(received, gap, outbound.journal.since(received)))
-    outbound.set_gate(Gate.OPEN)
-    if dialog.node is NodeSide.WAITING and dialog.outage is None:
-        commands += seating.lose_owner(dialog, Cause.RECOVERY, now)
-    return commands
 
 
 def _deadline_passed(dialog: Dialog, now: float) -> list[Command]:
