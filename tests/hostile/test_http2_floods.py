@@ -73,6 +73,13 @@ FLOODS: dict[str, Callable[[], Iterator[bytes]]] = {
     "goaways": lambda: forever(lambda n: frame(GOAWAY, 0, 0, bytes(8))),
     "more streams than allowed": lambda: forever(lambda n: request(odd(n), end=False)),
     "streams that go backwards": lambda: iter([request(9), request(7), *forever(lambda n: request(5))]),
+    "data on a stream that was reset for it": lambda: iter(
+        [request(1), *forever(lambda n: frame(DATA, 0, 1, bytes(50)))]),
+    "heads on a stream that was reset for them": lambda: iter([request(1), *forever(lambda n: request(1))]),
+    "resets of a stream that is over": lambda: iter([request(1), *forever(lambda n: frame(RST, 0, 1, bytes(4)))]),
+    "resets of streams that never were": lambda: forever(lambda n: frame(RST, 0, odd(n), bytes(4))),
+    "cookie crumbs": lambda: forever(lambda n: request(odd(n), block=HEAD + b"\x60\x01a" * 4000)),
+    "a priority of the connection": lambda: iter([request(1), frame(PRIORITY, 0, 0, b"\0\0\0\0\x10")]),
     "even streams": lambda: iter([request(2)]),
     "a push": lambda: iter([request(1), frame(PUSH, 4, 1, b"\0\0\0\x02" + HEAD)]),
     "a frame too long": lambda: iter([frame(DATA, 0, 1, b"", length=2**24 - 1), bytes(16384)]),

@@ -173,6 +173,8 @@ class Budget:
             self._priorities += 1
             if self._priorities > 100 * (1 + self.streams):
                 self.fault = "h2_priority_flood"
+            elif kind == _PRIORITY and octets[at + 5 : at + _HEAD_OCTETS] == bytes(4):
+                self.fault = "h2_protocol"  # RFC 9113 section 6.3; nghttp2 reads these frames no more
         elif kind not in _OTHERS:  # PUSH_PROMISE and GOAWAY too: there is no need of many
             self._unknown += 1
             if self._unknown > UNKNOWN_PER_SECOND:

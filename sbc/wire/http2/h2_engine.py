@@ -26,7 +26,7 @@ from h2.settings import SettingCodes, Settings
 from sbc.model.http import Fields
 from sbc.wire.http2.engine import HIGH_WATER_BYTES, LOW_WATER_BYTES, NO_LIMIT, EngineOwner, H2Error, Role, Terms
 from sbc.wire.http2.goaway import ANY_STREAM, GoawaySieve, goaway_frame
-from sbc.wire.http2.h2_parts import Outbox, SmallEncoder, well_formed
+from sbc.wire.http2.h2_parts import Outbox, SmallEncoder, reset_streams, well_formed
 
 _PREFACE_OCTETS: Final = 24
 _DEFAULT_WINDOW: Final = 65535
@@ -85,9 +85,13 @@ class HyperEngine:
             return
         rest, goaways = self._sieve.sift(data)
         try:
-            for event in self._connection.receive_data(rest):
+            events = self._connection.receive_data(rest)
+            late = self._resets_nobody_knows(events)
+            for event in events:
                 if not self._over:
                     self._tell(event)
+            for stream in late:
+                self._owner.closed(stream, H2Error.STREAM_CLOSED, False)
         except ProtocolError as error:
             code = int(error.error_code)
             if self._connection.state_machine.state is not ConnectionState.CLOSED:  # a bad preface
@@ -102,6 +106,15 @@ class HyperEngine:
             self._leaving = self._refused = True
             self._owner.goaway(last, code)
         self._tell_closed()
+
+    def _resets_nobody_knows(self, events: list[Event]) -> list[int]:
+        """The streams that h2 has just reset without a word: what comes on one that is over is answered each time."""
+        said = self._connection.data_to_send()
+        if not said:
+            return []
+        self._out += said
+        known = {event.stream_id for event in events if isinstance(event, StreamReset)}
+        return [stream for stream in reset_streams(said) if stream not in known]
 
     def outgoing(self, limit: int = NO_LIMIT) -> bytes:
         if not self._over:

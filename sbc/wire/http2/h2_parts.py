@@ -8,6 +8,8 @@ from hpack import Encoder
 from sbc.model.http import Fields
 
 _LARGEST_TABLE: Final = 4096
+_HEAD_OCTETS: Final = 9
+_RST_STREAM: Final = 0x3
 _NAME = re.compile(rb":?[!#$%&'*+.^_`|~0-9a-z-]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 
@@ -15,6 +17,16 @@ _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 def well_formed(fields: Fields) -> bool:
     """Whether names and values are such as HTTP/1.1 can carry, too (RFC 9110 section 5)."""
     return all(_NAME.fullmatch(name) and _VALUE.fullmatch(value) for name, value in fields)
+
+
+def reset_streams(frames: bytes) -> list[int]:
+    """The streams that are reset in a row of whole frames (RFC 9113 sections 4.1, 6.4)."""
+    found, at = [], 0
+    while at < len(frames):
+        if frames[at + 3] == _RST_STREAM:
+            found.append(int.from_bytes(frames[at + 5 : at + 9], "big"))
+        at += _HEAD_OCTETS + int.from_bytes(frames[at : at + 3], "big")
+    return found
 
 
 class SmallEncoder(Encoder):
