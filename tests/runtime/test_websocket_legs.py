@@ -1,10 +1,9 @@
 """When a node dies with many sessions, those come first whose client was waiting for it."""
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator
 
+import psutil
 import pytest
 
 from sbc.runtime.burst import AT_ONCE
@@ -44,12 +43,14 @@ async def test_of_legs_that_break_together_those_go_first_whose_client_had_asked
     await client.send(frame(TEXT, b"?"))
     await legs[-1].has("?")
     await heir.join(scene.edge.trunk_url)
-    os.kill(scene.edge.pid, signal.SIGSTOP)  # so that it learns of all of them in one turn of its loop
+    edge = psutil.Process(scene.edge.pid)
+    edge.suspend()  # so that it learns of all of them in one turn of its loop
+    await wait_until(lambda: edge.status() == psutil.STATUS_STOPPED, "it stands still")
     for leg in legs:
         leg.hang_up()
     for _ in range(3):  # turns of the loop
         await asyncio.sleep(0)
-    os.kill(scene.edge.pid, signal.SIGCONT)
+    edge.resume()
     await wait_until(lambda: len(heir.said("invite")) == len(legs), "all are offered to the other node")
     # The first pieces of a burst are done before the others are known.
     *first, last = sessions
