@@ -15,8 +15,8 @@ from sbc.tls import Front, stock
 from sbc.transports.entrance import Door, DoorTerms, Entrance, protocols
 from sbc.transports.proxied import Proxied
 from sbc.transports.quic.admittance import Bounds
-from sbc.transports.quic.connection import Manners
 from sbc.transports.quic.door import QuicDoor
+from sbc.transports.quic.keeper import Manners
 from sbc.transports.quic.udp import bind_datagrams
 from sbc.wire.http3.credentials import Credentials, load_credentials
 from sbc.wire.tls_transport import TlsTransport

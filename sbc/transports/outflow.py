@@ -70,6 +70,11 @@ class Outflow:
         """Write what there is to write, as far as the socket takes it."""
         raise NotImplementedError
 
+    def release(self) -> None:
+        """The connection is gone: nothing is held that refers to it."""
+        self.shut = True
+        del self._spring
+
     # Pressure.
 
     def _hold_back(self) -> None:

@@ -70,9 +70,9 @@ async def test_requests_events_and_websockets_and_a_client_that_moves(scene: Sce
         stream = client.ask(b"/events?ids&count=60&every=0.02",
                             more=[(b"x-chat", b"s"), (b"accept", b"text/event-stream")])
         body = client.answers[stream]
-        for moves in range(3):  # another port, in the middle of the answer; once under another id
+        for moves in range(2):  # another port, in the middle of the answer; once under another id
             await client.until(lambda moves=moves: len(numbers(body.body)) >= 10 * (moves + 1), "events")
-            client.rebind(change=moves == 2)
+            client.rebind(change=moves == 1)
             client.ping()  # nobody can know where a client is that says nothing
         victim = scene.nodes[(await scene.edge.sessions())[0]["owner"].rpartition("/")[2]]
         victim.kill()
@@ -82,7 +82,7 @@ async def test_requests_events_and_websockets_and_a_client_that_moves(scene: Sce
         again = json.loads((await client.get(b"/ask", more=[(b"x-chat", b"c")])).body)
         assert again["told"]["session-id"] == said["told"]["session-id"]
         assert again["told"]["x-forwarded-for"] == "127.0.0.1"
-    assert await scene.edge.metric("sbc_quic_moves_total") >= 3
+    assert await scene.edge.metric("sbc_quic_moves_total") >= 2
     assert await scene.edge.metric("sbc_quic_handshakes_total") == 1
     assert "Traceback" not in scene.edge.log()
 

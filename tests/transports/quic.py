@@ -6,8 +6,8 @@ from typing import Any
 
 from sbc.telemetry.metrics import QuicTally
 from sbc.transports.quic.admittance import Bounds
-from sbc.transports.quic.connection import Manners
 from sbc.transports.quic.door import QuicDoor
+from sbc.transports.quic.keeper import Manners
 from sbc.transports.quic.udp import bind_datagrams
 from sbc.transports.watch import Times
 from sbc.wire.http3.credentials import load_credentials

@@ -227,12 +227,17 @@ async def test_a_client_that_moves_keeps_its_connection(porch: Porch, desk: Desk
     stream = client.ask(b"/long")
     asked = await talk(desk, b"/long")
     asked.stream.respond(Response(200), end=False)
-    for number in range(3):  # qh3 takes no fourth
+    moves = 3
+    for number in range(moves):
         client.rebind("127.0.0.2" if number % 2 else None, change=number == 2)
         client.ping()
         asked.stream.send(b"%d" % number)
         await client.until(lambda number=number: client.answers[stream].body.endswith(b"%d" % number), "what is sent")
-        assert (await client.get()).complete
+        if number + 1 == moves and porch.engine == "qh3":
+            # It takes no fourth: in good time the client is told to ask by another connection.
+            await client.until(lambda: client.goaways, "GOAWAY")
+        else:
+            assert (await client.get()).complete
     asked.stream.finish([])
     assert (await client.answer(stream)).body == b"012"
     assert {talk.request.client for talk in desk.talks} == {"127.0.0.1"}, "it is the client that it was"

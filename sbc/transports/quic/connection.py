@@ -10,89 +10,28 @@ What is over stays known to its door for a moment: what is still under way to it
 
 import asyncio
 import time
-from dataclasses import dataclass
-from enum import Enum
 from math import inf
-from typing import Any, Protocol
+from typing import Any
 
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields
 from sbc.model.interfaces import Reception
 from sbc.transports.quic.budget import Http3Budget
+from sbc.transports.quic.keeper import Doorkeeper, Manners, State
 from sbc.transports.quic.outflow import DatagramOutflow
+from sbc.transports.quic.session_door import SessionDoor
 from sbc.transports.quic.udp import Local
-from sbc.transports.stream_door import StreamDoor
-from sbc.transports.watch import Due, Times, Watch
+from sbc.transports.watch import Due, Watch
 from sbc.wire.http2.engine import H2Error
 from sbc.wire.http3.credentials import Credentials
 from sbc.wire.http3.engine import Address, Beginning, QuicEngine, QuicTerms
 from sbc.wire.http3.factory import make_engine
 
-HANDSHAKE_TIMEOUT = 10.0
-"""How long a handshake may take, in seconds."""
 
-TIMES = Times()
-
-
-class State(Enum):
-    SHAKING = "shaking"
-    OPEN = "open"
-    NOTICED = "noticed"
-    LEAVING = "leaving"
-    OVER = "over"
-    GONE = "gone"
-
-
-@dataclass(frozen=True, slots=True)
-class Manners:
-    """What holds for all connections of a listener."""
-
-    listener: str
-    engine: str
-    """`auto`, `qh3` or `aioquic`."""
-    websocket: bool
-    """Whether WebSockets, and WebTransport sessions, are taken."""
-    times: Times = TIMES
-    handshake: float = HANDSHAKE_TIMEOUT
-    worker: int = 0
-
-
-class Doorkeeper(Protocol):
-    """Who knows which datagrams are for whom."""
-
-    def held_up(self, connection: "Http3Connection") -> bool:
-        """Whether nothing can be sent at the moment; if so, its `flowing` tells of the end of it."""
-
-    @property
-    def retiring(self) -> bool:
-        """Whether no more requests are to be taken."""
-
-    def send(self, datagrams: list[tuple[bytes, Address]], local: Local) -> None:
-        """Send them."""
-
-    def bind(self, connection_id: bytes, connection: "Http3Connection") -> None:
-        """Datagrams with this id are for this connection."""
-
-    def unbind(self, connection_id: bytes) -> None:
-        """No longer."""
-
-    def shaken(self, connection: "Http3Connection") -> None:
-        """Its handshake is done."""
-
-    def moved(self, connection: "Http3Connection") -> None:
-        """Its client has another address now."""
-
-    def over(self, connection: "Http3Connection", *, shaken: bool) -> None:
-        """It is no more but for its last words. shaken: whether its handshake was done."""
-
-    def forget(self, connection: "Http3Connection") -> None:
-        """Nothing is left of it."""
-
-
-class Http3Connection(StreamDoor):
+class Http3Connection(SessionDoor):
     """A connection, from its first datagram on. Implements QuicOwner, and for its streams Patron and Tunnels."""
 
-    __slots__ = ("_armed", "_keeper", "_local", "_look_at", "_manners", "_state", "_timer", "_told", "ids",
+    __slots__ = ("_armed", "_keeper", "_local", "_look_at", "_manners", "_moves", "_state", "_timer", "_told", "ids",
                  "source", "touched")
 
     VERSION = "3"
@@ -101,8 +40,8 @@ class Http3Connection(StreamDoor):
     _budget: Http3Budget
 
     def __init__(
-        self, keeper: Doorkeeper, reception: Reception, source: Address, local: Local, manners: Manners,
-        credentials: Credentials, beginning: Beginning, now: float,
+        self, keeper: "Doorkeeper[Http3Connection]", reception: Reception, source: Address, local: Local,
+        manners: Manners, credentials: Credentials, beginning: Beginning, now: float,
     ) -> None:
         """source: where the first datagram came from; local: where it came to. The reception knows already that the
         client has arrived."""
@@ -116,7 +55,7 @@ class Http3Connection(StreamDoor):
         """The ids that lead here, kept by the door."""
         self.touched = False
         """Whether anything came in this turn of the loop; for the door."""
-        terms = QuicTerms(header_octets=self._limits[0], websocket=manners.websocket, webtransport=False,
+        terms = QuicTerms(header_octets=self._limits[0], websocket=manners.websocket, webtransport=manners.websocket,
                           idle=manners.times.idle)
         self.engine = make_engine(manners.engine, self, terms, credentials, beginning)
         self.outflow = DatagramOutflow(self, self.engine, self._loop, self._streams)
@@ -125,6 +64,7 @@ class Http3Connection(StreamDoor):
         self._state = State.SHAKING
         self._told = False
         """Whether the datagram that is read led to anything."""
+        self._moves = 0
         self._timer: asyncio.TimerHandle | None = None
         self._armed = inf
         self._look_at = now + manners.handshake
@@ -230,13 +170,15 @@ class Http3Connection(StreamDoor):
         self._keeper.over(self, shaken=shaken)
 
     def _forget(self) -> None:
-        self._state = State.GONE
-        self.outflow.shut = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self.engine.release()
-        self._keeper.forget(self)
+        """Nothing is left; and no cycle, which a collection would have to find."""
+        if self._state is not State.GONE:
+            self._state = State.GONE
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self.outflow.release()
+            self.engine.release()
+            self._keeper.forget(self)
 
     # What the engine tells.
 
@@ -257,25 +199,28 @@ class Http3Connection(StreamDoor):
 
     def moved(self, source: Address) -> None:
         self._keeper.moved(self)
+        self._moves += 1
+        if self._moves >= self.engine.most_moves:
+            self.retire()  # in good time: what is asked from now on comes by another connection
 
     def head(self, stream: int, fields: Fields, end: bool) -> None:
         self._told = True
         self._budget.streams += 1
-        StreamDoor.head(self, stream, fields, end)
+        SessionDoor.head(self, stream, fields, end)
 
     def data(self, stream: int, data: bytes, end: bool) -> None:
         self._told = True
-        StreamDoor.data(self, stream, data, end)
+        SessionDoor.data(self, stream, data, end)
 
     def trailers(self, stream: int, fields: Fields) -> None:
         self._told = True
-        StreamDoor.trailers(self, stream, fields)
+        SessionDoor.trailers(self, stream, fields)
 
     def closed(self, stream: int, code: int, remote: bool) -> None:
         self._told = True
         if remote:
             self._budget.reset(time.monotonic())
-        StreamDoor.closed(self, stream, code, remote)
+        SessionDoor.closed(self, stream, code, remote)
 
     def pong(self) -> None:
         self._told = True
@@ -283,9 +228,11 @@ class Http3Connection(StreamDoor):
 
     def opened(self, session: int, stream: int) -> None:
         self._told = True
+        SessionDoor.opened(self, session, stream)
 
     def datagram(self, session: int, data: bytes) -> None:
         self._told = True
+        SessionDoor.datagram(self, session, data)
 
     def ended(self, code: int, reason: str) -> None:
         if self._state in (State.OVER, State.GONE):

@@ -19,7 +19,8 @@ from sbc.model.interfaces import Reception
 from sbc.model.route import Hello
 from sbc.telemetry.metrics import QuicTally
 from sbc.transports.quic.admittance import Admittance, Bounds, Verdict, source_of
-from sbc.transports.quic.connection import Http3Connection, Manners
+from sbc.transports.quic.connection import Http3Connection
+from sbc.transports.quic.keeper import Manners
 from sbc.transports.quic.retry_token import RetryTokens
 from sbc.transports.quic.udp import Local, UdpSocket
 from sbc.wire.http3.credentials import Credentials

@@ -1,6 +1,7 @@
 """The other QUIC engine: aioquic, in Python. Slower by far, independent of the default one, and open to its user."""
 
 import logging
+import sys
 from typing import Final
 
 from aioquic.quic.events import (
@@ -33,6 +34,8 @@ logging.getLogger("quic").setLevel(logging.CRITICAL)
 
 class PythonEngine(HttpLayer):
     """Implements QuicEngine."""
+
+    most_moves = sys.maxsize
 
     def __init__(self, owner: QuicOwner, terms: QuicTerms, credentials: Credentials, beginning: Beginning) -> None:
         super().__init__(owner, terms)
@@ -73,7 +76,7 @@ class PythonEngine(HttpLayer):
             self._listen()
 
     def release(self) -> None:
-        self._over = True
+        super().release()
         self._connection.release()
 
     def _stumble(self, fault: Exception) -> None:

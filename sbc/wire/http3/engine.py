@@ -80,6 +80,9 @@ class QuicOwner(EngineOwner, Protocol):
 class QuicEngine(StreamOrders, Protocol):
     """One connection, made from its first datagram on. A reset ends a stream in both directions."""
 
+    most_moves: int
+    """To how many other addresses a client may go with it in its life."""
+
     def receive(self, datagram: bytes, source: Address, now: float) -> None:
         """A datagram for one of the ids of this connection. Raises nothing, whatever is in it."""
 
@@ -96,8 +99,8 @@ class QuicEngine(StreamOrders, Protocol):
         """Close the connection at once. code: an H2Error."""
 
     def release(self) -> None:
-        """Let go of what the library holds: nothing is received, sent or due any more. What it holds refers to itself
-        and to this engine, and would stay until a collection that comes once in a great while."""
+        """Let go of all: nothing is received, sent, told or due any more. What is held refers to this engine, and
+        would stay until a collection that comes once in a great while."""
 
     # WebTransport.
 

@@ -52,6 +52,16 @@ class HttpLayer(Orders):
         self._stream_cap = terms.stream_cap
         self._connection_cap = terms.connection_cap
 
+    def release(self) -> None:
+        """See QuicEngine."""
+        self._over = True
+        self._streams.clear()
+        self._sending.clear()
+        self._members.clear()
+        self._undecided.clear()
+        self._closed.clear()
+        del self._owner
+
     # Facts, from the library.
 
     def _begin(self) -> None:
@@ -82,10 +92,13 @@ class HttpLayer(Orders):
         else:
             state.take(data, end)
         if stream in self._undecided and (end or not isinstance(state, OneWay | Request) or state.decided):
-            self._undecided.discard(stream)
-            self._know(stream)
+            self._decide(stream)
         if end and self._streams.get(stream) is DONE:
             del self._streams[stream]
+
+    def _decide(self, stream: int) -> None:
+        self._undecided.discard(stream)
+        self._know(stream)
 
     def _enter(self, stream: int) -> Reader | OneWay:
         """A stream of which nothing was heard yet. Raises Fault."""
@@ -121,8 +134,7 @@ class HttpLayer(Orders):
             self.odd()
         self._streams.pop(stream, None)
         if stream in self._undecided or (state is None and not stream & OURS):
-            self._undecided.discard(stream)
-            self._know(stream)
+            self._decide(stream)
 
     def _was_stopped(self, stream: int, code: int) -> None:
         """STOP_SENDING came. Raises Fault."""
@@ -174,6 +186,7 @@ class HttpLayer(Orders):
             raise Fault(H3Error.EXCESSIVE_LOAD, "frames that carry nothing")
 
     def belongs(self, stream: int, session: int) -> Reader:
+        self._decide(stream)
         former = self._streams.get(stream)
         if isinstance(former, Request):
             self._requests -= 1
