@@ -92,7 +92,7 @@ class Connection(QuicConnection):
         limit = stream.receiver.starting_offset() - self._engine.held(stream.stream_id) + self._stream_window
         if limit - stream.max_stream_data_local >= self._stream_window // 2:
             stream.max_stream_data_local = limit
-        elif stream.max_stream_data_local == stream.max_stream_data_local_sent:  # else: the frame is lost, or had no room
+        elif stream.max_stream_data_local == stream.max_stream_data_local_sent:  # else a frame is lost, or had no room
             return
         buf = builder.start_frame(
             QuicFrameType.MAX_STREAM_DATA, capacity=MAX_STREAM_DATA_FRAME_CAPACITY,
