@@ -13,6 +13,8 @@ from tests.support import history
 from tests.support.wait import wait_until
 
 ROOT = Path(__file__).parents[2]
+STARTING = 40.0
+"""How long a process may take to start, in s: some import an SDK of thousands of modules, side by side."""
 
 
 class NodeProcess:
@@ -42,7 +44,7 @@ class NodeProcess:
 
     async def serving(self) -> None:
         """Wait until it accepts connections."""
-        await wait_until(self._accepts, f"node {self.name} serves: {self.log.read_text()[-2000:]}")
+        await wait_until(self._accepts, f"node {self.name} serves: {self.log.read_text()[-2000:]}", STARTING)
 
     async def _accepts(self) -> bool:
         assert self._process is not None and self._process.poll() is None, self.log.read_text()[-2000:]

@@ -119,27 +119,26 @@ async def test_a_node_that_dies_while_its_client_thinks(stage: Stage, mode: str)
 
 
 async def test_many_clients_while_nodes_come_and_go(stage: Stage) -> None:
-    over = asyncio.Event()
+    over, turns = asyncio.Event(), [0] * 8
 
-    async def live(number: int) -> int:
-        turn = 0
+    async def live(number: int) -> None:
         async with User(stage.url("mcp"), (LEGACY, MODERN)[number % 2]) as user:
             await user.client.list_tools()
             while not over.is_set():
-                key, turn = f"{number}-{turn}", turn + 1
+                key = f"{number}-{turns[number]}"
                 assert (await user.call("count", key, count=4, pause=0.03)).startswith(f"{key} by ")
                 assert user.progress[key] == [1, 2, 3, 4]
+                turns[number] += 1
             assert user.requests["GET"] == (number + 1) % 2
-        return turn
 
     async def reap() -> None:
         for node in stage.nodes.values():
             await asyncio.sleep(0.2)  # some calls, wherever they are by then
             node.kill()
             await stage.whole()
+        await wait_until(lambda: all(turns), "each has been answered")
         over.set()
-    *turns, _ = await asyncio.gather(*(live(number) for number in range(8)), reap())
-    assert all(turns)
+    await asyncio.gather(*(live(number) for number in range(8)), reap())
 
 
 @pytest.mark.parametrize("mode", [LEGACY, MODERN])
