@@ -3,8 +3,6 @@
 import asyncio
 import json
 
-import pytest
-
 from sbc.sdk.client import Ticket, Transport
 from tests.support.asking import Stream, url, web
 from tests.support.caller import Caller
@@ -19,15 +17,21 @@ from tests.wire.tls import client_context
 EVENTS = {"Accept": "text/event-stream", "X-Chat": "c"}
 
 
-@pytest.mark.parametrize(("before", "then"), [
-    (Transport.HTTP1, Transport.HTTP3), (Transport.HTTP3, Transport.HTTP1), (Transport.HTTP2, Transport.HTTP3)])
-async def test_a_websocket_gets_what_it_is_owed_over_another_transport(
-        scene: Scene, before: Transport, then: Transport) -> None:
+async def test_a_websocket_gets_what_it_is_owed_over_another_transport(scene: Scene) -> None:
     scene.trunk("a", "b", checkpoint="message")
     await scene.open(secure(scene))
-    network = Network(scene.edge.port)
-    await network.open()
-    first = Caller(f"https://localhost:{network.port}/", ca_file=ca_file(scene), transports=[before], patience=60.0)
+    for before, then in ((Transport.HTTP1, Transport.HTTP3), (Transport.HTTP3, Transport.HTTP1),
+                         (Transport.HTTP2, Transport.HTTP3)):
+        network = Network(scene.edge.port)
+        await network.open()
+        await change_over(scene, network, before, then)
+        await network.close()
+
+
+async def change_over(scene: Scene, network: Network, before: Transport, then: Transport) -> None:
+    """Begin over one transport, lose it in the middle, go on over another; the owner dies on the way."""
+    trust = ca_file(scene)
+    first = Caller(f"https://localhost:{network.port}/", ca_file=trust, transports=[before], patience=60.0)
     async with first:
         assert first.session.transport is before
         await first.say(80, every=0.01)
@@ -35,19 +39,19 @@ async def test_a_websocket_gets_what_it_is_owed_over_another_transport(
         network.dark = True  # it breaks without a word
         network.cut()
         await asyncio.sleep(0.1)  # for some messages that nobody hears
-        ticket = first.session.ticket
-        assert ticket.received == len(first.heard)
-        second = Caller(f"https://localhost:{scene.edge.port}/", ca_file=ca_file(scene), transports=[then],
-                        session=Ticket(ticket.token, len(first.heard)))
+        ticket = Ticket(first.session.ticket.token, len(first.heard))
+        second = Caller(f"https://localhost:{scene.edge.port}/", ca_file=trust, transports=[then], session=ticket)
         second.said, second.heard = list(first.said), list(first.heard)
         async with second:
             assert second.session.transport is then
             await second.say(3)
-            scene.owner(second).kill()
+            owner = scene.owner(second)
+            owner.kill()
             await second.say(3)
             await second.answered()
             exactly_once(second)
-    await network.close()
+            owner.start()
+            await scene.edge.sees(owner)
 
 
 async def test_a_client_goes_over_to_http3_when_it_has_been_told_of_it_and_back_when_that_is_gone(scene: Scene) -> None:
