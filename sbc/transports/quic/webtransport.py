@@ -110,7 +110,7 @@ class SessionTransport:
         """The client closes the session: to the Link this is a close frame."""
         self._said_all = True  # no capsule is sent in answer
         try:
-            read_close(close_payload(code, ""))
+            read_close(code.to_bytes(2, "big"))
         except (FrameFault, OverflowError):
             code = _SESSION_OVER
         self._give(Opcode.CLOSE, close_payload(code, reason))

@@ -125,6 +125,10 @@ class HttpLayer(Orders):
         state = self._streams.get(stream)
         if isinstance(state, Control | Coded):
             raise Fault(H3Error.CLOSED_CRITICAL_STREAM, "a stream that has to stay was reset")
+        if isinstance(state, Sender) and state.unwanted:
+            state.whole = True  # it was asked to, and our direction goes on
+            self.received(state)
+            return
         if isinstance(state, Sender):
             if not state.finished:
                 self._cut(stream, H3Error.REQUEST_CANCELLED)

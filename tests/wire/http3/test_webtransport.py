@@ -55,6 +55,21 @@ def test_streams_of_ours(pair: Pair) -> None:
     assert pair.notes.bodies[both] == b"and back" and pair.notes.over[both] == (0, False)
 
 
+def test_a_stream_that_says_nothing_back(pair: Pair) -> None:
+    """The client answers our wish not to hear of it by a reset, which takes nothing of ours away."""
+    streams = [pair.engine.open_stream(0, both_ways=True) for _ in range(20)]
+    for stream in streams:
+        pair.engine.send(stream, b"x" * 40_000)
+        pair.engine.finish(stream, [])
+        pair.engine.reset(stream, H2Error.NO_ERROR)
+    pair.exchange(2000)
+    assert pair.notes.over == dict.fromkeys(streams, (0, False))
+    for stream in streams:
+        told = pair.seen("WebTransportStreamDataReceived", stream_id=stream)
+        assert len(b"".join([event.data for event in told])) == 40_000 and told[-1].stream_ended
+    assert set(pair.engine._streams) == {0, 2, 6, 10}  # type: ignore[attr-defined]
+
+
 def test_datagrams(pair: Pair) -> None:
     flow = 0
     pair.h3.send_datagram(flow, b"hello")
