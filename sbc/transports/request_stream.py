@@ -30,6 +30,21 @@ class Patron(Carrier, Protocol):
         """The answer is complete and the request is not: nobody wants the rest of it."""
 
 
+class _Nobody:
+    """The Asker of a stream that is over."""
+
+    def body(self, data: bytes) -> None: ...
+
+    def body_ended(self, trailers: Fields) -> None: ...
+
+    def client_gone(self) -> None: ...
+
+    def client_slow(self) -> None: ...
+
+    def client_ready(self) -> None: ...
+
+
+NOBODY = _Nobody()
 _ANSWERING = Stage.ANSWERING
 _STATUS = {status: (b":status", b"%d" % status) for status in range(100, 600)}
 
@@ -225,6 +240,7 @@ class RequestStream:
     def closed(self) -> None:
         """The stream is over, or its whole connection."""
         self._drop()
+        asker, self.asker = self.asker, NOBODY  # it refers to this stream
         if self.stage is not Stage.OVER:
             self.stage = Stage.OVER
-            self.asker.client_gone()
+            asker.client_gone()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from weakref import ref
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -86,14 +87,15 @@ def _of_rust(pem: bytes, secret: bytes) -> Certificate:
 
 def choose(tls: Any, credentials: Credentials, tell: Callable[[str], None]) -> None:
     """Have a library's TLS pick the certificate when the ClientHello is here. tell: is given the name asked for."""
-    read_hello = tls._server_handle_hello
+    read_hello, here = type(tls)._server_handle_hello, ref(tls)  # not held: it will hold `read`
 
     def read(message: Any, *rest: Any) -> None:
+        tls: Any = here()
         name = server_name(message.data_slice(0, message.capacity))
         picked = credentials.pick(name)
         tls.certificate, tls.certificate_chain, tls.certificate_private_key = picked.leaf, picked.chain, picked.key
         tell(name)
-        read_hello(message, *rest)
+        read_hello(tls, message, *rest)
 
     tls._server_handle_hello = read
 
