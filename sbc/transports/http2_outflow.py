@@ -51,6 +51,7 @@ class Http2Outflow(Outflow):
                 break
         if self.ending:
             self.shut = True
-            self._spring.part()
+            if self._spring is not None:
+                self._spring.part()
         elif self._waiting:
             self._hold_back()

@@ -28,7 +28,7 @@ class Outflow:
     def __init__(self, spring: Spring, engine: StreamOrders, loop: asyncio.AbstractEventLoop,
                  streams: dict[int, Inbound]) -> None:
         """streams: the open ones; kept by the connection."""
-        self._spring = spring
+        self._spring: Spring | None = spring
         self._engine = engine
         self._loop = loop
         self._streams = streams
@@ -73,7 +73,7 @@ class Outflow:
     def release(self) -> None:
         """The connection is gone: nothing is held that refers to it."""
         self.shut = True
-        del self._spring
+        self._spring = None
 
     # Pressure.
 

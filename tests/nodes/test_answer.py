@@ -1,7 +1,7 @@
 """Answers in chunks: the same whatever the cut of the reads, and whether the parser sees a chunk or not."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sbc.nodes.answer import AnswerReader
@@ -22,6 +22,7 @@ def begun() -> AnswerReader:
     return reader
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=12), st.data())
 def test_the_cut_of_the_reads_does_not_matter(pieces: list[bytes], data: st.DataObject) -> None:
     stream = HEAD + b"".join(chunk(piece) for piece in pieces) + b"0\r\nX-Sum: 1\r\n\r\n"

@@ -14,10 +14,10 @@ from libc.string cimport memcmp, memcpy
 
 from sbc.wire.http2._nghttp2 cimport (
     DATA, DATA_FLAG_EOF, DATA_FLAG_NO_COPY, DATA_FLAG_NO_END_STREAM, ERR_CALLBACK_FAILURE, ERR_DEFERRED, ERR_FLOODED,
-    ERR_SESSION_CLOSING, ERR_STREAM_CLOSED, ERR_STREAM_CLOSING, ERR_STREAM_SHUT_WR, ERR_TEMPORAL_CALLBACK_FAILURE,
-    ERR_TOO_MANY_CONTINUATIONS, ERR_WOULDBLOCK, FLAG_ACK, FLAG_END_STREAM, GOAWAY, HCAT_REQUEST, HEADERS,
+    ERR_PAUSE, ERR_SESSION_CLOSING, ERR_STREAM_CLOSED, ERR_STREAM_CLOSING, ERR_STREAM_SHUT_WR, ERR_TEMPORAL_CALLBACK_FAILURE,
+    ERR_TOO_MANY_CONTINUATIONS, FLAG_ACK, FLAG_END_STREAM, GOAWAY, HCAT_REQUEST, HEADERS,
     NV_FLAG_NO_INDEX, PING, RST_STREAM, SETTINGS, Field, Functions, GoawayFrame, Head, HeadersFrame, Memory, Provider,
-    Setting, SettingsFrame, Source, memory, nghttp2,
+    Setting, SettingsFrame, Source, memory, new_server, nghttp2,
 )
 
 from os import urandom
@@ -70,7 +70,7 @@ cdef class Body:
     """What is to be sent on one stream."""
 
     def __cinit__(self):
-        self.pieces = []
+        self.pieces = None  # a stream that waits has no list
         self.trailers = None
 
 
@@ -89,23 +89,30 @@ cdef void _take(Body body, char *to, size_t octets) noexcept:
         if body.offset == PyBytes_GET_SIZE(piece):
             body.at += 1
             body.offset = 0
+    if body.pieces is None:
+        return
     if body.at == len(body.pieces):
-        body.pieces.clear()
+        body.pieces = None
         body.at = 0
     elif body.at >= 64:
         del body.pieces[:body.at]
         body.at = 0
 
 
-cdef Py_ssize_t _collect(void *session, const uint8_t *data, size_t octets, int flags, void *user) noexcept:
+cdef int _collect(void *session) noexcept:
+    """Frame after frame, until there is no more or it is enough: _nghttp2.pyx says why it stops between frames only."""
     global _out_octets
-    if _out_octets >= _out_limit:
-        return ERR_WOULDBLOCK
-    if not _make_room(octets):
-        return ERR_CALLBACK_FAILURE
-    memcpy(_out + _out_octets, data, octets)
-    _out_octets += octets
-    return octets
+    cdef const uint8_t *frame
+    cdef Py_ssize_t octets
+    while _out_octets < _out_limit:
+        octets = nghttp2.send(session, &frame)
+        if octets <= 0:
+            return <int>octets
+        if not _make_room(octets):
+            return ERR_CALLBACK_FAILURE
+        memcpy(_out + _out_octets, frame, octets)
+        _out_octets += octets
+    return 0
 
 
 cdef Py_ssize_t _read_body(
@@ -133,15 +140,13 @@ cdef int _send_body(
     void *session, Head *frame, const uint8_t *head, size_t octets, Source *source, void *user,
 ) noexcept:
     global _out_octets
-    if _out_octets >= _out_limit:
-        return ERR_WOULDBLOCK
     if not _make_room(9 + octets):
         return ERR_CALLBACK_FAILURE
     memcpy(_out + _out_octets, head, 9)
     _take(<Body>source.ptr, _out + _out_octets + 9, octets)
     _out_octets += 9 + octets
     (<DirectEngine>user)._queued -= octets
-    return 0
+    return 0 if _out_octets < _out_limit else ERR_PAUSE  # after this frame
 
 
 # Header fields. The same ones come again and again, on every connection: they are made once.
@@ -362,7 +367,6 @@ cdef _prepare():
     """What is the same for all connections."""
     if nghttp2.callbacks_new(&_callbacks) or nghttp2.option_new(&_options):
         raise MemoryError
-    nghttp2.set_send(_callbacks, <void *>_collect)
     nghttp2.set_send_data(_callbacks, <void *>_send_body)
     nghttp2.set_begin_headers(_callbacks, <void *>_begin_headers)
     nghttp2.set_header(_callbacks, <void *>_header)
@@ -392,8 +396,11 @@ cdef class DirectEngine:
         self._most_octets = 2 * terms.header_octets
         self._reason = self._rest = self._last_words = b""
         self.max_streams = 100
-        make = nghttp2.server_new if role is Role.SERVER else nghttp2.client_new
-        if make(&self._session, _callbacks, <void *>self, _options, &memory):
+        if role is Role.SERVER:
+            fault = new_server(&self._session, _callbacks, <void *>self, _options)
+        else:
+            fault = nghttp2.client_new(&self._session, _callbacks, <void *>self, _options, &memory)
+        if fault:
             raise MemoryError
         settings[0] = Setting(4, terms.stream_window)
         settings[1] = Setting(6, terms.header_octets)
@@ -450,7 +457,7 @@ cdef class DirectEngine:
             memcpy(_out, PyBytes_AS_STRING(self._rest), kept)
             _out_octets = kept
             self._rest = b""
-        self._exhausted = nghttp2.send(self._session) < 0
+        self._exhausted = _collect(self._session) < 0
         if _out_octets <= <size_t>limit:
             return PyBytes_FromStringAndSize(_out, _out_octets)
         out = PyBytes_FromStringAndSize(_out, limit)
@@ -564,7 +571,10 @@ cdef class DirectEngine:
         cdef Body body = self._bodies.get(stream)
         if self._over or body is None or body.ended or not data:
             return
-        body.pieces.append(data)
+        if body.pieces is None:
+            body.pieces = [data]
+        else:
+            body.pieces.append(data)
         body.queued += len(data)
         self._queued += len(data)
         if body.deferred:

@@ -4,12 +4,12 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 
 cdef enum:
-    ERR_WOULDBLOCK = -504
     ERR_DEFERRED = -508
     ERR_STREAM_CLOSED = -510
     ERR_STREAM_CLOSING = -511
     ERR_STREAM_SHUT_WR = -512
     ERR_TEMPORAL_CALLBACK_FAILURE = -521
+    ERR_PAUSE = -526
     ERR_SESSION_CLOSING = -530
     ERR_CALLBACK_FAILURE = -902
     ERR_FLOODED = -904
@@ -94,7 +94,6 @@ ctypedef struct Memory:
 
 ctypedef struct Functions:
     int (*callbacks_new)(void **) noexcept
-    void (*set_send)(void *, void *) noexcept
     void (*set_send_data)(void *, void *) noexcept
     void (*set_begin_headers)(void *, void *) noexcept
     void (*set_header)(void *, void *) noexcept
@@ -113,7 +112,7 @@ ctypedef struct Functions:
     int (*client_new)(void **, void *, void *, void *, Memory *) noexcept
     int (*server_new)(void **, void *, void *, void *, Memory *) noexcept
     void (*session_del)(void *) noexcept
-    int (*send)(void *) noexcept
+    Py_ssize_t (*send)(void *, const uint8_t **) noexcept
     Py_ssize_t (*receive)(void *, const uint8_t *, size_t) noexcept
     int (*resume_data)(void *, int32_t) noexcept
     int (*consume)(void *, int32_t, size_t) noexcept
@@ -137,3 +136,4 @@ ctypedef struct Functions:
 
 cdef Functions nghttp2
 cdef Memory memory
+cdef int new_server(void **session, void *callbacks, void *user, void *options) noexcept

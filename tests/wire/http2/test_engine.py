@@ -1,6 +1,7 @@
 """Both engines, in both roles, against each other: what one is ordered the other is told."""
 
 import pytest
+from ngh2 import NeverIndexedHeader
 
 from sbc.model.http import Fields
 from sbc.wire.http2.engine import HIGH_WATER_BYTES, H2Error, Role, Terms
@@ -322,3 +323,44 @@ def test_a_length_that_the_body_does_not_have_is_malformed(name: str) -> None:
         pair.exchange()
         assert stream not in pair.served.complete
         assert stream in pair.served.over or pair.served.end is not None
+
+
+def test_connections_written_in_turns_do_not_mix(names: tuple[str, str]) -> None:
+    pairs = [Pair(*names) for _ in range(4)]
+    streams = [[pair.ask(end=False) for _ in range(3)] for pair in pairs]
+    long = b"l" * 20_000  # more than a frame
+
+    def words(number: int, stream: int) -> bytes:
+        return b"%d/%d " % (number, stream) * 3000
+
+    for number, pair in enumerate(pairs):
+        for stream in streams[number]:
+            pair.server.respond(stream, [*OK, (b"x-long", long), (b"x-pair", b"%d" % number)], end=False)
+            pair.server.send(stream, words(number, stream))
+            pair.server.finish(stream, [(b"x-sum", b"%d" % stream)])
+    limit = 0
+    written = True
+    while written:
+        written = False
+        for pair in pairs:
+            limit = limit % 3000 + 700
+            if out := pair.server.outgoing(limit):
+                assert len(out) <= limit
+                pair.client.receive(out)
+                written = True
+            pair.server.receive(pair.client.outgoing())
+    for number, pair in enumerate(pairs):
+        assert pair.asked.end is None
+        for stream in streams[number]:
+            assert pair.asked.heads[stream] == [*OK, (b"x-long", long), (b"x-pair", b"%d" % number)]
+            assert pair.asked.bodies[stream] == words(number, stream)
+            assert pair.asked.complete[stream] == [(b"x-sum", b"%d" % stream)]
+
+
+def test_a_field_that_is_never_to_be_indexed_stays_so() -> None:
+    pair = Pair("ngh2", "ngh2")
+    stream = pair.ask(fields=[*REQUEST, NeverIndexedHeader(b"authorization", b"secret")])
+    field = pair.served.heads[stream][-1]
+    assert field == (b"authorization", b"secret") and isinstance(field, NeverIndexedHeader)
+    again = pair.ask(fields=pair.served.heads[stream])
+    assert isinstance(pair.served.heads[again][-1], NeverIndexedHeader)
