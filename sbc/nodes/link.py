@@ -79,9 +79,16 @@ class Approach(asyncio.Protocol):
 
     def drop(self) -> None:
         """Nobody waits for this leg any more."""
-        self._outcome = None
+        self._settled()
         if self._transport is not None:
             self._transport.abort()
+
+    def _settled(self) -> Outcome | None:
+        """Who is to be told the outcome, once. The parser refers to us, and is done with."""
+        outcome, self._outcome = self._outcome, None
+        if outcome is not None:
+            del self._parser
+        return outcome
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods only
@@ -100,6 +107,8 @@ class Approach(asyncio.Protocol):
         self._transport.write(head(f"GET {address_of(dial.url).prefix}{dial.target} HTTP/1.1", headers, dial.lines))
 
     def data_received(self, data: bytes) -> None:
+        if self._outcome is None:
+            return
         self._octets += len(data)
         try:
             self._parser.feed_data(data)
@@ -134,13 +143,14 @@ class Approach(asyncio.Protocol):
         if isinstance(agreed, str):
             self._fail(0, agreed, reached=True)
             return
-        outcome, self._outcome = self._outcome, None
+        outcome = self._settled()
+        assert outcome is not None
         link = Link(self._transport, self._owner, self._tag, new_mask)
         self._transport.set_protocol(link)  # type: ignore[arg-type]  # a protocol by its methods
         outcome(Opened(link, rest, *agreed))
 
     def _fail(self, status: int, reason: str, *, reached: bool) -> None:
-        outcome, self._outcome = self._outcome, None
+        outcome = self._settled()
         if self._transport is not None:
             self._transport.abort()
         if outcome is not None:

@@ -65,6 +65,8 @@ class Session:
 
     def tell(self, event: Event) -> None:
         """Tell the dialog a fact and carry out what it orders. Facts that come meanwhile wait for their turn."""
+        if self.closed is not None and not self._busy:
+            return  # it is over
         self._events.append(event)
         if not self._busy:
             self.start([])
@@ -94,6 +96,8 @@ class Session:
             self._timer = self.house.loop.call_at(deadline, self._ring)
         if self.closed is not None:
             self.house.closed(self.dialog.session)
+            self.turn.let_go()
+            self.legs.let_go()
 
     def stop_timer(self) -> None:
         """Nothing is due any more."""

@@ -30,6 +30,9 @@ class NodeLegs(Protocol):
     def serve(self, order: Serve) -> None:
         """From here on this seat carries the session."""
 
+    def let_go(self) -> None:
+        """The session is over: refer to it no more, so that it is freed at once."""
+
 
 class Taker(Speaker, Protocol):
     """The session, as its turn sees it."""
@@ -60,7 +63,8 @@ class Turn:
             return
 
         def start() -> bool:
-            wanted = self._node is None and any(seat.number == order.seat for seat in self._session.dialog.seats)
+            here = self._queued is not None and self._node is None
+            wanted = here and any(seat.number == order.seat for seat in self._session.dialog.seats)
             if wanted:
                 self._node = order.node
                 self._perform(order)
@@ -93,3 +97,8 @@ class Turn:
         if not any(seat.node == self._node and seat.step in taking for seat in self._session.dialog.seats):
             node, self._node, self._queued = self._node, None, None
             self._session.house.pace.leave(node)
+
+    def let_go(self) -> None:
+        """The session is over, and so is its turn: refer to it no more, so that it is freed at once."""
+        self._queued = None
+        del self._session

@@ -96,6 +96,7 @@ class Doorstep(asyncio.Protocol):
     def admit(self, headers: Headers, owner: LinkOwner) -> tuple[Link, bytes]:
         """Send the 101: the connection is a link now. What the client sent ahead of it is given back too."""
         self._leave()
+        self.gone = _nobody_waits
         accept = ("Sec-WebSocket-Accept", accept_key(self._key))
         answer = [("Upgrade", "websocket"), ("Connection", "Upgrade"), accept, *headers]
         if self._services:
@@ -110,6 +111,7 @@ class Doorstep(asyncio.Protocol):
     def refuse(self, refused: Refusal) -> None:
         """Answer with an HTTP status, and close."""
         self._leave()
+        self.gone = _nobody_waits
         self._reception.refused(refused, self._hello)
         self._transport.write(refusal(refused))
         self._transport.set_protocol(Parting(self._transport, None))

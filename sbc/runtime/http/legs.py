@@ -182,6 +182,10 @@ class Places:
         self._session.go_on()
         self._session.make_up()
 
+    def let_go(self) -> None:
+        self._places.clear()
+        del self._session
+
     def _thaw(self) -> None:
         for exchange in self._session.exchanges:
             if exchange.node is not None and not (exchange.client is not None and exchange.client.congested):

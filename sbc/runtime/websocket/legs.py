@@ -159,6 +159,10 @@ class Legs:
         elif stands is not None:
             stands.drop()
 
+    def let_go(self) -> None:
+        self._untold.clear()
+        del self._session
+
     def _hold(self) -> None:
         self._session.dialog.hold()
         self._session.dialog.lost_at = time.monotonic()
