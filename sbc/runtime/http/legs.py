@@ -3,7 +3,7 @@
 A seat is open once a connection to its node stands ready in the pool; who serves is sent the exchanges.
 """
 
-from typing import Protocol
+from typing import Protocol, cast
 
 from sbc.core.dialog import Dialog
 from sbc.core.exchange import Fate
@@ -184,7 +184,7 @@ class Places:
 
     def let_go(self) -> None:
         self._places.clear()
-        del self._session
+        self._session = cast(Owner, None)  # nobody asks for it any more; what is compiled cannot delete an attribute
 
     def _thaw(self) -> None:
         for exchange in self._session.exchanges:
