@@ -11,7 +11,9 @@ from sbc.model.http import Fields
 
 _REQUEST = re.compile(rb"([A-Z][A-Z0-9_-]{0,30}) ([!-~\x80-\xff]+) HTTP/1\.([01])\r\n")
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: [\t -~\x80-\xff]*)?\r\n")
-_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t ]*([\t -~\x80-\xff]*)\r\n")
+# White space before a value is a part of it here: with a pattern of its own, a line of nothing else would be tried in
+# as many ways as it has spaces.
+_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)\r\n")
 
 
 def request_line(head: bytes) -> tuple[bytes, bytes, bool, int] | None:
@@ -35,7 +37,7 @@ def fields_of(head: bytes, at: int) -> Fields | None:
         found = _FIELD.match(head, at, end)
         if found is None:
             return None
-        fields.append((found[1].lower(), found[2].rstrip(b" \t")))
+        fields.append((found[1].lower(), found[2].strip(b" \t")))
         at = found.end()
     return fields
 

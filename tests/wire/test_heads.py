@@ -1,6 +1,7 @@
 """Heads of HTTP/1.x, taken apart: the C twins and what they stand for say the same of whatever comes."""
 
 import importlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -40,6 +41,15 @@ def test_lines_that_are_no_fields(line: bytes) -> None:
     for fields_of in both("fields_of"):
         head: Any = fields_of
         assert head(b"x: y\r\n" + line + b"\r\n\r\n", 0) is None
+
+
+@pytest.mark.parametrize("line", [b"x:" + b" " * 30_000 + b"\0", b"x" * 30_000, b"x: " + b"\t" * 30_000])
+def test_long_lines_that_are_no_fields_take_no_time(line: bytes) -> None:
+    for fields_of in both("fields_of"):
+        head: Any = fields_of
+        began = time.process_time()
+        assert head(line + b"\r\r\n\r\n", 0) is None
+        assert time.process_time() - began < 0.1
 
 
 def test_first_lines() -> None:
