@@ -32,37 +32,29 @@ async def network(scene: Scene) -> AsyncIterator[Network]:
     await between.close()
 
 
-@pytest.mark.parametrize("transport", CLEAR)
-async def test_a_connection_that_is_cut_in_the_middle_is_not_seen(
-        scene: Scene, network: Network, transport: Transport) -> None:
+async def test_a_connection_that_is_cut_and_a_node_that_is_killed_are_not_seen(scene: Scene, network: Network) -> None:
     scene.trunk("a", "b", checkpoint="message")
     await scene.open(listening(scene))
-    async with Caller(f"http://127.0.0.1:{network.port}/", transports=[transport]) as caller:
-        for _ in range(4):
-            await caller.say(60, every=0.004)
-            await caller.has(len(caller.heard) + 10)
-            network.cut()
+    for transport in CLEAR:
+        before = network.connections
+        async with Caller(f"http://127.0.0.1:{network.port}/", transports=[transport]) as caller:
+            for _ in range(4):
+                await caller.say(60, every=0.004)
+                await caller.has(len(caller.heard) + 10)
+                network.cut()
+                await caller.say(2)
+            owner = scene.owner(caller)
+            owner.kill()
             await caller.say(2)
-        await caller.answered()
-        await caller.stands(transport)
-        assert network.connections > 4
-        assert not caller.gaps
-        exactly_once(caller)
-    assert caller.end == "said goodbye"
-    await scene.no_sessions()
-
-
-@pytest.mark.parametrize("transport", CLEAR)
-async def test_a_node_that_is_killed_is_not_seen_either(scene: Scene, transport: Transport) -> None:
-    scene.trunk("a", "b", checkpoint="message")
-    await scene.open(listening(scene))
-    async with Caller(f"http://127.0.0.1:{scene.edge.port}/", transports=[transport]) as caller:
-        await caller.say(60, every=0.01)
-        await caller.has(10)
-        scene.owner(caller).kill()
-        await caller.say(2)
-        await caller.answered()
-        exactly_once(caller)
+            await caller.answered()
+            await caller.stands(transport)
+            assert network.connections > before + 4
+            assert not caller.gaps
+            exactly_once(caller)
+        assert caller.end == "said goodbye"
+        await scene.no_sessions()
+        owner.start()
+        await scene.edge.sees(owner)
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["ended", "killed"])
@@ -217,7 +209,18 @@ async def test_an_edge_that_is_not_there_is_said_at_once() -> None:
             raise AssertionError("it came in")
 
 
-async def test_what_the_caller_raises_is_raised_as_it_is(scene: Scene) -> None:
+async def test_an_edge_that_does_not_come_back_ends_the_session(scene: Scene) -> None:
+    scene.plain("a")
+    await scene.open(listening(scene))
+    async with Caller(scene.edge.url, patience=0.5) as caller:
+        await caller.say()
+        await caller.answered()
+        scene.edge.kill()
+        ended = await caller.is_over()
+        assert isinstance(ended, SessionEnded) and ended.code == 1006 and ended.reason
+
+
+async def test_however_a_caller_leaves_nothing_is_left_behind(scene: Scene) -> None:
     scene.plain("a")
     await scene.open(listening(scene))
     with pytest.raises(LookupError):
@@ -225,17 +228,28 @@ async def test_what_the_caller_raises_is_raised_as_it_is(scene: Scene) -> None:
             raise LookupError
     await scene.no_sessions()
 
+    async def hear() -> None:
+        async with connect(scene.edge.url) as session:
+            async for _ in session:
+                pass
+    hearing = asyncio.create_task(hear())
+    await scene.all_sessions("confirmed")
+    hearing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await hearing
+    await scene.no_sessions()
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("session")]
 
-@pytest.mark.parametrize("transport", CLEAR)
-async def test_a_caller_that_says_more_than_is_taken_waits(
-        scene: Scene, network: Network, transport: Transport) -> None:
+
+async def test_a_caller_that_says_more_than_is_taken_waits(scene: Scene, network: Network) -> None:
     scene.trunk("a", "b", checkpoint="message")
     await scene.open(listening(scene))
-    async with Caller(f"http://127.0.0.1:{network.port}/", transports=[transport], outbox=64 * 1024) as caller:
-        for number in range(60):
-            await caller.say(ballast=10_000)
-            if number % 20 == 10:
-                network.cut()
-        await caller.say(3, pad=300_000)
-        await caller.answered()
-        exactly_once(caller)
+    for transport in CLEAR:
+        async with Caller(f"http://127.0.0.1:{network.port}/", transports=[transport], outbox=64 * 1024) as caller:
+            for number in range(60):
+                await caller.say(ballast=10_000)
+                if number % 20 == 10:
+                    network.cut()
+            await caller.say(3, pad=300_000)
+            await caller.answered()
+            exactly_once(caller)

@@ -137,6 +137,8 @@ class Session:
         try:
             await self.close()
         finally:
+            if self._keeper is not None:
+                self._keeper.cancel()  # for one who was interrupted in the goodbye
             await self._group.__aexit__(None, None, None)
 
     # Connections.
@@ -195,9 +197,9 @@ class Session:
             self._written.set()
 
     async def _come_back(self, span: Span, why: SessionEnded) -> WebSocket:
-        """Another connection. why: what to raise when there is none in time. Raises SessionEnded."""
+        """Another connection. why: how the last one ended. Raises SessionEnded if there is none in time."""
         give_up_at = asyncio.get_running_loop().time() + self._patience
-        backoff = FIRST_PAUSE
+        backoff, trouble = FIRST_PAUSE, why.reason
         while _after(span) <= give_up_at:
             await asyncio.sleep(random.uniform(*span))
             try:
@@ -206,11 +208,11 @@ class Session:
                 again = after_refusal(refused, returning=True)
                 if again is None:
                     raise SessionEnded(refused.status, f"{refused.reason} (after {why})") from None
-                span = max(again, (backoff / 2, backoff))
-            except Unreachable:
-                span = (backoff / 2, backoff)
+                span, trouble = max(again, (backoff / 2, backoff)), str(refused)
+            except Unreachable as fault:
+                span, trouble = (backoff / 2, backoff), str(fault)
             backoff = min(backoff * 2, LONGEST_PAUSE)
-        raise why
+        raise SessionEnded(why.code, trouble)
 
     async def _carry(self, link: WebSocket) -> None:
         """Read, write and watch one connection until it is lost."""
