@@ -16,8 +16,8 @@ from sbc.model.http import Fields, Request
 from sbc.model.route import Hello
 
 _ADDRESS = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+)(?::[0-9]{1,5})?|([0-9A-Fa-f:.]+)")
-_PAIR = re.compile(r"""[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([!#$%&'*+.^_`|~0-9A-Za-z:\[\]-]+|"(?:[^"\\]|\\.)*"))?"""
-                   r"[ \t]*([,;]|$)")  # fmt: skip
+_PAIR = re.compile(r"""[ \t]*+(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([!#$%&'*+.^_`|~0-9A-Za-z:\[\]-]+|"(?:[^"\\]|\\.)*"))?"""
+                   r"[ \t]*+([,;]|$)")  # fmt: skip
 """One `name=value` of a Forwarded field and what ends it (RFC 7239 section 4); values with a port are seen unquoted."""
 
 

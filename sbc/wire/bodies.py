@@ -21,7 +21,7 @@ LONGEST_TRAILERS = 8 * 1024
 MOST_TRAILERS = 32
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*;[\t -~\x80-\xff]*)?")
-_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\xff]*)")
+_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)")
 
 _FORBIDDEN = frozenset({
     b"authorization", b"connection", b"content-encoding", b"content-length", b"content-range", b"content-type",
@@ -152,7 +152,7 @@ class Chunks:
         name = match[1].lower()
         if name in _FORBIDDEN:
             raise _malformed("a trailer that has to be a header")
-        self.trailers.append((name, match[2].rstrip(b" \t")))
+        self.trailers.append((name, match[2].strip(b" \t")))
 
     def _count(self, octets: int) -> None:
         self._overhead += octets

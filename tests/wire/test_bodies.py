@@ -1,5 +1,6 @@
 """Bodies of requests in any pieces: what they hold, where they end, and what is no proper chunk."""
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -56,6 +57,13 @@ def test_how_much_is_left() -> None:
     body.read(b"abc", 0)
     assert body.ends_within(7) and not body.ends_within(6)
     assert not Chunks().ends_within(10**9)
+
+
+def test_a_long_trailer_that_is_none_takes_no_time() -> None:
+    began = time.process_time()
+    with pytest.raises(Refusal):
+        Chunks().read(b"0\r\nx:" + b" " * 8000 + b"\0\r\n\r\n", 0)
+    assert time.process_time() - began < 0.1
 
 
 @pytest.mark.parametrize("wire", [
