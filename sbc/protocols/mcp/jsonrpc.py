@@ -20,6 +20,8 @@ from sbc.protocols.events import event_data, make_event
 Id = str | int
 
 NO_PARAMS: Final[Mapping[str, Any]] = {}
+_SURELY_FLAT: Final = 200
+"""Brackets, at most: such a text is not nested too deeply for orjson to write."""
 
 
 class Code(IntEnum):
@@ -162,9 +164,14 @@ def refusal(refused: Refusal, ids: Iterable[Id], *, batch: bool = False) -> tupl
 
 def _parsed(body: bytes) -> Any:
     try:
-        return orjson.loads(body)
+        value = orjson.loads(body)
+        if body.count(b"[") + body.count(b"{") > _SURELY_FLAT:
+            orjson.dumps(value)  # reads four times as deep as it writes, and any message may have to be written again
     except orjson.JSONDecodeError as fault:
         raise Malformed(Code.PARSE_ERROR, f"not JSON: {fault}") from None
+    except TypeError:
+        raise Malformed(Code.INVALID_REQUEST, "nested too deeply") from None
+    return value
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -29,6 +29,7 @@ def test_messages(body: bytes, kind: Kind, identity: object) -> None:
     (b'{"id":null,"method":"x"}', Code.INVALID_REQUEST), (b'{"id":1.5,"method":"x"}', Code.INVALID_REQUEST),
     (b'{"id":true,"method":"x"}', Code.INVALID_REQUEST), (b'[{"method":"x"},2]', Code.INVALID_REQUEST),
     (b'{"id":123456789012345678901234567890,"method":"x"}', Code.INVALID_REQUEST), (None, Code.PARSE_ERROR),
+    (b'{"method":"x","params":' + b"[" * 300 + b"]" * 300 + b"}", Code.INVALID_REQUEST),
 ])  # fmt: skip
 def test_what_is_none(body: bytes | None, code: Code) -> None:
     with pytest.raises(Malformed) as raised:
