@@ -2,8 +2,10 @@
 RFC 9114 section 4.3).
 
 An engine has seen to the form of names and values. What is refused here is what two readers could take for different
-things once it is written as HTTP/1.1: no such request comes as far as a node.
+things once it is written as HTTP/1.1: no such request comes as far as a node. There is a compiled twin.
 """
+
+from functools import lru_cache
 
 from sbc.core.screening import check_target
 from sbc.model.errors import Refusal
@@ -16,11 +18,26 @@ _SPECIAL = frozenset({
     b":method", b":scheme", b":authority", b":path", b":protocol", b"host", b"content-length", b"expect", b"cookie",
 })  # fmt: skip
 """Fields that stand elsewhere in a Request, or otherwise."""
+_METHODS = frozenset({b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"PATCH", b"OPTIONS"})
+_SHORT = 256
+"""Octets of a target or an authority that is known again: the same ones come all the time."""
+
+
+def _check_target(target: bytes) -> None:
+    """Raises Refusal."""
+    check_target(target.decode("latin-1"))
+
+
+_known_authority = lru_cache(maxsize=256)(proper_authority)
+_check_known = lru_cache(maxsize=256)(_check_target)
 
 
 def octets_of(fields: Fields) -> int:
     """The size of a head, as HTTP/1.1 would have it, in bytes."""
-    return 4 * len(fields) + sum([len(name) + len(value) for name, value in fields])
+    octets = 4 * len(fields)
+    for field in fields:
+        octets += len(field[0]) + len(field[1])
+    return octets
 
 
 def check_size(fields: Fields, octets: int, limits: tuple[int, int, float]) -> None:
@@ -65,7 +82,7 @@ def _authority(special: dict[bytes, bytes]) -> bytes:
     # RFC 9113 section 8.3.1: Host is what a gateway made :authority of, so they are the same.
     host = special.get(b"host")
     authority = special.get(b":authority", host)
-    if authority is None or not proper_authority(authority):
+    if authority is None or not (_known_authority if len(authority) <= _SHORT else proper_authority)(authority):
         raise Refusal(400, "bad_host", "exactly one proper :authority is needed")
     if host is not None and host.lower() != authority.lower():
         raise Refusal(400, "bad_host", "Host is not :authority")
@@ -73,7 +90,7 @@ def _authority(special: dict[bytes, bytes]) -> bytes:
 
 
 def _aim(request: Request, scheme: bytes) -> None:
-    if not is_token(request.method):
+    if request.method not in _METHODS and not is_token(request.method):
         raise _malformed("no method")
     if request.method == b"CONNECT" and request.protocol is None:
         raise Refusal(405, "method", "there are no tunnels here",
@@ -81,7 +98,7 @@ def _aim(request: Request, scheme: bytes) -> None:
     if scheme not in (b"https", b"http"):
         raise _malformed("neither http nor https")
     if request.target != b"*" or request.method != b"OPTIONS":
-        check_target(request.target.decode("latin-1"))
+        (_check_known if len(request.target) <= _SHORT else _check_target)(request.target)
 
 
 def _expects(special: dict[bytes, bytes]) -> bool:
