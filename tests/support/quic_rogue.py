@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
+from aioquic.buffer import Buffer
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import (
@@ -31,7 +32,7 @@ CONTROL, PUSH, ENCODER, DECODER = range(4)
 """Kinds of streams in one direction (RFC 9114 section 6.2, RFC 9204 section 4.2)."""
 DATA, HEADERS, CANCEL_PUSH, SETTINGS, PUSH_PROMISE, GOAWAY, MAX_PUSH_ID = 0, 1, 3, 4, 5, 7, 13
 Fields = list[tuple[bytes, bytes]]
-HEAD: Fields = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"localhost"), (b":path", b"/hello")]
+HEAD: Fields = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"localhost"), (b":path", b"/prey/hello")]
 FIRST_CONTROL = 2
 """The first stream that a client opens in one direction."""
 
@@ -47,13 +48,13 @@ def block(fields: Fields) -> bytes:
 
 
 REQUEST = frame(HEADERS, block(HEAD))
-UPLOAD = frame(HEADERS, block([(b":method", b"POST"), *HEAD[1:3], (b":path", b"/echo")]))
+UPLOAD = frame(HEADERS, block([(b":method", b"POST"), *HEAD[1:3], (b":path", b"/prey/echo")]))
 OPEN = stream(FIRST_CONTROL, varint(CONTROL) + frame(SETTINGS))
 """What every client of HTTP/3 begins with."""
 
 
 class _Lenient(QuicConnection):
-    """One that takes answers on streams that it never opened by its own means."""
+    """One that takes answers on streams that it never opened by its own means, and no matter how many ids."""
 
     def __init__(self, **how: Any) -> None:
         super().__init__(**how)
@@ -65,6 +66,12 @@ class _Lenient(QuicConnection):
         if stream_id not in self._forged:
             self._forged[stream_id] = QuicStream(stream_id=stream_id, max_stream_data_local=2**24)
         return self._forged[stream_id]
+
+
+    def _handle_new_connection_id_frame(self, context: Any, frame_type: int, buf: Buffer) -> None:
+        buf.pull_uint_var()
+        buf.pull_uint_var()
+        buf.pull_bytes(buf.pull_uint8() + 16)
 
 
 class Rogue:
@@ -107,9 +114,10 @@ class Rogue:
         return bytes(pair.encrypt_packet(head, frames.ljust(4, b"\0"), number))
 
     def say(self, *frames: bytes) -> None:
-        """Each in a packet of its own."""
+        """Each in a packet of its own; nothing once the connection is closed."""
         for one in frames:
-            self.raw(self.packet(one))
+            if not self.closed:
+                self.raw(self.packet(one))
 
     def raw(self, datagram: bytes) -> None:
         with suppress(OSError):

@@ -7,13 +7,13 @@ from sbc.wire.http2.budget import GLITCHES, PREMATURE_RESETS, PROVOKED_RESETS, R
 def test_datagrams_that_lead_to_nothing() -> None:
     budget = Http3Budget(0.0)
     for _ in range(IDLE_DATAGRAMS):
-        budget.idle(0.5)
+        budget.idle(0.5, 0.0)
     assert not budget.fault
     budget.sent(10 * 1024)
     for _ in range(11):
-        budget.idle(0.5)
+        budget.idle(0.5, 0.0)
     assert not budget.fault, "acknowledgements are earned"
-    budget.idle(0.5)
+    budget.idle(0.5, 0.0)
     assert budget.fault == "h3_datagrams"
 
 
@@ -21,13 +21,13 @@ def test_time_earns_and_what_is_earned_is_bounded() -> None:
     budget = Http3Budget(0.0)
     for second in range(1, 200):
         for _ in range(IDLE_DATAGRAMS_PER_SECOND):
-            budget.idle(float(second))
+            budget.idle(float(second), 0.0)
     assert not budget.fault
     budget = Http3Budget(0.0)
     for _ in range(1000):
         budget.sent(1024 * 1024)
     for _ in range(EARNED + 2 * 1024):
-        budget.idle(0.5)
+        budget.idle(0.5, 0.0)
     assert budget.fault == "h3_datagrams"
 
 
@@ -65,3 +65,13 @@ def test_oddities() -> None:
     budget = Http3Budget(0.0)
     budget.streams = STREAMS
     assert budget.worn
+
+
+def test_datagrams_that_are_dear_to_read_count_for_more() -> None:
+    budget = Http3Budget(0.0)
+    for _ in range(150):
+        budget.idle(0.5, 0.002)
+    assert not budget.fault
+    for _ in range(60):
+        budget.idle(0.6, 0.002)
+    assert budget.fault == "h3_datagrams"

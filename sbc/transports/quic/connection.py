@@ -73,13 +73,15 @@ class Http3Connection(SessionDoor):
 
     def received(self, datagram: bytes, source: Address, local: Local, now: float) -> None:
         """A datagram; `worked` follows in the same turn of the loop."""
+        if self._budget.fault:
+            return  # it is about to be cut, or is: what more there is of a flood is not worth the reading
         self._local = local
         self._watch.heard = True
         self._told = False
         self.outflow.scheduled = True  # it is written by `worked`
         self.engine.receive(datagram, source, now)
         if not self._told:
-            self._budget.idle(now)
+            self._budget.idle(now, time.monotonic() - now)
 
     def worked(self) -> None:
         """Everything that came was read: write."""
