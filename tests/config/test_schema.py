@@ -12,8 +12,12 @@ from jsonschema import Draft202012Validator
 from sbc.config import json_schema
 from sbc.core.screening import LONGEST_TARGET
 from sbc.transports import http1, listener, patience, watch
+from sbc.transports.quic import admittance, keeper
+from sbc.transports.quic import budget as quic_budget
 from sbc.wire.http2 import budget
 from sbc.wire.http2.engine import Terms
+from sbc.wire.http3.engine import QuicTerms
+from sbc.wire.http3.qh3_engine import RustEngine
 from tests.config.test_build import FULL
 from tests.config.test_load import SAMPLE
 from tests.config.written import LEAST
@@ -121,9 +125,28 @@ def _size(octets: int) -> str:
     return f"{octets // 2**20}MiB" if octets % 2**20 == 0 else f"{octets // 1024}KiB"
 
 
+def _told(page: str) -> dict[str, str]:
+    return dict(re.findall(r"^\| ([^|`]+?) \|(.*)\|$", page, re.MULTILINE)[1:])
+
+
+def test_the_page_tells_the_bounds_of_quic_as_they_are() -> None:
+    told = _told(PAGE.read_text().partition("HTTP/3 is bounded")[2].partition("A source is")[0])
+    bounds, terms = admittance.Bounds(), QuicTerms()
+    assert [cell.strip() for cell in told.values()] == [
+        f"{bounds.unproven}, {bounds.unproven_of_source} of one source",
+        f"{bounds.half_open}, {bounds.half_open_of_source} of one source",
+        f"{bounds.connections}, {bounds.of_source} of one source",
+        f"{quic_budget.IDLE_DATAGRAMS}, then {quic_budget.IDLE_DATAGRAMS_PER_SECOND} a second, and one for each piece "
+        "or KiB that is sent",
+        f"{_size(terms.stream_window)} with `aioquic`; with `qh3`, which opens its windows by itself, it is reset at "
+        f"{_size(terms.stream_cap)}",
+        f"{RustEngine.most_moves} with `qh3`",
+    ]
+
+
 def test_the_page_tells_the_fixed_bounds_as_they_are() -> None:
     page = PAGE.read_text().partition("**Fixed bounds.**")[2].partition("## routes")[0]
-    told = dict(re.findall(r"^\| ([^|`]+?) \|(.*)\|$", page, re.MULTILINE)[1:])
+    told = _told(page.partition("HTTP/3 is bounded")[0])
     times, terms = watch.Times(), Terms()
     bounds = {
         "requests at a time": ("1", terms.max_streams),
@@ -148,4 +171,5 @@ def test_the_page_tells_the_fixed_bounds_as_they_are() -> None:
     }
     assert {name: tuple(cell.strip() for cell in cells.split("|")) for name, cells in told.items()} == {
         name: (str(one), str(two)) for name, (one, two) in bounds.items()}
-    assert f"TLS has {listener.HANDSHAKE_TIMEOUT:g}s" in page
+    assert f"TLS, and QUIC, has {keeper.HANDSHAKE_TIMEOUT:g}s" in page
+    assert keeper.HANDSHAKE_TIMEOUT == listener.HANDSHAKE_TIMEOUT
