@@ -5,11 +5,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.disk import small_disk  # noqa: F401  a fixture is used by its name
 from tests.support.scene import Scene
 
 SBC = Path(__file__).parents[1] / "sbc"
+
+# How long one example takes says more of the machine than of the code.
+settings.register_profile("unhurried", settings(), deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_configure(config: pytest.Config) -> None:
