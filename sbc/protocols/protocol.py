@@ -98,6 +98,8 @@ class Reading:
     """Whether a new owner that was told the session's prelude was told all of this request."""
     standing = False
     """Whether the answer is a stream that stays open between turns: no turn waits for its end."""
+    findable = False
+    """Whether a client that has no key of the session is to find it by the ids of the answer's events."""
     outlives = False
     """Whether the node's answer goes on while the client is away: it is kept for a client that returns."""
     events = True

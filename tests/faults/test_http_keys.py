@@ -156,3 +156,17 @@ async def test_keys_that_nodes_made_lead_to_their_sessions_after_a_restart_of_th
             for again in await asyncio.gather(*(asked(http, url(scene, "/ask"), headers=headers) for _ in range(2))):
                 assert (again.status, again.json["node"]) == (200, answer.json["node"])
                 assert again.json["told"]["session-id"] == answer.json["told"]["session-id"]
+
+
+async def test_a_preflight_of_a_page_belongs_to_no_session_and_asks_the_node_for_what_is_its_own(scene: Scene) -> None:
+    scene.plain("a", module="node_http")
+    await scene.open(web(scene, protocol="sse", session={"query": "chat"}))
+    page = {"Origin": "https://page.test"}
+    asks = {**page, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "session-id, x-own"}
+    async with asking() as http:
+        answer = await asked(http, url(scene, "/ask?chat=1"), method="OPTIONS", headers=asks)
+        told = answer.json["told"]
+        assert (answer.status, told["access-control-request-headers"], told["origin"]) == (200, "x-own", page["Origin"])
+        assert await scene.edge.sessions() == [] and "session-id" not in answer.headers
+        assert (await asked(http, url(scene, "/ask?chat=1"), headers=page)).status == 200
+        assert len(await scene.edge.sessions()) == 1

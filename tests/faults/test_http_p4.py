@@ -30,6 +30,36 @@ async def test_a_client_that_comes_back_gets_the_rest(scene: Scene) -> None:
     assert not node.history("left")
 
 
+async def test_an_event_source_without_any_key_finds_its_stream_by_the_last_id(scene: Scene) -> None:
+    """It can send nothing else, and to nobody but the client it was for does it lead anywhere."""
+    node, = scene.plain("a", module="node_http")
+    await scene.open(web(scene, hold="2s") | {"edge": {"store": f"sqlite:{scene.directory / 'sbc.db'}"}})
+    path = url(scene, "/events?count=60&every=0.02")
+    async with asking() as http, asking("127.0.0.2") as stranger:
+        first = Stream.opened(http, "GET", path, headers=EVENTS)
+        await first.has(5)
+        await first.leave()
+        had = len(first.events)
+        back = {**EVENTS, "Last-Event-ID": first.events[-1].identity}
+        stolen = Stream.opened(stranger, "GET", path, headers=back)
+        await stolen.has(2)
+        assert stolen.events[0].name == "session-gap" and stolen.events[1].json["i"] == 1, "another stream"
+        again = Stream.opened(http, "GET", path, headers=back)
+        assert await again.ended() == "whole"
+        assert [event.json["i"] for event in again.events] == list(range(had + 1, 61))
+        await stolen.ended()
+        assert len(node.history("heard")) == 2
+        scene.edge.kill()
+        scene.edge.start()
+        await scene.edge.ready()
+        await scene.edge.sees(node)
+        late = Stream.opened(http, "GET", path, headers=back)
+        await late.ended()
+        assert [event.json["i"] for event in late.events] == list(range(had + 1, 61)), "from the store"
+        assert len(node.history("heard")) == 2
+    await scene.no_sessions()  # nobody comes back any more
+
+
 async def test_a_client_that_does_not_come_back_is_waited_for_no_longer_than_agreed(scene: Scene) -> None:
     node, = scene.plain("a", module="node_http")
     await scene.open(web(scene, hold="1s"))
@@ -94,17 +124,14 @@ async def test_two_streams_of_a_session_with_equal_ids_are_not_mixed_up(scene: S
             assert {event.json["pad"] for event in stream.events} == {pad}
 
 
-async def test_a_stream_without_any_key_is_begun_anew_behind_a_gap(scene: Scene) -> None:
+async def test_a_stream_that_nobody_knows_any_more_is_begun_anew_behind_a_gap(scene: Scene) -> None:
     node, = scene.plain("a", module="node_http")
     await scene.open(web(scene, session={}) | {"routes": [
         {"match": {"path": "/"}, "agent": "tutor", "protocol": "sse", "policy": "default"}]})
     path = "/events?count=60&every=0.02"
     async with asking() as http:
-        first = Stream.opened(http, "GET", url(scene, path), headers=EVENTS)
-        await first.has(5)
-        await first.leave()
         again = Stream.opened(http, "GET", url(scene, path), headers={
-            **EVENTS, "Last-Event-ID": first.events[-1].identity})
+            **EVENTS, "Last-Event-ID": "sbc-0123456789abcdef-1-5"})
         assert await again.ended() == "whole"
         gap, *rest = again.events
         assert gap.name == "session-gap" and gap.json["lost"] >= 1

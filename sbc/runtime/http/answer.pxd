@@ -3,7 +3,7 @@ from sbc.protocols.events cimport Scanner
 
 
 cdef class Answer:
-    cdef public object form, head, body, last_id
+    cdef public object form, handle, head, body, last_id
     cdef public Scanner scanner
     cdef public bytes id_line, mark
     cdef public long long delivered, skip

@@ -26,7 +26,7 @@ PLAIN, EVENTS, WHOLE, REST = Form
 class Answer:
     """What is known of an answer under way."""
 
-    __slots__ = ("body", "delivered", "form", "head", "id_line", "last_id", "mark", "scanner", "skip")
+    __slots__ = ("body", "delivered", "form", "handle", "head", "id_line", "last_id", "mark", "scanner", "skip")
 
     def __init__(self) -> None:
         self.form = PLAIN
@@ -41,6 +41,8 @@ class Answer:
         self.mark = b""
         self.id_line = b""
         """What its entries in the journal, and the ids that the edge gives, begin with; made with the first message."""
+        self.handle = ""
+        """By what its session is found by the ids alone; empty: it is found by something else."""
         self.last_id: bytes | None = None
         """The last event id that the node gave."""
 

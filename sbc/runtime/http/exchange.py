@@ -9,6 +9,7 @@ from sbc.core.forwarding import client_fields, client_trailers
 from sbc.model.errors import Outcome, Refusal
 from sbc.model.http import Fields, Request, Response, first
 from sbc.model.streams import ClientStream
+from sbc.protocols.cors import exposed
 from sbc.protocols.events import Scanner
 from sbc.protocols.protocol import Reading, Rest
 from sbc.runtime.http.answer import EVENTS, PLAIN, REST, WHOLE, Answer
@@ -101,7 +102,7 @@ class Exchange(Asking):
         self.stage = ANSWERING
         if not self.keep:
             self.upload.drop()
-        response.fields = client_fields(response.fields, self.policy.hidden) + home.greeting(self)
+        response.fields = exposed(client_fields(response.fields, self.policy.hidden), home.greeting(self))
         self.answer.begin(response, end=end, events=reading.events,
                           wanted_whole=reading.wants_answer or self.wants_answer)  # fmt: skip
         if self.answer.form is not WHOLE:

@@ -6,6 +6,7 @@ There is a compiled twin.
 from typing import TYPE_CHECKING
 
 from sbc.core.relay import Relay
+from sbc.protocols.event_ids import before_number
 from sbc.protocols.events import event_id, has_data, with_number
 from sbc.protocols.protocol import Ids
 from sbc.runtime.http.answer import Answer
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 NUMBER_OCTETS = 8
 """Of the number of a request, before each entry of a journal that belongs to its answer."""
-OURS = b"sbc-"
-"""How ids of the edge's own making begin: many nodes make theirs of two numbers."""
 _KEEP, _ADD = Ids.KEEP, Ids.ADD
 
 
@@ -50,7 +49,8 @@ def read_events(exchange: "Exchange", answer: Answer, data: bytes) -> bytes:
 def keep_event(relay: Relay, exchange: "Exchange", answer: Answer, message: bytes) -> bytes:
     """Count and keep a message of an answer; as the client is to see it."""
     if not answer.mark:
-        answer.mark, answer.id_line = event_entry(exchange.number, b""), b"id: " + OURS + b"%d-" % exchange.number
+        answer.mark = event_entry(exchange.number, b"")
+        answer.id_line = b"id: " + before_number(answer.handle, exchange.number)
     message = _numbered(message, exchange, answer, relay.count + 1)
     count(relay, answer.mark, message, len(message))
     return message

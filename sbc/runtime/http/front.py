@@ -21,6 +21,8 @@ from sbc.model.manifest import Manifest
 from sbc.model.policy import Limits
 from sbc.model.route import Hello, KeySource, Route
 from sbc.model.streams import ClientStream
+from sbc.protocols.cors import PreflightReading, is_preflight
+from sbc.protocols.event_ids import HANDLE
 from sbc.protocols.protocol import Key
 from sbc.runtime.dormant import Dormant
 from sbc.runtime.house import House
@@ -129,6 +131,10 @@ class RequestFront:
     def _place(self, asked: Asked, body: bytes | None) -> None:
         """Find the session that is meant, or begin one, or send the request alone."""
         exchange, route = asked.exchange, asked.route
+        if is_preflight(exchange.request):
+            exchange.reading = PreflightReading(exchange.request)
+            self._alone(asked)
+            return
         reading = exchange.reading = asked.protocol.read(exchange.request, body)
         token = session_token(exchange.request)
         if token is not None and (not _takes_keys_there(route) or self._host.house.seal.ours(token)):
@@ -148,13 +154,17 @@ class RequestFront:
         elif reading.needs_session:
             raise Refusal(404, "session_gone", "this session has ended")
         elif own is not None or reading.begins or may_be_minted(route.session):
-            self._begin(asked, [key for key in keys if key.kind != "token"])
+            self._begin(asked, [key for key in keys if key.kind not in ("token", HANDLE)])
         else:
-            found = None
-            if reading.may_begin:
-                self._check_room(asked)
-                found = partial(self._found, asked)
-            Single(self._host.house, asked.manifest, exchange, asked.protocol.converse(), self.singles, found).begin()
+            self._alone(asked)
+
+    def _alone(self, asked: Asked) -> None:
+        found = None
+        if asked.exchange.reading.may_begin:
+            self._check_room(asked)
+            found = partial(self._found, asked)
+        conversation = asked.protocol.converse()
+        Single(self._host.house, asked.manifest, asked.exchange, conversation, self.singles, found).begin()
 
     def _come_back(self, asked: Asked, token: str) -> None:
         """The client shows the token that it was given with the first answer of its session."""

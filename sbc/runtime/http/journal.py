@@ -1,7 +1,7 @@
 """How exchanges stand in a dialog's journals: requests whole, events with the number of the request they answer."""
 
 from sbc.model.http import Request
-from sbc.runtime.http.flow import NUMBER_OCTETS, OURS
+from sbc.runtime.http.flow import NUMBER_OCTETS
 
 
 def request_entry(request: Request, body: bytes, *, standing: bool) -> bytes:
@@ -32,11 +32,3 @@ def exchange_of(entry: bytes) -> int:
 
 def message_of(entry: bytes) -> bytes:
     return entry[NUMBER_OCTETS:]
-
-
-def number_in(identity: bytes) -> tuple[int, int] | None:
-    """The numbers of request and message in an id of the edge's own making."""
-    request, dash, message = identity.removeprefix(OURS).partition(b"-")
-    if identity.startswith(OURS) and dash and request.isdigit() and message.isdigit() and len(identity) < 40:
-        return int(request), int(message)
-    return None

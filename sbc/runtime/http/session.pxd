@@ -7,7 +7,7 @@ from sbc.runtime.session cimport Session
 
 
 cdef class HttpSession(Session):
-    cdef public object conversation, key, protocol
+    cdef public object conversation, handle, key, protocol
     cdef public dict exchanges, streams
     cdef public bint dispensable
     cdef object _registry

@@ -23,6 +23,7 @@ from sbc.model.interfaces import Stored
 from sbc.model.leg import Cause
 from sbc.model.policy import Policy
 from sbc.model.route import KeySource, SessionKey
+from sbc.protocols.event_ids import HANDLE, new_handle
 from sbc.protocols.events import KEEP_ALIVE
 from sbc.protocols.protocol import Conversation, Key, Protocol
 from sbc.runtime.house import House
@@ -45,8 +46,8 @@ COMMENT_AFTER = 15.0
 class HttpSession(Session):
     """A dialog whose messages are exchanges. Implements Home for them."""
 
-    __slots__ = ("_ending", "_greeted", "_registry", "_token", "conversation", "dispensable", "exchanges", "key",
-                 "protocol", "streams")  # fmt: skip
+    __slots__ = ("_ending", "_greeted", "_registry", "_token", "conversation", "dispensable", "exchanges", "handle",
+                 "key", "protocol", "streams")  # fmt: skip
 
     legs: Places
 
@@ -65,6 +66,8 @@ class HttpSession(Session):
         """Of the last streams that are over: what was asked for, and whether it came to its end."""
         self.dispensable = False
         """Whether it is there for speed alone, and may be dropped when there are too many."""
+        self.handle = ""
+        """By what a client finds it that has no key: it comes back by its events, soon or not at all."""
         self._registry = registry
         self._token = b""
         self._greeted = False
@@ -201,6 +204,9 @@ class HttpSession(Session):
         self.remember()
         if exchange.reading.standing:
             self._count(exchange, in_turn=False)  # its protocol knows only now what kind of answer it is
+        if exchange.reading.findable and (self.handle or self._nobody_knows_it):
+            self.handle = exchange.answer.handle = self.handle or new_handle()
+            self.learned([Key(HANDLE, self.handle)], dispensable=self.dispensable)
         # Once is enough: a client that wants to come back another way has it from its first answer.
         if self._greeted or self._nobody_knows_it:
             return []
@@ -345,7 +351,12 @@ class HttpSession(Session):
             elif exchange.client is not None and exchange.answer.streams and exchange.quiet >= COMMENT_AFTER:
                 exchange.quiet = 0.0
                 exchange.client.send(KEEP_ALIVE)
-        if not self.exchanges and self.idle_for(elapsed) >= self.policy.limits.idle:
+        if self.exchanges:
+            return
+        quiet = self.idle_for(elapsed)
+        if self.handle and quiet >= hold:
+            self.tell(ClientBye(CloseCode.GOING_AWAY, "nobody came back"))
+        elif quiet >= self.policy.limits.idle:
             self.house.metrics.abuse["idle"] += 1
             self.tell(EndOrdered(CloseCode.POLICY, "idle"))
 

@@ -8,6 +8,7 @@ from sbc.model.events import Reattached
 from sbc.model.ids import SessionId
 from sbc.model.interfaces import Journals, Stored
 from sbc.model.manifest import Manifest
+from sbc.protocols.event_ids import HANDLE
 from sbc.protocols.protocol import Key
 from sbc.runtime.dormant import restore
 from sbc.runtime.http.exchange import Exchange
@@ -42,6 +43,7 @@ class Returning:
         number_on(woken.dialog)
         keys = [Key(kind, value) for kind, value in entry.keys]
         self._registry.learn(woken, [*keys, *(key for key in self._keys if key.kind != "token")])
+        woken.handle = next((key.value for key in keys if key.kind == HANDLE), "")
         woken.token()  # its client comes back with the one it has, or by a key
         woken.legs.resident = entry.binding.owner
         woken.take(self._exchange)
