@@ -25,6 +25,7 @@ from sbc.transports.quic.retry_token import RetryTokens
 from sbc.transports.quic.udp import Local, UdpSocket
 from sbc.wire.http3.credentials import Credentials
 from sbc.wire.http3.engine import Address, Beginning
+from sbc.wire.http3.factory import needs_retry
 from sbc.wire.http3.invariants import (
     CONNECTION_ID_OCTETS,
     Header,
@@ -163,7 +164,7 @@ class QuicDoor:
 
     def _admit(self, header: Header, source: Address, local: Local) -> Http3Connection | None:
         now = time.monotonic()
-        beginning = Beginning(self._new_id(), header.destination)
+        beginning = Beginning(self._new_id(), header.destination, header.source)
         proven = self._tokens.ours(header.token)
         if proven:
             original = self._tokens.open(header.token, header.destination, source, now)
@@ -172,7 +173,7 @@ class QuicDoor:
                 return None
             beginning = replace(beginning, original=original, retried=header.destination)
         verdict = self._admittance.judge(source_of(source), proven=proven)
-        if verdict is Verdict.RETRY:
+        if verdict is Verdict.RETRY or (not proven and needs_retry(self.manners.engine, header)):
             self._send_back(header, source, local, now)
             return None
         if verdict is Verdict.FULL or not self._reception.arrived():

@@ -50,6 +50,8 @@ class Beginning:
     makes up itself, where it can."""
     original: bytes
     """The destination id of the client's very first Initial."""
+    source: bytes
+    """The client's own id; browsers have an empty one."""
     retried: bytes | None = None
     """The id that a Retry of ours gave the client: then its address is known to be its own."""
 

@@ -1,18 +1,29 @@
 """qh3's connection with its events taken by an engine, past the library's own objects for them, its logging, and its
 splitting of datagrams, which is needed for the handshake only."""
 
-from typing import Any, Protocol
+import hmac
+from typing import Any, Final, Protocol
 
 from qh3._hazmat import pull_quic_header
 from qh3.quic.configuration import QuicConfiguration
 from qh3.quic.connection import QuicConnection
+from qh3.quic.crypto import derive_key_iv_hp
 from qh3.quic.events import HandshakeCompleted
 from qh3.quic.tls_bridge import QuicTlsBridgeError
-from qh3.tls import Epoch
+from qh3.tls import CipherSuite, Epoch, cipher_suite_hash, hkdf_expand_label
 
 from sbc.wire.http3.credentials import Credentials, choose
 from sbc.wire.http3.engine import Address, Beginning, QuicTerms
-from sbc.wire.http3.invariants import CONNECTION_ID_OCTETS, VERSIONS
+from sbc.wire.http3.invariants import CONNECTION_ID_OCTETS, VERSIONS, Header
+
+_INITIAL_SALT: Final = bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a")
+_LONG: Final = 0x80
+"""The form of a header (RFC 8999 section 5)."""
+
+
+def needs_retry(header: Header) -> bool:
+    """Whether the client of this first Initial can only be served once it has been given an id by a Retry."""
+    return not header.source and len(header.destination) != CONNECTION_ID_OCTETS
 
 
 class Ears(Protocol):
@@ -52,8 +63,9 @@ class Connection(QuicConnection):
         super().__init__(
             configuration=configuration(terms, credentials), original_destination_connection_id=beginning.original,
             retry_source_connection_id=beginning.retried)
-        self.host_cid = beginning.connection_id
         self._first_destination = beginning.retried or beginning.original
+        self._nameless = not beginning.source
+        self.host_cid = self._first_destination if self._nameless else beginning.connection_id
         self._engine = engine
         self._credentials = credentials
 
@@ -74,16 +86,35 @@ class Connection(QuicConnection):
         """One of the handshake: its packets are taken one by one, as each may bring the keys for the next."""
         if self._core is None:
             self._remote_addr, self._version = addr, VERSIONS[0]
-            self._create_core(addr, self._first_destination, now)
+            self._create_core(addr, b"" if self._nameless else self._first_destination, now)
+            if self._nameless:
+                self._key_initials()
             self._create_tls(None)
         core = self._require_core()
         at = 0
         while at < len(data):
             end = self._packet_end(data, at)
-            core.receive_datagram(data[at:end], addr, now, len(data))
-            self._learn_remote_source_cid(data[at:end])
+            taken = core.receive_datagram(data[at:end], addr, now, len(data))[2]
+            if taken and data[at] & _LONG and self._tls is not None:
+                # The library would pass over an empty one, as browsers have it (RFC 9000 section 7.3).
+                self._tls.remote_initial_source_connection_id = pull_quic_header(data, at, CONNECTION_ID_OCTETS)[4]
             self._drain_core()
             at = end
+
+    def _key_initials(self) -> None:
+        """The keys of Initials (RFC 9001 section 5.2), for a client whose own id is empty.
+
+        The core would go on sending to the id that such a client chose first. Told from the beginning that the
+        client's id is empty it makes its keys of that, and takes nothing but what is sent to its own id: so it gets
+        the right keys, and for its own id the one that the client chose (CONNECTION_ID_OCTETS long: see needs_retry).
+        """
+        secret = hmac.digest(_INITIAL_SALT, self._first_destination, "sha256")
+        suite = CipherSuite.AES_128_GCM_SHA256
+        for direction, label in (("receive", b"client in"), ("send", b"server in")):
+            traffic = hkdf_expand_label(cipher_suite_hash(suite), secret, label, b"", 32)
+            key, iv, hp = derive_key_iv_hp(cipher_suite=suite, secret=traffic, version=VERSIONS[0])
+            self._require_core().install_packet_key(
+                direction, int(Epoch.INITIAL), ("aes-128-gcm", "aes-128-ecb"), key, iv, hp, 0, traffic, VERSIONS[0])
 
     def _packet_end(self, data: bytes, at: int) -> int:
         """Where the packet ends that stands at `data[at]`; padding behind the last one is part of it, or the core would

@@ -1,7 +1,6 @@
 """An engine and a library's own client, in memory: a clock that the test turns, datagrams that the test carries."""
 
 import os
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,7 +17,7 @@ from sbc.wire.http3.invariants import CONNECTION_ID_OCTETS, read_header
 from tests.support.h3_client import LIBRARIES
 from tests.wire.http2.pair import REQUEST, Notes
 
-__all__ = ["CLIENT", "DEFAULT", "ENGINES", "REQUEST", "Pair", "QuicNotes", "credentials"]
+__all__ = ["CLIENT", "DEFAULT", "ENGINES", "REQUEST", "Pair", "QuicNotes", "credentials", "nameless"]
 
 ENGINES = ("qh3", "aioquic")
 DEFAULT = QuicTerms(websocket=True, webtransport=True)
@@ -102,6 +101,8 @@ class Pair:
         self.to_engine: Callable[[bytes], list[bytes]] = lambda datagram: [datagram]
         """What becomes of a datagram on its way."""
         self.notes = QuicNotes()
+        if options.get("connection_id_length") == 0:  # aioquic would not make one up for us either
+            self.quic._peer_cid.cid = self.quic._original_destination_connection_id = os.urandom(8)
         self.quic.connect(_SERVER, self.now)
         if self.h3 is not None and library == "aioquic":
             self.h3.goaways = []
@@ -109,8 +110,8 @@ class Pair:
         header = read_header(self.flight[0])
         assert header is not None
         self.id = b"\x05" + os.urandom(CONNECTION_ID_OCTETS - 1)
-        self.engine = make_engine(
-            engine, self.notes, terms, held or _localhost(engine), Beginning(self.id, header.destination))
+        beginning = Beginning(self.id, header.destination, header.source)
+        self.engine = make_engine(engine, self.notes, terms, held or _localhost(engine), beginning)
         self.notes.engine = self.engine  # type: ignore[assignment]
         if shake:
             self.shake()
@@ -198,4 +199,9 @@ class Pair:
         return ends[0].error_code if ends else pending.error_code if pending is not None else None
 
 
-NO_CHECK = ssl.CERT_NONE
+
+def nameless(engine: str) -> Pair:
+    """With a client whose own connection id is empty, as browsers have it. It has not shaken hands."""
+    pair = Pair(engine, "aioquic", shake=False, connection_id_length=0)
+    pair.quic._replenish_connection_ids = lambda: None
+    return pair

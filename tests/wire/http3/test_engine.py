@@ -8,7 +8,7 @@ from sbc.model.http import Fields
 from sbc.wire.http2.engine import HIGH_WATER_BYTES, H2Error
 from sbc.wire.http3.engine import QuicTerms
 from sbc.wire.http3.frames import Frame, read_varint
-from tests.wire.http3.pair import ENGINES, REQUEST, Pair
+from tests.wire.http3.pair import ENGINES, REQUEST, Pair, nameless
 
 OK: Fields = [(b":status", b"200"), (b"content-type", b"text/event-stream")]
 PAIRS = [(engine, client) for engine in ENGINES for client in ("aioquic", "qh3")]
@@ -29,6 +29,22 @@ def test_the_handshake(pair: Pair) -> None:
     assert pair.notes.ids and pair.closed is None and pair.notes.end is None
     settings = pair.h3.received_settings
     assert settings[0x8] == 1 and settings[0x33] == 1 and settings[0x6] == 32 * 1024
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_client_whose_own_connection_id_is_empty(engine: str) -> None:
+    pair = nameless(engine)
+    pair.shake()
+    assert pair.notes.names == ["localhost"]
+    for _ in range(3):
+        stream = pair.ask(body=b"x" * 5000)
+        pair.engine.respond(stream, OK, end=False)
+        pair.engine.send(stream, b"y" * 5000)
+        pair.engine.finish(stream, [])
+        pair.exchange()
+        assert pair.notes.bodies[stream] == b"x" * 5000 and pair.answer(stream)[1:] == (b"y" * 5000, True)
+        pair.source = ("192.0.2.7", pair.source[1] + 1)
+    assert pair.notes.moves and pair.closed is None
 
 
 def test_a_request_and_its_answer(pair: Pair) -> None:

@@ -85,7 +85,7 @@ def test_first_datagrams_made_of_noise(engine: str) -> None:
     held = credentials(engine, "localhost")
     for _ in range(150):
         notes = QuicNotes()
-        made = make_engine(engine, notes, DEFAULT, held, Beginning(bytes(8), bytes(range(8))))
+        made = make_engine(engine, notes, DEFAULT, held, Beginning(bytes(8), bytes(range(8)), b"them"))
         initial = b"\xc0\x00\x00\x00\x01\x08" + bytes(range(8)) + b"\x00\x00" + varint(1170)
         for size in (1200, 1200, 40):
             datagram = (initial if size > 100 else b"\xe0" + initial[1:]) + chance.randbytes(size)
@@ -101,7 +101,8 @@ def test_first_datagrams_made_of_noise(engine: str) -> None:
 
 def test_an_initial_that_does_not_open(engine: str) -> None:
     notes = QuicNotes()
-    made = make_engine(engine, notes, DEFAULT, credentials(engine, "localhost"), Beginning(bytes(8), bytes(range(8))))
+    beginning = Beginning(bytes(8), bytes(range(8)), b"them")
+    made = make_engine(engine, notes, DEFAULT, credentials(engine, "localhost"), beginning)
     made.receive(initial(crypto(hello()), os.urandom(8), keys=os.urandom(8)), CLIENT, 5.0)
     assert made.outgoing(5.0) == [] and not notes.names
     made.ring(made.due() or 100.0)

@@ -1,13 +1,15 @@
 """The first bytes of datagrams, and the answers that need no connection."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sbc.wire.http3.engine import Beginning
-from sbc.wire.http3.factory import make_engine
+from sbc.wire.http3.factory import make_engine, needs_retry
 from sbc.wire.http3.invariants import CONNECTION_ID_OCTETS, Kind, read_header, retry, version_negotiation
-from tests.wire.http3.pair import CLIENT, DEFAULT, ENGINES, Pair, QuicNotes, credentials
+from tests.wire.http3.pair import CLIENT, DEFAULT, ENGINES, Pair, QuicNotes, credentials, nameless
 
 LONG = b"\x00\x00\x00\x01\x03abc\x02de"
 
@@ -69,9 +71,25 @@ def test_a_retry(engine: str, library: str) -> None:
     second = read_header(again[0])
     assert second is not None and second.token == b"a token" and second.destination == ours
     pair.engine = make_engine(engine, pair.notes, DEFAULT, credentials(engine, "localhost"),
-                              Beginning(pair.id, first.destination, ours))
+                              Beginning(pair.id, first.destination, first.source, ours))
     pair.notes.engine = pair.engine  # type: ignore[assignment]
     pair.flight = again
+    pair.shake()
+    assert pair.notes.names == ["localhost"] and pair.ask() in pair.notes.heads
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_retry_for_a_client_whose_own_id_is_empty(engine: str) -> None:
+    pair = nameless(engine)
+    first = read_header(pair.flight[0])
+    assert first is not None and first.source == b"" and not needs_retry(engine, first)
+    assert needs_retry(engine, replace(first, destination=bytes(12))) == (engine == "qh3")
+    ours = b"\x05" * 8
+    pair.quic.receive_datagram(retry(first, ours, b"a token"), ("192.0.2.1", 443), pair.now)
+    pair.flight = [data for data, _ in pair.quic.datagrams_to_send(pair.now)]
+    pair.engine = make_engine(engine, pair.notes, DEFAULT, credentials(engine, "localhost"),
+                              Beginning(pair.id, first.destination, b"", ours))
+    pair.notes.engine = pair.engine  # type: ignore[assignment]
     pair.shake()
     assert pair.notes.names == ["localhost"] and pair.ask() in pair.notes.heads
 
@@ -85,7 +103,7 @@ def test_with_a_retry_the_address_is_proven(engine: str) -> None:
     pair.quic.receive_datagram(retry(first, b"\x05" * 8, b"t"), ("192.0.2.1", 443), pair.now)
     datagram = pair.quic.datagrams_to_send(pair.now)[0][0]
     made = make_engine(engine, QuicNotes(), DEFAULT, credentials(engine, "localhost"),
-                       Beginning(pair.id, first.destination, b"\x05" * 8))
+                       Beginning(pair.id, first.destination, first.source, b"\x05" * 8))
     made.receive(datagram, CLIENT, pair.now)
     now, sent = pair.now, 0
     for _ in range(6):
