@@ -3,12 +3,13 @@
 import asyncio
 import json
 
-from sbc.sdk.client import Ticket, Transport
+from sbc.sdk.client import Ticket, Transport, connect
 from tests.support.asking import Stream, url, web
 from tests.support.caller import Caller
 from tests.support.h2_client import H2Client
+from tests.support.h3_client import H3Client
 from tests.support.oracle import exactly_once
-from tests.support.quic import asking_over, ca_file, secure
+from tests.support.quic import asking_over, ca_file, secure, trusted
 from tests.support.relays import Network
 from tests.support.scene import Scene
 from tests.support.wait import wait_until
@@ -52,6 +53,41 @@ async def change_over(scene: Scene, network: Network, before: Transport, then: T
             exactly_once(second)
             owner.start()
             await scene.edge.sees(owner)
+
+
+async def test_a_websocket_goes_on_as_webtransport_and_comes_back(scene: Scene) -> None:
+    scene.trunk("a", "b", checkpoint="message")
+    await scene.open(secure(scene))
+    url = f"https://localhost:{scene.edge.port}/"
+    first = Caller(url, ca_file=ca_file(scene), transports=[Transport.HTTP1])
+    async with first:
+        await first.say(60, every=0.01)
+        await first.has(5)
+        ticket = await first.session.leave()
+    client = await H3Client.connect(scene.edge.port, "aioquic", trust=trusted(), webtransport=True)
+    session = client.tunnel(b"/", b"webtransport", [
+        (b"session-id", ticket.token.encode()), (b"session-received", b"%d" % ticket.received)])
+    answer = client.answers[session]
+    await client.until(lambda: answer.fields, "the answer")
+    assert answer.status == 200 and answer.fields[b"session-resumed"] == b"%d" % ticket.received
+    token = answer.fields[b"session-id"].decode()
+    second = Caller(url, ca_file=ca_file(scene), transports=[Transport.HTTP2])
+    second.said, second.heard = list(first.said), first.heard[:ticket.received]
+    for number in (2, 3):
+        second.said.append({"n": number, "say": 2})
+        client.open_stream(session, json.dumps(second.said[-1]).encode())
+    await client.until(lambda: len(client.ended) > 20, "messages on streams of the edge's")
+    scene.nodes[str(json.loads(client.streams[max(client.ended)])["node"])].kill()
+    await client.until(lambda: ticket.received + len(client.ended) == second.owed, "all of them")
+    second.heard += [json.loads(client.streams[stream]) for stream in sorted(client.ended)]
+    exactly_once(second)
+    client.drop()  # without a word
+    second.session = connect(url, ca_file=ca_file(scene), transports=[Transport.HTTP2],
+                             session=Ticket(token, len(second.heard)))
+    async with second:
+        await second.say(3)
+        await second.answered()
+        exactly_once(second)
 
 
 async def test_a_client_goes_over_to_http3_when_it_has_been_told_of_it_and_back_when_that_is_gone(scene: Scene) -> None:
