@@ -128,7 +128,7 @@ Or ask over HTTP, as whoever you say you are; each word is an event:
 In a third terminal, while an answer comes, kill the agent that gives it, whichever of the two that is. The other one
 goes on with the answer: no word is missing, none is said twice, and the connection stays open.
 
-  kill -9 $({tools}/sbc sessions -c {file} --node {one} | grep -q confirmed && echo {first.pid} || echo {second.pid})
+  kill -9 $(curl -s {" ".join(f"http://127.0.0.1:{port}/answering" for _, port in NODES)} | head -1)
 
   who owns what    {tools}/sbc sessions -c {file}
                    {tools}/sbc nodes -c {file}

@@ -10,7 +10,10 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from aiohttp import web
@@ -57,6 +60,7 @@ class Chat:
     def __init__(self, delay: float, signature: str | None) -> None:
         self._delay = delay
         self._signature = signature
+        self._answering = 0
 
     async def converse(self, session: Session) -> None:
         """One session, from where its last owner left it."""
@@ -80,30 +84,46 @@ class Chat:
         if not exchange.resumed:
             conversation.hear(exchange.body.decode(errors="replace"))
         words = conversation.answer()
-        for word in words[exchange.said :]:
-            await exchange.send(word)
-            session.checkpoint(conversation.state)
-            await asyncio.sleep(self._delay)
+        with self._under_way():
+            for word in words[exchange.said :]:
+                await exchange.send(word)
+                session.checkpoint(conversation.state)
+                await asyncio.sleep(self._delay)
         log.info("%s: request %d is answered", session.id, exchange.number)
 
     async def _answer(self, session: Session, conversation: Conversation) -> None:
         if self._signature is not None:
             await session.send(f"[{self._signature}] ")
-        for word in conversation.answer():
-            if session.skip == 0:
-                await asyncio.sleep(self._delay)
-            await session.send(f"{word} ")
-        await session.send("\n")
+        with self._under_way():
+            for word in conversation.answer():
+                if session.skip == 0:
+                    await asyncio.sleep(self._delay)
+                await session.send(f"{word} ")
+            await session.send("\n")
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        self._answering += 1
+        try:
+            yield
+        finally:
+            self._answering -= 1
+
+    async def answering(self, _request: web.Request) -> web.Response:
+        """For whoever wants to kill it in the middle of an answer: the process id, or nothing if it gives none."""
+        return web.Response(text=f"{os.getpid()}\n" if self._answering else "")
 
 
-def build(options: argparse.Namespace) -> Node:
-    """The node that the command line asks for."""
+def build(options: argparse.Namespace) -> web.Application:
+    """The node that the command line asks for, and `/answering`."""
     node = Node(options.edge, pool=options.pool, name=options.name, url=f"http://127.0.0.1:{options.port}",
                 zone=options.zone)
     chat = Chat(options.delay, options.name if options.say_name else None)
     node.agent(chat.converse)
     node.answers(chat.answer)
-    return node
+    app = node.app()
+    app.router.add_get("/answering", chat.answering)
+    return app
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -132,7 +152,7 @@ def main() -> None:
     """Serve until SIGTERM, and then until the sessions have moved elsewhere."""
     options = parse(sys.argv[1:])
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=f"%(asctime)s node {options.name}: %(message)s")
-    web.run_app(build(options).app(), host="127.0.0.1", port=options.port, access_log=None, print=lambda _: None,
+    web.run_app(build(options), host="127.0.0.1", port=options.port, access_log=None, print=lambda _: None,
                 loop=_new_loop(), shutdown_timeout=3)
 
 
