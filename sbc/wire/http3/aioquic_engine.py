@@ -58,14 +58,18 @@ class PythonEngine(HttpLayer):
             self._source = where
 
     def outgoing(self, now: float) -> list[tuple[bytes, Address]]:
-        datagrams: list[tuple[bytes, Address]] = []
+        datagrams = self._poll(now)
+        before = self._over
+        self._listen(flushed=True)
+        return datagrams if self._over is before else datagrams + self._poll(now)
+
+    def _poll(self, now: float) -> list[tuple[bytes, Address]]:
         if self._connection.begun:
             try:
-                datagrams = self._connection.datagrams_to_send(now)
+                return list(self._connection.datagrams_to_send(now))
             except Exception as fault:
                 self._stumble(fault)
-        self._listen()
-        return datagrams
+        return []
 
     def due(self) -> float | None:
         return self._connection.get_timer() if self._connection.begun else None
@@ -99,7 +103,7 @@ class PythonEngine(HttpLayer):
         """The same of all streams."""
         return self._unconsumed
 
-    def _listen(self) -> None:
+    def _listen(self, *, flushed: bool = False) -> None:
         """Tell of what the library tells."""
         connection = self._connection
         while (event := connection.next_event()) is not None:
@@ -118,7 +122,7 @@ class PythonEngine(HttpLayer):
             code = H2Error.NO_ERROR if silence else H2Error.PROTOCOL_ERROR
             who = "closed by the client: " if connection.by_client else ""
             self._end(code, f"{who}{ending.error_code:#x} {ending.reason_phrase}")
-        self._settle()
+        self._settle(flushed=flushed)
 
     def _hear(self, event: QuicEvent) -> None:
         match event:

@@ -63,6 +63,12 @@ class RustEngine(HttpLayer):
     def outgoing(self, now: float) -> list[tuple[bytes, Address]]:
         if self._core is None:
             return []
+        datagrams = self._poll(now)
+        before = self._over
+        self._settle(flushed=True)
+        return datagrams if self._over is before else datagrams + self._poll(now)
+
+    def _poll(self, now: float) -> list[tuple[bytes, Address]]:
         poll = self._core.poll_transmit
         datagrams = []
         try:
@@ -73,7 +79,6 @@ class RustEngine(HttpLayer):
         except RuntimeError:
             # How the core says that it may not send as much as a packet to an address that is not proven.
             self._blocked = now
-        self._settle()
         return datagrams
 
     def due(self) -> float | None:

@@ -117,14 +117,15 @@ class Table(ABC):
         for table in (self._streams, self._sending, self._members, self._closed):
             table.clear()
 
-    def _settle(self) -> None:
+    def _settle(self, *, flushed: bool = False) -> None:
         """Tell of what came of the last facts and orders: streams that are over, queues that are long or short again,
-        and the end."""
+        and the end. flushed: whether what was ordered before has just been made datagrams of, as far as may be: only
+        then an empty queue means that the end of its stream is on its way, too."""
         if self._last_word is not None:
             last, self._last_word = self._last_word, None
             self._owner.ended(*last)
         if self._sending:
-            self._weigh()
+            self._weigh(flushed)
         while self._closed and not self._over:
             closed, self._closed = self._closed, []
             for stream, code in closed:
@@ -135,7 +136,7 @@ class Table(ABC):
             self._urged = False
             if self._session >= 0:
                 self._owner.ready(self._session)
-        if self._leaving and not self._requests and not self._over and self._quiet():
+        if flushed and self._leaving and not self._requests and not self._over and self._quiet():
             self._shut(H3Error.NO_ERROR, "")
             self._end(H2Error.NO_ERROR, "")
 
@@ -151,7 +152,7 @@ class Table(ABC):
             self._lowest[kind] += 4
             self._urged = True
 
-    def _weigh(self) -> None:
+    def _weigh(self, flushed: bool) -> None:
         for key, stream in list(self._sending.items()):
             queued = self.queued(key)
             if stream.slow:
@@ -161,7 +162,7 @@ class Table(ABC):
             elif queued > HIGH_WATER_BYTES and not stream.finished:
                 stream.slow = True
                 self._owner.slow(key)
-            if not queued and not stream.over:
+            if flushed and not queued and not stream.over:
                 self._sending.pop(key, None)
                 if stream.finished and (stream.whole or stream.unwanted):
                     self._conclude(stream)

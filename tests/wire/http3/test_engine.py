@@ -225,6 +225,22 @@ def test_goaway_in_two_phases(pair: Pair) -> None:
     assert goaways(pair) == [2**62 - 4, 8]
 
 
+def test_the_end_waits_for_the_end_of_the_last_stream(pair: Pair) -> None:
+    stream = pair.ask()
+    pair.engine.respond(stream, OK, end=False)
+    pair.engine.send(stream, b"all but the end")
+    pair.engine.goaway(H2Error.NO_ERROR)
+    pair.exchange()
+    pair.quic.send_ping(7)
+    datagrams = [data for data, _ in pair.quic.datagrams_to_send(pair.now)]
+    pair.engine.finish(stream, [])
+    for datagram in datagrams:  # what comes between the order and its datagram
+        pair.engine.receive(datagram, pair.source, pair.now)
+    assert pair.notes.end is None and stream not in pair.notes.over
+    pair.exchange()
+    assert pair.answer(stream)[1:] == (b"all but the end", True) and pair.notes.end == (H2Error.NO_ERROR, "")
+
+
 def goaways(pair: Pair) -> list[int]:
     """The GOAWAYs on our control stream."""
     said = b"".join([event.data for event in pair.seen("StreamDataReceived", stream_id=3)])
