@@ -133,11 +133,12 @@ class Listener:
 
     def set_terms(self, terms: DoorTerms) -> None:
         """What holds for the connections to come from now on."""
+        services = b""
         if self.quic is not None:
             self.quic.manners = replace(self.quic.manners, websocket="websocket" in terms.transports)
             self.quic.bound(_bounds_of(terms))
-            terms = replace(terms, services=b'h3=":%d"; ma=%d' % (self.quic.port, ADVERTISED))
-        self.terms = terms
+            services = b'h3=":%d"; ma=%d' % (self.quic.port, ADVERTISED)
+        self.terms = replace(terms, services=services)
 
     def _withdraw(self) -> None:
         """Tell those who were told of QUIC that there is none any more."""

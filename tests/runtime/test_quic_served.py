@@ -5,6 +5,8 @@ import contextlib
 import json
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,12 @@ import pytest
 import trustme
 from cryptography import x509
 
+from sbc.transports.listener import bind
+from sbc.transports.quic.udp import bind_datagrams
 from tests.faults.test_http_p1 import numbers
 from tests.support.asking import web
 from tests.support.h3_client import H3Client
+from tests.support.nodes import ROOT
 from tests.support.raw import CLOSE, TEXT, RawClient, close_frame, frame, upgrade
 from tests.support.scene import Scene
 from tests.support.wait import wait_until
@@ -202,3 +207,33 @@ async def test_quic_alone_takes_no_tcp_port(scene: Scene, tmp_path: Path) -> Non
         refused = await client.answer(client.tunnel(b"/"))
         assert refused.status == 501 or refused.reset is not None
     assert await scene.edge.metric("sbc_quic_retries_total") == 1
+
+
+async def test_sockets_that_the_service_manager_holds(scene: Scene, tmp_path: Path) -> None:
+    scene.plain("a", module="node_http")
+    scene.edge.configure(list(scene.nodes.values()), web(scene) | {"listeners": secure(scene, tmp_path)})
+    with bind("127.0.0.1", scene.edge.port) as tcp, bind_datagrams("127.0.0.1", scene.edge.port) as udp:
+        _start_with(scene, udp.fileno(), tcp.fileno())
+    await scene.edge.ready()
+    async with knocking(scene) as client, aiohttp.ClientSession() as http:
+        assert (await client.get(b"/ask")).status == 200
+        async with http.get(f"https://localhost:{scene.edge.port}/ask", ssl=client_context()) as answer:
+            assert answer.status == 200 and "Alt-Svc" in answer.headers
+
+
+ACTIVATED = """
+import fcntl, os, sys
+high = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 50) for fd in sys.argv[1:3]]
+for number, fd in enumerate(high):
+    os.dup2(fd, 3 + number)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "2", "LISTEN_FDNAMES": "secure:secure"}
+os.execv(sys.executable, [sys.executable, "-m", "sbc", "run", "-c", sys.argv[3]])
+"""
+
+
+def _start_with(scene: Scene, *handed: int) -> None:
+    """Start the edge as the service manager does, with sockets of its own."""
+    with scene.edge.log_file.open("ab") as log:
+        scene.edge._process = subprocess.Popen(
+            [sys.executable, "-c", ACTIVATED, *map(str, handed), str(scene.edge.file)], cwd=ROOT, pass_fds=handed,
+            stdout=log, stderr=log)
