@@ -22,7 +22,7 @@ _HANDLE_OCTETS: Final = 8
 _ID: Final = re.compile(rb"sbc-(?:([0-9a-f]{16})-)?([0-9]{1,15})-([0-9]{1,15})")
 
 
-class Place(NamedTuple):
+class EventId(NamedTuple):
     """What an id says."""
 
     handle: str
@@ -40,16 +40,16 @@ def before_number(handle: str, request: int) -> bytes:
     return OURS + (f"{handle}-{request}-" if handle else f"{request}-").encode()
 
 
-def place_in(identity: bytes) -> Place | None:
+def read_id(identity: bytes) -> EventId | None:
     """What an id of the edge's own says; None: it is a node's."""
     found = _ID.fullmatch(identity)
     if found is None:
         return None
     handle, request, message = found.groups(b"")
-    return Place(handle.decode(), int(request), int(message))
+    return EventId(handle.decode(), int(request), int(message))
 
 
 def handle_of(identity: bytes) -> Key | None:
     """By what the session is known that an id leads to; None: the id leads to none."""
-    place = place_in(identity)
-    return Key(HANDLE, place.handle) if place is not None and place.handle else None
+    said = read_id(identity)
+    return Key(HANDLE, said.handle) if said is not None and said.handle else None

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sbc.core.dialog import Dialog
 from sbc.model.http import Response
-from sbc.protocols.event_ids import place_in
+from sbc.protocols.event_ids import read_id
 from sbc.protocols.events import event_id, gap
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.journal import exchange_of, message_of
@@ -34,12 +34,12 @@ def come_back(session: Journaled, exchange: Exchange) -> bool:
         number = exchange_of(entries[at])
         if event_id(message_of(entries[at])) == after and _may_be(session, number, exchange.request.target):
             return _go_on(session, exchange, number, entries[at + 1 :], 0)
-    place = place_in(after)
-    if place is None:
+    said = read_id(after)
+    if said is None:
         return False  # an id of the node's own: it may know more than the journal holds
-    lost = max(1, journal.first - 1 - place.message)
+    lost = max(1, journal.first - 1 - said.message)
     session.dialog.account.lost += lost
-    if _go_on(session, exchange, place.request, entries, lost):
+    if _go_on(session, exchange, said.request, entries, lost):
         return True
     exchange.preface = gap(lost)
     asked = exchange.request  # the id is the edge's own: it means nothing to a node
