@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from tests.hostile.quic_ground import QuicGround
 from tests.support.clients import Talker
 from tests.support.scene import Scene
 from tests.support.stubs import StubNode, accepted
@@ -58,3 +59,12 @@ async def edge(ground: Ground, witness: Talker) -> AsyncIterator[Ground]:
     await witness.say()
     await witness.answered()
     assert "Traceback" not in ground.edge.log(), ground.edge.log()
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session", params=["qh3", "aioquic"])
+async def quic(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> AsyncIterator[QuicGround]:
+    """An edge that serves HTTP/3 by one engine, for all attacks in a row."""
+    stage = QuicGround(tmp_path_factory.mktemp("quic"))
+    await stage.begin(request.param)
+    yield stage
+    await stage.close()

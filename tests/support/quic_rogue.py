@@ -90,6 +90,7 @@ class Rogue:
         self.resets: dict[int, int] = {}
         """Streams that the edge reset, or took no more of, and with which code."""
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**20)
         self._socket.setblocking(False)
         self._socket.connect(self._server)
         self._timer: asyncio.TimerHandle | None = None

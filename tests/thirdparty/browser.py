@@ -21,14 +21,16 @@ class Browser:
     _socket: ClientConnection
     _process: asyncio.subprocess.Process
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, *flags: str) -> None:
+        """flags: how it is told which certificates to believe; without any, all of them."""
         self._place = place
+        self._flags = flags or ("--ignore-certificate-errors",)
         self._number = 0
 
     async def start(self) -> None:
         assert PROGRAM is not None
         self._process = await asyncio.create_subprocess_exec(
-            PROGRAM, "--headless", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors",
+            PROGRAM, "--headless", "--no-sandbox", "--disable-gpu", *self._flags,
             "--remote-debugging-port=0", f"--user-data-dir={self._place}", "--no-proxy-server", "about:blank",
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL)
         said = self._place / "DevToolsActivePort"

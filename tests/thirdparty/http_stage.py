@@ -54,13 +54,14 @@ class WebScene(Scene):
         node.start()
         return node
 
-    def tree(self, changes: dict[str, Any]) -> dict[str, Any]:
-        """`changes`, with the two listeners."""
+    def tree(self, changes: dict[str, Any], *, quic: bool = False) -> dict[str, Any]:
+        """`changes`, with the two listeners. quic: HTTP/3 on that with TLS, too."""
         transports = ["http1", "http2", "websocket"]
         tls = {"certificates": [{"cert": str(self._cert), "key": str(self._key)}]}
         return {"listeners": [
             {"name": "plain", "listen": f"127.0.0.1:{self.edge.port}", "transports": transports},
-            {"name": "secure", "listen": f"127.0.0.1:{self.secure}", "transports": transports, "tls": tls},
+            {"name": "secure", "listen": f"127.0.0.1:{self.secure}", "tls": tls,
+             "transports": [*transports, *(["quic"] if quic else [])]},
         ]} | changes
 
     def url(self, path: str, *, tls: bool = False) -> str:

@@ -73,8 +73,8 @@ class Http3Connection(SessionDoor):
 
     def received(self, datagram: bytes, source: Address, local: Local, now: float) -> None:
         """A datagram; `worked` follows in the same turn of the loop."""
-        if self._budget.fault:
-            return  # it is about to be cut, or is: what more there is of a flood is not worth the reading
+        if self._budget.fault and self._state is not State.OVER:
+            return  # it is about to be cut: what more there is of a flood is not worth the reading
         self._local = local
         self._watch.heard = True
         self._told = False
