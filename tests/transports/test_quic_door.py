@@ -215,3 +215,14 @@ def _free(sock: socket.socket, port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+@pytest.mark.parametrize(("host", "asked"), [("::1", "::1"), ("::", "::1"), ("0.0.0.0", "127.0.0.9")])
+async def test_other_addresses(desk: Desk, engine: str, host: str, asked: str) -> None:
+    async with Porch(desk, engine, host=host, bounds=Bounds(unproven=0)) as porch:
+        client = await porch.client(host=asked)
+        assert (await client.get()).complete
+        client.rebind()
+        client.ping()
+        assert (await client.get()).complete and porch.tally.moves == 1
+        assert {talk.request.client for talk in desk.talks} == {"::1" if ":" in asked else "127.0.0.1"}
