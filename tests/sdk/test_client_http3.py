@@ -1,6 +1,5 @@
 """The client SDK over HTTP/3, against an edge with both engines."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -40,7 +39,6 @@ async def test_an_edge_that_is_started_again(scene: Scene) -> None:
         assert scene.edge.running
         await client.say(20)
         await client.answered()
-        await asyncio.sleep(0.3)  # the store promises what is older than its commit interval
         scene.edge.kill()
         scene.edge.start()
         await client.say(2)
