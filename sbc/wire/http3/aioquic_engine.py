@@ -10,6 +10,7 @@ from aioquic.quic.events import (
     DatagramFrameReceived,
     HandshakeCompleted,
     PingAcknowledged,
+    ProtocolNegotiated,
     QuicEvent,
     StopSendingReceived,
     StreamDataReceived,
@@ -138,8 +139,9 @@ class PythonEngine(HttpLayer):
                 self._owner.issued(event.connection_id)
             case ConnectionIdRetired():
                 self._owner.retired(event.connection_id)
-            case HandshakeCompleted():
+            case ProtocolNegotiated():
                 self._begin()
+            case HandshakeCompleted():
                 self._owner.shaken(self._name)
 
     # Orders.

@@ -65,7 +65,8 @@ class HttpLayer(Orders):
     # Facts, from the library.
 
     def _begin(self) -> None:
-        """The handshake lets us speak: a control stream with our SETTINGS (RFC 9114 section 6.2.1)."""
+        """Our control stream and SETTINGS (RFC 9114 section 6.2.1), in the first datagrams: a client that has to know them
+        before it asks is spared a round trip. Raises Fault."""
         if self._begun:
             return
         self._begun = True
@@ -78,6 +79,8 @@ class HttpLayer(Orders):
         if self._terms.webtransport:
             settings |= {Setting.H3_DATAGRAM: 1, Setting.WEBTRANSPORT_DRAFT_02: 1, Setting.WEBTRANSPORT_MAX_SESSIONS: 1}
         self._control = self._open(both_ways=False)
+        if self._control < 0:
+            raise Fault(H3Error.STREAM_CREATION_ERROR, "no room for a control stream")
         self._put(self._control, varint(StreamType.CONTROL) + settings_frame(settings), False)
 
     def _came(self, stream: int, data: bytes, end: bool) -> None:

@@ -8,7 +8,7 @@ from qh3._hazmat import pull_quic_header
 from qh3.quic.configuration import QuicConfiguration
 from qh3.quic.connection import QuicConnection
 from qh3.quic.crypto import derive_key_iv_hp
-from qh3.quic.events import HandshakeCompleted
+from qh3.quic.events import HandshakeCompleted, ProtocolNegotiated
 from qh3.quic.tls_bridge import QuicTlsBridgeError
 from qh3.tls import CipherSuite, Epoch, cipher_suite_hash, hkdf_expand_label
 
@@ -31,6 +31,9 @@ class Ears(Protocol):
 
     def asked_for(self, name: str) -> None:
         """The client's ClientHello is here, with this server's name in it."""
+
+    def met(self) -> None:
+        """The hello was taken: what is sent from here on only its sender can read, whoever that is."""
 
     def complete(self) -> None:
         """The handshake is."""
@@ -155,7 +158,10 @@ class Connection(QuicConnection):
             self._engine.broken(fault.reason_phrase)
             return
         while self._events:
-            if isinstance(self._events.popleft(), HandshakeCompleted):
+            happened = self._events.popleft()
+            if isinstance(happened, ProtocolNegotiated):
+                self._engine.met()
+            elif isinstance(happened, HandshakeCompleted):
                 self._engine.complete()
 
     def release(self) -> None:

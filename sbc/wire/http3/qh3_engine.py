@@ -128,10 +128,15 @@ class RustEngine(HttpLayer):
         """The client's ClientHello is here."""
         self._name = name
 
+    def met(self) -> None:
+        """The hello was taken."""
+        self._core = self._connection.core
+        if not self._over:
+            self._begin()
+
     def complete(self) -> None:
         """The handshake is."""
         if not self._over:
-            self._begin()
             self._owner.shaken(self._name)
 
     def broken(self, reason: str) -> None:

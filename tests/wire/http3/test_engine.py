@@ -47,6 +47,18 @@ def test_a_client_whose_own_connection_id_is_empty(engine: str) -> None:
     assert pair.notes.moves and pair.closed is None
 
 
+def test_settings_come_with_the_first_datagrams(names: tuple[str, str]) -> None:
+    pair = Pair(*names, shake=False)
+    for datagram in pair.flight:
+        pair.engine.receive(datagram, pair.source, pair.now)
+    for datagram, _ in pair.engine.outgoing(pair.now):
+        pair.quic.receive_datagram(datagram, ("192.0.2.1", 443), pair.now)
+    pair._note()
+    assert pair.h3.received_settings is not None and not pair.notes.names
+    pair.exchange()
+    assert pair.notes.names == ["localhost"] and pair.ask() in pair.notes.heads
+
+
 def test_a_request_and_its_answer(pair: Pair) -> None:
     stream = pair.ask()
     assert pair.notes.heads[stream] == REQUEST and pair.notes.complete[stream] == []
