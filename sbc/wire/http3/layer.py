@@ -65,8 +65,8 @@ class HttpLayer(Orders):
     # Facts, from the library.
 
     def _begin(self) -> None:
-        """Our control stream and SETTINGS (RFC 9114 section 6.2.1), in the first datagrams: a client that has to know them
-        before it asks is spared a round trip. Raises Fault."""
+        """Our control stream and SETTINGS (RFC 9114 section 6.2.1), in the first datagrams: a client that has to know
+        what they say before it asks is spared a round trip. Raises Fault."""
         if self._begun:
             return
         self._begun = True
