@@ -102,7 +102,6 @@ async def test_a_gap_is_told_where_it_is(scene: Scene, network: Network) -> None
         await caller.has(3)
         network.dark = True
         network.cut()
-        before = len(caller.heard)
 
         async def all_said() -> bool:
             return bool((await scene.edge.sessions())[0]["sent"] == caller.owed)
@@ -114,6 +113,7 @@ async def test_a_gap_is_told_where_it_is(scene: Scene, network: Network) -> None
         assert lost > 40
         await caller.has(caller.owed - lost)
         assert caller.gaps == [Gap(lost)]
+        before = caller.before_gaps[0]
         exactly_once(caller, lost=range(before + 1, before + lost + 1))
         assert caller.session.ticket.received == caller.owed
 
@@ -218,6 +218,25 @@ async def test_an_edge_that_does_not_come_back_ends_the_session(scene: Scene) ->
         scene.edge.kill()
         ended = await caller.is_over()
         assert isinstance(ended, SessionEnded) and ended.code == 1006 and ended.reason
+
+
+async def test_what_was_said_before_a_goodbye_is_heard_even_if_the_connection_breaks(
+        scene: Scene, network: Network) -> None:
+    node, = scene.trunk("a", checkpoint="message")
+    await scene.open(listening(scene))
+    async with Caller(f"http://127.0.0.1:{network.port}/") as caller:
+        await caller.say()
+        await caller.answered()
+        network.dark = True
+        for _ in range(5):
+            await caller.say(ballast=1000)
+        await wait_until(lambda: caller.session._outbox.written == 6, "it is written, and lost")
+        network.cut()
+        await wait_until(lambda: caller.session.transport is None, "it is noticed")
+        network.dark = False
+        network.cut()
+    await scene.no_sessions()
+    assert node.numbers() == [1, 2, 3, 4, 5, 6]
 
 
 async def test_however_a_caller_leaves_nothing_is_left_behind(scene: Scene) -> None:

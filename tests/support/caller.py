@@ -17,6 +17,8 @@ class Caller(Talker):
         super().__init__(url)
         self.session = connect(url, **({"ping": 0.5} | how))
         self.gaps: list[Gap] = []
+        self.before_gaps: list[int] = []
+        """How many messages had come before each of them."""
         self.end: SessionEnded | str = ""
         """`said goodbye`, or what the iteration raised; empty as long as it goes on."""
 
@@ -35,6 +37,7 @@ class Caller(Talker):
             async for item in self.session:
                 if isinstance(item, Gap):
                     self.gaps.append(item)
+                    self.before_gaps.append(len(self.heard))
                 else:
                     self.heard.append(json.loads(item))
             self.end = "said goodbye"

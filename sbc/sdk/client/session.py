@@ -187,6 +187,8 @@ class Session:
                 span = after_close(link.close_code, link.close_reason)
                 if self._leaving or span is None:
                     break
+                if self._outbox.confirmed < self._outbox.said:
+                    self._written.clear()  # what was written may be lost
                 link = await self._come_back(span, ended)
         except SessionEnded as given_up:
             ended = given_up
