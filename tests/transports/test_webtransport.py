@@ -8,12 +8,13 @@ import pytest_asyncio
 
 from sbc.core.frames import Opcode, build, close_payload, payload_of, read_close, read_frame
 from sbc.core.octets import unmasked
+from sbc.transports.quic import webtransport
 from sbc.wire.http3.capsules import Capsules, close_capsule
 from sbc.wire.link import Link
 from tests.support.h3_client import H3Client
 from tests.support.wait import wait_until
 from tests.transports.desk import Desk, Owner
-from tests.transports.quic import Porch
+from tests.transports.quic import BRIEF, Porch
 
 PAIRS = [("qh3", "aioquic"), ("qh3", "qh3"), ("aioquic", "qh3"), ("aioquic", "aioquic")]
 
@@ -251,6 +252,30 @@ async def test_a_message_without_end(client: H3Client, desk: Desk) -> None:
     await wait_until(lambda: tape.frames, "a close frame", 30)
     assert tape.frames == [(Opcode.CLOSE, close_payload(1009, "message too long"))] and stream
     link.transport.close()
+
+
+@pytest.mark.parametrize("library", ["aioquic"])
+async def test_a_client_that_does_not_take_its_messages_loses_the_session(desk: Desk, library: str) -> None:
+    """Not one message in the middle: it comes back and is told all of them."""
+    async with Porch(desk, "qh3", times=BRIEF) as porch:
+        client = await porch.client(library, webtransport=True, take=False, max_stream_data=2000)
+        _session, link, owner = await admitted(client, desk)
+        for _ in range(3):
+            link.transport.write(build(Opcode.BINARY, b"x" * 50_000, None))
+        await asyncio.wait_for(owner.lost.wait(), 10)
+        assert link.transport.is_closing() and desk.abuses["h3_stalled_stream"]
+
+
+async def test_a_client_that_lets_no_streams_be_opened_loses_the_session(
+        desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webtransport, "PATIENCE", 0.3)
+    async with Porch(desk, "qh3") as porch:
+        client = await porch.client("aioquic", webtransport=True, take=False)
+        _session, link, owner = await admitted(client, desk)
+        for _ in range(300):
+            link.transport.write(build(Opcode.TEXT, b"x", None))
+        await asyncio.wait_for(owner.lost.wait(), 10)
+        assert link.transport.is_closing()
 
 
 async def test_noise_on_the_sessions_stream(client: H3Client, desk: Desk) -> None:

@@ -287,7 +287,7 @@ class Http3Connection(SessionDoor):
             return
         for stream in self._watch.stalled(now, self._streams, self.engine):
             self._reception.abused("h3_stalled_stream", self._client)
-            self.engine.reset(stream, H2Error.CANCEL)
+            self.cut(stream)
         self.urge(now)
         if self._state is State.NOTICED:
             self._leave()

@@ -1,6 +1,7 @@
 """WebTransport beside requests and WebSockets: the streams and messages of a session go to who has its CONNECT."""
 
 from sbc.model.http import Request
+from sbc.transports.quic.session_messages import Outgoing
 from sbc.transports.quic.webtransport import SessionTransport
 from sbc.transports.quic.webtransport_doorstep import SessionDoorstep
 from sbc.transports.stream_door import StreamDoor
@@ -35,3 +36,11 @@ class SessionDoor(StreamDoor):
         here = self._streams.get(session)
         if isinstance(here, SessionTransport):
             here.datagram(data)
+
+    def cut(self, stream: int) -> None:
+        """A client does not take what it is sent on a stream."""
+        here = self._streams.get(stream)
+        if isinstance(here, Outgoing):
+            here.stuck()
+        else:
+            self.engine.reset(stream, H2Error.CANCEL)

@@ -139,13 +139,15 @@ class Hold:
 class Outgoing:
     """Inbound for the connection: a stream that the edge opened for one message."""
 
-    __slots__ = ("_gone", "sent", "stage")
+    __slots__ = ("_gone", "sent", "stage", "stuck")
 
-    def __init__(self, octets: int, gone: Callable[[int], None]) -> None:
-        """gone: called once the message is sent, or lost, with its length."""
+    def __init__(self, octets: int, gone: Callable[[int], None], stuck: Callable[[], None]) -> None:
+        """gone: called once the message is on its way, or not wanted, with its length."""
         self.stage = Stage.OVER
         self.sent = octets
         self._gone = gone
+        self.stuck = stuck
+        """To be called if the client does not take it: there must be no message missing between others."""
 
     def data(self, _data: bytes, _end: bool) -> None:
         """The client was asked to say nothing on it."""

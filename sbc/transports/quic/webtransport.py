@@ -31,6 +31,8 @@ from sbc.wire.link import HIGH_WATER_BYTES, LOW_WATER_BYTES
 _NOBODY = asyncio.Protocol()
 _SESSION_OVER: Final = 1000
 """The close code for a session that ends without one."""
+PATIENCE = 30.0
+"""How long a client may let no stream be opened for what it is sent, in seconds."""
 _COST: Final = 64
 """What a message counts beside its bytes until it is sent."""
 
@@ -56,7 +58,7 @@ class SessionTransport:
     """An asyncio.Transport by its methods; Inbound for the connection, of the CONNECT's stream."""
 
     __slots__ = ("_afloat", "_capsules", "_carrier", "_closing", "_cutter", "_datagrams", "_goodbye", "_hold", "_kind",
-                 "_outbox", "_protocol", "_said_all", "_slow", "_stream", "_timer", "sent", "stage")
+                 "_outbox", "_protocol", "_said_all", "_slow", "_starved", "_stream", "_timer", "sent", "stage")
 
     def __init__(self, carrier: SessionCarrier, stream: int, query: str) -> None:
         """stream: that of the CONNECT. query: of its path."""
@@ -75,6 +77,8 @@ class SessionTransport:
         """Messages for which the client has not let a stream be opened."""
         self._afloat = 0
         """Bytes of messages that are not sent yet, and _COST for each."""
+        self._starved: asyncio.TimerHandle | None = None
+        """Runs while the client lets no stream be opened."""
         self._slow = False
         self._goodbye = b""
         """The capsule that closes the session, while messages are still to be sent before it."""
@@ -133,9 +137,10 @@ class SessionTransport:
         """The session is over, or its whole connection."""
         self.stage = Stage.OVER
         self._closing = self._said_all = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._starved):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._starved = None
         self._hold.clear()
         self._outbox.clear()
         protocol, self._protocol = self._protocol, _NOBODY
@@ -188,9 +193,14 @@ class SessionTransport:
         while self._outbox:
             stream = engine.open_stream(self._stream, both_ways=True)
             if not stream:
+                if self._starved is None:
+                    self._starved = asyncio.get_running_loop().call_later(PATIENCE, self.abort)
                 return
+            if self._starved is not None:
+                self._starved.cancel()
+                self._starved = None
             payload = self._outbox.popleft()
-            self._carrier.hand_over(stream, Outgoing(len(payload), self._sent))
+            self._carrier.hand_over(stream, Outgoing(len(payload), self._sent, self.abort))
             engine.send(stream, payload)
             engine.finish(stream, [])
             engine.reset(stream, H2Error.NO_ERROR)  # nothing is expected on it
