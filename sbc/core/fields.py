@@ -28,6 +28,11 @@ def without(fields: Fields, names: Set[bytes], prefixes: tuple[bytes, ...]) -> F
     return [field for field in fields if field[0] not in names and not field[0].startswith(prefixes)]
 
 
+def unbroken(text: bytes) -> bool:
+    """Whether this can stand in one line: no CR, no LF."""
+    return b"\n" not in text and b"\r" not in text
+
+
 def lines_of(fields: Fields) -> bytes | None:
     """The fields as lines of an HTTP/1.1 head; None if one has a character that would break its line."""
     lines = b"".join([b"%b: %b\r\n" % field for field in fields])

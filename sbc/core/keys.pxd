@@ -1,7 +1,10 @@
+import cython
+
 from sbc.core._fields cimport first
+from sbc.model.http cimport Request
 
 
-cpdef route_key(object request, object key, object body)
-cpdef session_token(object request)
+cpdef route_key(Request request, object key, object body)
+cpdef session_token(Request request)
 cpdef minted(list fields, object key)
-cdef _find(object request, object key, object body)
+cdef _find(Request request, object key, object body)

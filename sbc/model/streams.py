@@ -24,8 +24,8 @@ class ClientStream(Protocol):
     def inform(self, status: int, fields: Fields) -> None:
         """Send an interim answer (1xx other than 101)."""
 
-    def respond(self, response: Response, *, end: bool) -> None:
-        """Send the head of the answer; end: there is no body, and no trailers."""
+    def respond(self, response: Response, *, end: bool, body: bytes = b"") -> None:
+        """Send the head of the answer, and `body` behind it; end: that is all of it, and there are no trailers."""
 
     def send(self, data: bytes) -> None:
         """Send a piece of the body. Interim pieces may be written together; nothing is delayed for long."""
@@ -94,8 +94,8 @@ class Answerer(Protocol):
     def informed(self, status: int, fields: Fields) -> None:
         """An interim answer (1xx other than 100 and 101)."""
 
-    def answered(self, response: Response, *, end: bool) -> None:
-        """The head of the answer; end: it has no body and is complete."""
+    def answered(self, response: Response, *, end: bool, body: bytes = b"") -> None:
+        """The head of the answer, and what came of its body along with it; end: that is all, without trailers."""
 
     def answer_body(self, data: bytes) -> None:
         """A piece of the answer's body."""

@@ -1,7 +1,8 @@
 import cython
 
 from sbc.core._octets cimport cut
-from sbc.wire._heads cimport fields_of, status_line
+from sbc.model.http cimport Response
+from sbc.wire._heads cimport fields_of, head_end, status_line
 
 
 cdef frozenset _FRAMING
@@ -17,11 +18,13 @@ cdef class AnswerReader:
     cdef Py_ssize_t _octets, _unread
     cdef long long _left
     cdef public list interim, body, trailers
-    cdef public object response, patience
+    cdef public Response response
+    cdef public object patience
     cdef public bint complete, close_framed, keep
     cdef public str fault
 
     cpdef expect(self, bint head)
+    @cython.locals(at=Py_ssize_t, seen=Py_ssize_t, end=Py_ssize_t)
     cpdef read(self, bytes data)
     cpdef bytes take_body(self)
     cdef _begin(self, bytes piece)

@@ -13,7 +13,7 @@ import httptools
 from sbc.core.octets import cut
 from sbc.model.errors import SbcError
 from sbc.model.http import Fields, Response
-from sbc.wire.heads import bare_feed, fields_of, status_line
+from sbc.wire.heads import bare_feed, fields_of, head_end, status_line
 
 LONGEST_HEAD = 32 * 1024
 MOST_FIELDS = 100
@@ -92,12 +92,12 @@ class AnswerReader:
             data, self._begun = self._begun + data, b""
         try:
             while self._heading and at < len(data):
-                found = data.find(b"\r\n\r\n", max(at, seen))
-                if found < 0:
+                end = head_end(data, max(at, seen))
+                if end < 0:
                     self._begin(data[at:])
                     return
-                self._read_head(data[at : found + 4])
-                at = found + 4
+                self._read_head(data[at:end])
+                at = end
             if at < len(data):
                 self._read_body(data[at:] if at else data)
         except Fault:

@@ -1,9 +1,13 @@
+from sbc.model.http cimport Request
+
+
 cdef class Errand:
     cdef bint _body_begun, _repeated, _slow_told, _told
     cdef list _early
     cdef Py_ssize_t _early_bytes
     cdef object _early_end, _errands, _line
-    cdef public object answerer, request, state
+    cdef public object answerer, state
+    cdef public Request request
     cdef public bint congested, paused
     cdef public double since
 

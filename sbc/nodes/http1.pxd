@@ -1,5 +1,6 @@
 import cython
 
+from sbc.model.http cimport Request, Response
 from sbc.nodes.answer cimport AnswerReader
 from sbc.nodes.errand cimport Errand
 from sbc.wire.http1 cimport chunk, last_chunk, request_head
@@ -17,12 +18,13 @@ cdef class Http1Line:
     cdef public double idle_until
 
     cpdef data_received(self, bytes data)
+    @cython.locals(request=Request)
     cpdef start(self, Errand errand)
     cpdef send(self, Errand errand, bytes data)
     cpdef finish(self, Errand errand, list trailers)
     cpdef drop(self)
     cpdef _write(self, bytes data)
-    @cython.locals(answer=AnswerReader)
+    @cython.locals(answer=AnswerReader, response=Response, body=bytes)
     cdef _tell(self, Errand errand)
     @cython.locals(answer=AnswerReader)
     cdef _tell_body(self, Errand errand)

@@ -239,9 +239,10 @@ class Http1Line:
         response, answer.response = answer.response, None
         if self._errand is errand and response is not None:
             self._headed = True
-            if answer.complete and not answer.body and not answer.trailers:
+            if answer.complete and not answer.trailers and not (errand.paused and answer.body):
+                body = answer.take_body()
                 self._free(errand)
-                errand.answerer.answered(response, end=True)
+                errand.answerer.answered(response, end=True, body=body)
                 return
             errand.answerer.answered(response, end=False)
         self._tell_body(errand)
@@ -263,8 +264,9 @@ class Http1Line:
                 return
             errand.answerer.answer_body(answer.take_body())
         if self._errand is errand and answer.complete:
+            trailers = answer.trailers  # the line may go on to the next answer at once
             self._free(errand)
-            errand.answerer.answer_ended(answer.trailers)
+            errand.answerer.answer_ended(trailers)
 
     def _free(self, errand: Errand) -> None:
         """The answer is complete: on to the next, if the connection is fit for it."""

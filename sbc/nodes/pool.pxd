@@ -1,5 +1,6 @@
 import cython
 
+from sbc.model.http cimport Request
 from sbc.nodes.errand cimport Errand
 from sbc.nodes.lines cimport Lines
 
@@ -10,5 +11,5 @@ cdef class Pool:
     cdef readonly list _retired
 
     @cython.locals(lines=Lines, errand=Errand)
-    cpdef open(self, object node, object request, object answerer)
+    cpdef open(self, object node, Request request, object answerer)
     cdef Lines _lines_of(self, object node)

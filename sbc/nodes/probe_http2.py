@@ -46,7 +46,7 @@ class _Head:
     def informed(self, status: int, fields: Fields) -> None:
         """The answer alone counts."""
 
-    def answered(self, response: Response, *, end: bool) -> None:
+    def answered(self, response: Response, *, end: bool, body: bytes = b"") -> None:
         self.status = response.status
         self.known.set()
 

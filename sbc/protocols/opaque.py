@@ -14,6 +14,7 @@ from sbc.protocols.protocol import Protocol, Reading
 class OpaqueReading(Reading):
     __slots__ = ()
 
+    alters = False
     events = False
 
 

@@ -102,6 +102,8 @@ class Reading:
     """Whether a client that has no key of the session is to find it by the ids of the answer's events."""
     outlives = False
     """Whether the node's answer goes on while the client is away: it is kept for a client that returns."""
+    alters = True
+    """Whether `joins`, `outgoing`, `forgotten` and `answered` do anything; if not, they need not be called."""
     events = True
     """Whether an answer that is a stream of events is read event by event; if not it passes byte by byte."""
     attentive = True

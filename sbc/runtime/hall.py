@@ -3,7 +3,7 @@
 import asyncio
 import resource
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,6 +41,9 @@ SPARE_SHARE = 0.8
 """How much of the file descriptors clients and their sessions may have; the rest is for trunks, probes, files."""
 
 
+TakeRequest = Callable[[ClientStream, Request, int], Exchange]
+
+
 class Hall:
     """Implements Reception for the listeners and Concerned for the fleet."""
 
@@ -50,6 +53,8 @@ class Hall:
         self.records = records
         self.sessions: dict[SessionId, Session] = {}
         self._requests = RequestFront(self)
+        self.request: TakeRequest = self._requests.request
+        """Reception's, without a call between: every request comes this way."""
         self._websockets = WebSocketFront(self)
         self.dormant = Dormant(self)
         self.movers = Movers(house.roster, house.spawn, self.on, house.loop.time, house.signals.emptied)
@@ -85,9 +90,6 @@ class Hall:
             return traced(hello, self.rules.hops.get(hello.listener, 0)).client
         except Refusal:  # nobody can say; this is who brought it
             return hello.client
-
-    def request(self, stream: ClientStream, request: Request, octets: int) -> Exchange:
-        return self._requests.request(stream, request, octets)
 
     def abused(self, kind: str, client: str) -> None:
         self.house.metrics.abuse[kind] += 1

@@ -1,3 +1,6 @@
+import cython
+
+from sbc.model.http cimport Request
 from sbc.transports.http1_stream cimport Http1Stream
 from sbc.transports.patience cimport Patience
 from sbc.transports.valves cimport Inlet, Outlet
@@ -16,8 +19,10 @@ cdef class Http1Connection:
     cdef public bint congested
     cdef public bytes services
     cpdef put(self, bytes data)
+    cpdef answered(self, bytes last)
     cpdef data_received(self, bytes data)
     cdef _read(self, bytes data)
+    @cython.locals(request=Request, reader=RequestReader, end=Py_ssize_t)
     cdef Py_ssize_t _read_head(self, bytes data, Py_ssize_t at) except -2
     cdef Py_ssize_t _read_body(self, bytes data, Py_ssize_t at) except -2
     cdef _await_request(self)

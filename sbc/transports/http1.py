@@ -231,8 +231,8 @@ class Http1Connection:
             return lines + b"connection: close\r\n"
         return lines + b"connection: keep-alive\r\n" if self._reader.request.version == "1.0" else lines
 
-    def answered(self) -> None:
-        self._out.flush()
+    def answered(self, last: bytes) -> None:
+        self._out.end(last)
         self._stream = None
         if not self._persists:
             self._leave()
@@ -264,7 +264,8 @@ class Http1Connection:
 
     def _go_on(self) -> None:
         """Read on, but in another turn of the loop: facts are not told from within orders."""
-        self._inlet.release(Hold.UNWANTED)
+        if self._inlet.holds:
+            self._inlet.release(Hold.UNWANTED)
         if self._kept:
             self._loop.call_soon(self._read_kept)
 

@@ -1,3 +1,4 @@
+from sbc.model.http cimport Request, Response
 from sbc.wire.http1 cimport chunk, framing_of, last_chunk, response_head
 
 
@@ -9,4 +10,4 @@ cdef class Http1Stream:
     cdef public bint congested
     cdef public object stage
     cpdef send(self, bytes data)
-    cdef _complete(self)
+    cdef _complete(self, bytes last)

@@ -13,6 +13,7 @@ from sbc.wire.http1 import (
     CHUNKED,
     CLOSE,
     LENGTH,
+    NONE,
     Framing,
     chunk,
     framing_of,
@@ -32,8 +33,8 @@ class Carrier(Protocol):
         """Decide whether the connection goes on behind this answer (not if `last`): the lines of its head that say so,
         and what else the connection has to say."""
 
-    def answered(self) -> None:
-        """The answer is complete."""
+    def answered(self, last: bytes) -> None:
+        """The answer is complete with this."""
 
     def cut(self, *, reset: bool) -> None:
         """The answer will never be complete: close, or reset, the connection."""
@@ -76,17 +77,25 @@ class Http1Stream:
         if self.stage is WAITING and not self._old:  # RFC 9110 section 15.2: never to HTTP/1.0
             self._carrier.put(interim_head(status, fields))
 
-    def respond(self, response: Response, *, end: bool) -> None:
+    def respond(self, response: Response, *, end: bool, body: bytes = b"") -> None:
         if self.stage is not WAITING:
             return
+        if end and body and response.length is None:
+            response.length = len(body)
         framing = self._framing = framing_of(response, end=end, to_head=self._to_head, old=self._old)
         connection = self._carrier.connection_line(last=framing is CLOSE)
-        self._carrier.put(response_head(response, framing, end=end, connection=connection))
-        if end:
-            self._complete()
+        head = response_head(response, framing, end=end and not body, connection=connection)
+        if framing is NONE and end:
+            self._complete(head)
+        elif end and (not body or response.length == len(body)):
+            self._complete(head + body)
         else:
             self.stage = ANSWERING
             self._left = response.length or 0
+            self._carrier.put(head)
+            self.send(body)
+            if end:
+                self.finish([])
 
     def send(self, data: bytes) -> None:
         if self.stage is not ANSWERING or not data:
@@ -106,13 +115,11 @@ class Http1Stream:
         if self.stage is not ANSWERING or (self._framing is LENGTH and self._left):
             self.abort()  # it is not complete, whoever says so
             return
-        if self._framing is CHUNKED:
-            self._carrier.put(last_chunk(trailers))
-        self._complete()
+        self._complete(last_chunk(trailers) if self._framing is CHUNKED else b"")
 
-    def _complete(self) -> None:
+    def _complete(self, last: bytes) -> None:
         self.stage = OVER
-        self._carrier.answered()
+        self._carrier.answered(last)
 
     def abort(self) -> None:
         if self.stage is not OVER:

@@ -99,20 +99,24 @@ class RequestStream:
             self._carrier.engine.inform(self._stream, [_STATUS[status], *fields])
             self._outflow.touch()
 
-    def respond(self, response: Response, *, end: bool) -> None:
+    def respond(self, response: Response, *, end: bool, body: bytes = b"") -> None:
         if self.stage is not Stage.WAITING:
             return
-        end = end or self._to_head or response.status in (204, 304)
+        bare = (end and not body) or self._to_head or response.status in (204, 304)
         fields = head_fields(response)
         if self._carrier.services:
             fields.append(announcement(self._carrier))
-        self._carrier.engine.respond(self._stream, fields, end=end)
+        self._carrier.engine.respond(self._stream, fields, end=bare)
         self._outflow.touch()
-        if end:
+        if bare:
             self._complete()
-        else:
-            self.stage = Stage.ANSWERING
-            self._left = -1 if response.length is None else response.length
+            return
+        self.stage = Stage.ANSWERING
+        self._left = -1 if response.length is None else response.length
+        if body:
+            self.send(body)
+        if end:
+            self.finish([])
 
     def send(self, data: bytes) -> None:
         if self.stage is not _ANSWERING or not data:

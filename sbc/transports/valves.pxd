@@ -8,4 +8,5 @@ cdef class Outlet:
     cdef list _pending
     cpdef put(self, bytes data)
     cpdef flush(self)
+    cpdef end(self, bytes last)
     cpdef bint drain(self)

@@ -71,6 +71,12 @@ class Outlet:
                 self._patience.sent(len(data))
                 self._transport.write(data)
 
+    def end(self, last: bytes) -> None:
+        """Write now what is to be written, and this behind it."""
+        if last:
+            self._pending.append(last)
+        self.flush()
+
     def cut(self, *, reset: bool) -> None:
         """Close in the middle of something."""
         if reset:

@@ -31,6 +31,20 @@ cdef bytes _cut(const unsigned char* octets, Py_ssize_t start, Py_ssize_t end):
     return PyBytes_FromStringAndSize(<const char*>octets + start, end - start)
 
 
+cpdef Py_ssize_t head_end(bytes data, Py_ssize_t at) except -2:
+    cdef const char* octets = PyBytes_AS_STRING(data)
+    cdef const char* found
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+    while size - at >= 4:
+        found = <const char*>memchr(octets + at, 13, size - at - 3)
+        if found == NULL:
+            return -1
+        if memcmp(found, b"\r\n\r\n", 4) == 0:
+            return found - octets + 4
+        at = found - octets + 1
+    return -1
+
+
 cpdef request_line(bytes head):
     cdef const unsigned char* octets = <const unsigned char*>PyBytes_AS_STRING(head)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(head), at = 0, target

@@ -16,6 +16,12 @@ _STATUS = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: [\t -~\x80-\xff]*)?\r\n")
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)\r\n")
 
 
+def head_end(data: bytes, at: int) -> int:
+    """Behind the first empty line from `at` on; -1: there is none."""
+    found = data.find(b"\r\n\r\n", at)
+    return -1 if found < 0 else found + 4
+
+
 def request_line(head: bytes) -> tuple[bytes, bytes, bool, int] | None:
     """Method, target, whether it is HTTP/1.1 (else 1.0), and where the next line begins; None: not a proper one."""
     found = _REQUEST.match(head)

@@ -1,8 +1,9 @@
-from sbc.core._fields cimport lines_of
+from sbc.core._fields cimport lines_of, unbroken
+from sbc.model.http cimport Request, Response
 
-cpdef bytes request_head(object request)
-cpdef framing_of(object response, bint end, bint to_head, bint old)
-cpdef bytes response_head(object response, object framing, bint end, bytes connection)
+cpdef bytes request_head(Request request)
+cpdef framing_of(Response response, bint end, bint to_head, bint old)
+cpdef bytes response_head(Response response, object framing, bint end, bytes connection)
 cpdef bytes chunk(bytes data)
 cpdef bytes last_chunk(list trailers)
 cdef bytes _length_line(object length)

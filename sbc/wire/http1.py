@@ -8,7 +8,7 @@ import re
 from enum import Enum
 from http import HTTPStatus
 
-from sbc.core.fields import lines_of
+from sbc.core.fields import lines_of, unbroken
 from sbc.model.http import Fields, Request, Response
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -48,16 +48,18 @@ def proper_authority(authority: bytes) -> bool:
 
 def request_head(request: Request) -> bytes:
     """The head of a request to a node. A body without a length is to be sent in chunks."""
-    first = request.method + b" " + request.target + b" HTTP/1.1\r\nhost: " + request.authority + b"\r\n"
-    if first.count(b"\n") != 2 or first.count(b"\r") != 2:
+    method, target, authority = request.method, request.target, request.authority
+    if not (unbroken(method) and unbroken(target) and unbroken(authority)):
         raise ValueError("a line break in a request line")
-    lines = _lines(request.fields)
     if request.length is not None:
-        return first + lines + b"content-length: %d\r\n\r\n" % request.length
-    if request.bodied:
-        return first + lines + b"transfer-encoding: chunked\r\n\r\n"
-    # RFC 9110 section 8.6: a method that usually has a body says so if there is none.
-    return first + lines + (b"content-length: 0\r\n\r\n" if request.method in _BODIED else b"\r\n")
+        last = b"content-length: %d\r\n\r\n" % request.length
+    elif request.bodied:
+        last = b"transfer-encoding: chunked\r\n\r\n"
+    else:
+        # RFC 9110 section 8.6: a method that usually has a body says so if there is none.
+        last = b"content-length: 0\r\n\r\n" if method in _BODIED else b"\r\n"
+    return b"".join(
+        [method, b" ", target, b" HTTP/1.1\r\nhost: ", authority, b"\r\n", _lines(request.fields), last])
 
 
 def framing_of(response: Response, *, end: bool, to_head: bool, old: bool) -> Framing:
@@ -79,7 +81,7 @@ def response_head(response: Response, framing: Framing, *, end: bool, connection
     elif framing is NONE and length is not None and response.status != 204:
         # RFC 9110 section 8.6: to HEAD and with 304 the length of what is not sent; never with 204.
         framed = _length_line(length)
-    return _status_line(response.status) + _lines(response.fields) + framed + connection + b"\r\n"
+    return b"".join([_status_line(response.status), _lines(response.fields), framed, connection, b"\r\n"])
 
 
 def _length_line(length: int) -> bytes:

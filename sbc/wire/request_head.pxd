@@ -1,9 +1,11 @@
 import cython
 
-from sbc.wire._heads cimport fields_of, request_line
+from sbc.model.http cimport Request
+from sbc.wire._heads cimport fields_of, head_end, request_line
 
 
 cdef frozenset _FRAMING
+cdef frozenset _LISTS
 cdef frozenset _METHODS
 cdef frozenset _SPECIAL
 
@@ -18,11 +20,14 @@ cdef class RequestReader:
     cdef public Py_ssize_t octets
     cdef public bint persists
     cdef public list raw
-    cdef public object request
+    cdef public Request request
     cdef public bint upgrade
+    @cython.locals(begun=bytes, start=Py_ssize_t, end=Py_ssize_t)
     cpdef Py_ssize_t read(self, bytes data, Py_ssize_t at) except -2
-    @cython.locals(fields=list)
+    @cython.locals(fields=list, request=Request, method=bytes, target=bytes, modern=bint, at=Py_ssize_t, line=tuple)
     cdef _judge(self, bytes head)
     @cython.locals(name=bytes, special=dict, kept=list, old=bint)
-    cdef _sort(self, object request, list fields)
-    cdef _aim(self, object request)
+    cdef _sort(self, Request request, list fields)
+    cdef _sort_out(self, Request request, dict special, bint old)
+    @cython.locals(target=bytes)
+    cdef _aim(self, Request request)

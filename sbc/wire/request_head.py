@@ -8,7 +8,7 @@ import re
 from sbc.core.screening import LONGEST_TARGET, check_target
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request
-from sbc.wire.heads import bare_feed, fields_of, request_line
+from sbc.wire.heads import bare_feed, fields_of, head_end, request_line
 from sbc.wire.http1 import proper_authority
 
 _METHOD = re.compile(rb"[A-Z][A-Z0-9_-]{0,30}(?: |\Z)")
@@ -61,35 +61,28 @@ class RequestReader:
 
     def read(self, data: bytes, at: int) -> int:
         """Read a head from `data[at:]`: where it ends in `data`, or -1 if it is not whole yet. Raises Refusal."""
-        begun = self._begun
-        overlap = begun[max(0, len(begun) - 3) :]  # in which the empty line may have begun
+        begun, start = self._begun, at
         if begun:
-            found = (overlap + data).find(b"\r\n\r\n")
-        else:
-            if data.startswith(b"\r\n", at):
-                at += 2  # RFC 9112 section 2.2: an empty line that old clients send behind a body
-            found = data.find(b"\r\n\r\n", at)
-        if found < 0:
-            self._begin(data[at:])
+            data, at = begun + data[start:], 0
+        elif data.startswith(b"\r\n", at):
+            at += 2  # RFC 9112 section 2.2: an empty line that old clients send behind a body
+        end = head_end(data, max(at, len(begun) - 3))
+        if end < 0:
+            self._begin(begun, data[at:])
             return -1
-        end = found + 4 - len(overlap)
-        piece = data[at:end]
-        head = begun + piece if begun else piece
-        if len(head) > self._max_octets:
-            raise self._too_large(head)
+        if end - at > self._max_octets:
+            raise self._too_large(data[at:end])
         self._begun = b""
-        self._judge(head)
-        return end
+        self._judge(data[at:end])
+        return end - len(begun) + start if begun else end
 
-    def _begin(self, piece: bytes) -> None:
-        """Keep the beginning of a head; what will never be one is refused at once."""
-        begun = self._begun
-        head = begun + piece
+    def _begin(self, begun: bytes, head: bytes) -> None:
+        """Keep the beginning of a head; what will never be one is refused at once. begun: what was here before."""
         if len(head) > self._max_octets:
             raise self._too_large(head)
         if head and not _METHOD.match(head):
             raise _malformed("no method")
-        if bare_feed(begun, piece):
+        if bare_feed(begun, head[len(begun) :]):
             raise _malformed("a line that ends in a bare LF")
         if b"\r\n" in head and b"\r\n" not in begun and request_line(head) is None:
             raise _no_line(head)

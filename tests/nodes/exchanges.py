@@ -59,9 +59,13 @@ class Heard:
         self.interim.append((status, fields))
         self._note("informed")
 
-    def answered(self, response: Response, *, end: bool) -> None:
+    def answered(self, response: Response, *, end: bool, body: bytes = b"") -> None:
         self.response = response
-        self._note("answered whole" if end else "answered")
+        self._note("answered whole" if end and not body else "answered")
+        if body and "answered" not in self.on:
+            self.answer_body(body)
+            if end and "body" not in self.on:
+                self.answer_ended([])
 
     def answer_body(self, data: bytes) -> None:
         assert data

@@ -389,7 +389,7 @@ async def test_an_exchange_that_pauses_gets_no_more_until_it_resumes(asking: Ask
 async def test_a_paused_answer_that_is_whole_already_waits(asking: Asking) -> None:
     async with raw_node(answering(OK, then="close")) as raw:
         heard = asking.ask(raw.node, get())
-        heard.on["answered"] = heard.stream.pause
+        heard.stream.pause()  # what is not paused yet is told whole
         await wait_until(lambda: heard.response, "the head")
         await asyncio.sleep(0.05)
         assert heard.told == ["sent", "answered"]

@@ -18,8 +18,8 @@ twins: ModuleType | None = importlib.import_module("sbc.wire._heads") if COMPILE
 
 Line = Callable[[bytes], Any]
 FIELDS = b"Host: a\r\nX-Y:\t b c \t\r\nempty:\r\n"
-ODD = [b" ", b"\t", b":", b"\r", b"\n", b"\0", b"\x7f", b"\xff", b"\r\n", b"A", b"-", b"_", b"HTTP/1.1", b"HTTP/1.2",
-       b"/"]  # fmt: skip
+ODD = [b"\r\n\r\n", b" ", b"\t", b":", b"\r", b"\n", b"\0", b"\x7f", b"\xff", b"\r\n", b"A", b"-", b"_", b"HTTP/1.1",
+       b"HTTP/1.2", b"/"]  # fmt: skip
 
 
 def both(name: str) -> list[Line]:
@@ -77,6 +77,8 @@ def test_the_twins_agree(parts: list[bytes]) -> None:
         assert twins.request_line(head) == heads.request_line(head)
     for head in (odd, b"HTTP/1.1 200" + odd, b"HTTP/1." + odd + b"200\r\n", b"HTTP/1.1 200 " + odd + b"\r\n"):
         assert twins.status_line(head) == heads.status_line(head)
+    for head in (odd, odd + b"\r\n\r\n" + odd):
+        assert [twins.head_end(head, at) for at in (0, 1)] == [heads.head_end(head, at) for at in (0, 1)]
     for head in (odd, odd + b"\r\n", b"a: " + odd + b"\r\n\r\n", b"a: b\r\n" + odd + b": c\r\n\r\n"):
         assert twins.fields_of(head, 0) == heads.fields_of(head, 0)
 

@@ -1,14 +1,16 @@
 from sbc.core._fields cimport first
+from sbc.model.http cimport Response
 from sbc.protocols.events cimport Scanner
 
 
 cdef class Answer:
-    cdef public object form, handle, head, body, last_id
+    cdef public object form, handle, body, last_id
+    cdef public Response head
     cdef public Scanner scanner
     cdef public bytes id_line, mark
     cdef public long long delivered, skip
 
-    cpdef begin(self, object response, bint end, bint events, bint wanted_whole)
+    cpdef begin(self, Response response, bint end, bint events, bint wanted_whole)
 
 
-cdef bint _is_events(object response) except -1
+cdef bint _is_events(Response response) except -1

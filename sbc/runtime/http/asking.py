@@ -26,7 +26,8 @@ class Asking:
         "reading", "request", "seat", "stage", "upload", "waiting",
     )  # fmt: skip
 
-    def __init__(self, client: ClientStream, request: Request) -> None:
+    def _ask_for(self, client: ClientStream, request: Request) -> None:
+        """The whole of its initialiser: one call less than that of a base."""
         self.client: ClientStream | None = client
         """None: the client has left, and the node's answer goes on."""
         self.request = request

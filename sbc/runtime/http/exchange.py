@@ -27,7 +27,7 @@ class Exchange(Asking):
     __slots__ = ("answer", "begun", "held", "left_at", "onward", "preface", "quiet", "wants_answer", "whole")
 
     def __init__(self, client: ClientStream, request: Request) -> None:
-        Asking.__init__(self, client, request)
+        self._ask_for(client, request)
         self.answer = Answer()
         self.begun = False
         """Whether the client has been given the head of an answer."""
@@ -78,7 +78,7 @@ class Exchange(Asking):
         if self.client is not None and not self.begun:
             self.client.inform(status, client_fields(fields, self.policy.hidden))
 
-    def answered(self, response: Response, *, end: bool) -> None:
+    def answered(self, response: Response, *, end: bool, body: bytes = b"") -> None:
         home, reading = self.home, self.reading
         assert home is not None
         if self.client is not None:
@@ -86,34 +86,46 @@ class Exchange(Asking):
         if self.client is None and not reading.outlives:
             self.over()  # its client left when it was on its way to the node
             return
-        if self.attempts < MOST_TRIES and (reading.forgotten(response) or _refused(response)):
+        if self.attempts < MOST_TRIES and ((reading.alters and reading.forgotten(response)) or _refused(response)):
             self.leave_node()
             self.stage = WAITING
             home.broken(self, Loss.MEMORY)
             return
         if self.begun:
             self.answer.begin_again(response)
-            if end:
-                self.answer_ended([])
+            self._came_along(body, end=end)
             return
         home.greet(self, response)
-        response = reading.answered(response, home.token, home.conversation)
-        self.learn()
+        if reading.alters:
+            response = reading.answered(response, home.token, home.conversation)
+            self.learn()
         self.stage = ANSWERING
         if not self.keep:
             self.upload.drop()
-        response.fields = exposed(client_fields(response.fields, self.policy.hidden), home.greeting(self))
-        self.answer.begin(response, end=end, events=reading.events,
+        fields, greeting = client_fields(response.fields, self.policy.hidden), home.greeting(self)
+        response.fields = exposed(fields, greeting) if greeting else fields
+        self.answer.begin(response, end=end and not body, events=reading.events,
                           wanted_whole=reading.wants_answer or self.wants_answer)  # fmt: skip
+        if end and self.answer.form is PLAIN:
+            self._respond(response, body, end=True)
+            self.whole = True
+            self.over()
+            return
         if self.answer.form is not WHOLE:
-            self._respond(response, end=end)
-            if end:
-                self._end([])
+            self._respond(response, b"", end=False)
+        self._came_along(body, end=end)
 
-    def _respond(self, response: Response, *, end: bool) -> None:
+    def _came_along(self, body: bytes, *, end: bool) -> None:
+        """What came with the head of an answer. end: that is all of it."""
+        if body:
+            self.answer_body(body)
+        if end and self.stage is not ANSWERED:
+            self.answer_ended([])
+
+    def _respond(self, response: Response, body: bytes, *, end: bool) -> None:
         self.begun = True
         if self.client is not None:
-            self.client.respond(response, end=end)
+            self.client.respond(response, end=end, body=body)
             if self.preface and self.answer.streams:
                 self.client.send(self.preface)
 
@@ -153,7 +165,7 @@ class Exchange(Asking):
             self.tell()
             return b""
         answer.form = PLAIN
-        self._respond(answer.head, end=False)
+        self._respond(answer.head, b"", end=False)
         return bytes(body)
 
     def answer_ended(self, trailers: Fields) -> None:
@@ -177,9 +189,7 @@ class Exchange(Asking):
         body = self.reading.whole_answer(body)
         self.learn()
         self.answer.head.length = len(body)
-        self._respond(self.answer.head, end=not body)
-        if body and self.client is not None:
-            self.client.send(body)
+        self._respond(self.answer.head, body, end=not body)
 
     def _unfinished(self) -> None:
         """The node has ended its stream, but not what it had to say."""

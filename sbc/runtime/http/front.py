@@ -19,7 +19,7 @@ from sbc.model.ids import NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Stored
 from sbc.model.manifest import Manifest
 from sbc.model.policy import Limits
-from sbc.model.route import Hello, KeySource, Route
+from sbc.model.route import Hello
 from sbc.model.streams import ClientStream
 from sbc.protocols.cors import PreflightReading, is_preflight
 from sbc.protocols.event_ids import HANDLE
@@ -31,6 +31,7 @@ from sbc.runtime.http.registry import Registry, session_id
 from sbc.runtime.http.session import HttpSession
 from sbc.runtime.http.single import Single
 from sbc.runtime.http.waking import Returning
+from sbc.runtime.http.ways import Way, Ways
 from sbc.runtime.rules import Rules
 from sbc.runtime.session import Session
 
@@ -51,31 +52,31 @@ class Host(Protocol):
         """To be counted."""
 
 
+ROUTE = "route"
+"""The kind of the keys that the route itself finds."""
+
+
 class Asked:
     """A request whose route is known."""
 
-    __slots__ = ("exchange", "keys", "manifest", "principal", "protocol", "route")
+    __slots__ = ("exchange", "keys", "principal", "way")
 
-    def __init__(self, exchange: Exchange, route: Route, rules: Rules) -> None:
+    def __init__(self, exchange: Exchange, way: Way) -> None:
         self.exchange = exchange
-        self.route = route
-        self.protocol = rules.protocols[route.name]
-        self.manifest = rules.agents[route.agent]
+        self.way = way
         self.principal = PrincipalId("address:" + exchange.request.client)
         self.keys: list[Key] = []
         """By which keys the session is meant, the most specific first."""
 
 
-IN_BODY = KeySource.BODY
-
-
 class RequestFront:
     """Takes requests in for the hall."""
 
-    __slots__ = ("_host", "registry", "singles")
+    __slots__ = ("_host", "_ways", "registry", "singles")
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._ways = Ways(host.rules)
         self.registry: Registry[HttpSession] = Registry()
         self.singles: set[Single] = set()
         """The requests that belong to no session, while they are under way."""
@@ -96,27 +97,24 @@ class RequestFront:
         exchange.refuse(refusal)
 
     def _find_route(self, exchange: Exchange, octets: int) -> None:
-        request, rules = exchange.request, self._host.rules
-        if self._host.stopping:
+        request, host, ways = exchange.request, self._host, self._ways
+        if host.stopping:
             raise Refusal(503, "stopping", "this edge is being stopped", retry_after=1)
-        hops = rules.hops.get(request.listener, 0)
-        if hops:
-            trace(request, hops)
-        target = request.target
-        mark = target.find(b"?")
-        path = (target if mark < 0 else target[:mark]).decode("latin-1")
-        route = rules.routes.find(request.authority.decode("latin-1"), path)
-        if route is None:
+        if ways.rules is not host.rules:
+            ways = self._ways = Ways(host.rules)
+        if ways.hops:
+            trace(request, ways.hops.get(request.listener, 0))
+        way = ways.find(request)
+        if way is None:
             raise Refusal(404, "no_route", "nothing is served here")
-        policy = exchange.policy = rules.policies[route.policy]
-        limits = policy.limits
+        exchange.policy, limits = way.policy, way.limits
         if octets > limits.head:
             raise Refusal(431, "head_too_large", f"at most {limits.head} bytes of request head")
         check_fields(request.fields, limits.headers)
         if request.length is not None and request.length > limits.body:
             raise exchange.too_long()
-        asked = Asked(exchange, route, rules)
-        wanted = asked.protocol.wants_body(request) or route.session.source is IN_BODY
+        asked = Asked(exchange, way)
+        wanted = way.in_body or way.protocol.wants_body(request)
         if wanted and request.bodied:
             exchange.collect(limits.message, partial(self._have_body, asked))
         else:
@@ -130,22 +128,28 @@ class RequestFront:
 
     def _place(self, asked: Asked, body: bytes | None) -> None:
         """Find the session that is meant, or begin one, or send the request alone."""
-        exchange, route = asked.exchange, asked.route
-        if is_preflight(exchange.request):
-            exchange.reading = PreflightReading(exchange.request)
+        exchange, way = asked.exchange, asked.way
+        request = exchange.request
+        if is_preflight(request):
+            exchange.reading = PreflightReading(request)
             self._alone(asked)
             return
-        reading = exchange.reading = asked.protocol.read(exchange.request, body)
-        token = session_token(exchange.request)
-        if token is not None and (not _takes_keys_there(route) or self._host.house.seal.ours(token)):
+        reading = exchange.reading = way.protocol.read(request, body)
+        token = session_token(request)
+        if token is not None and (not way.shares_place or self._host.house.seal.ours(token)):
             self._come_back(asked, token)
             return
         keys = asked.keys = [*reading.keys]
-        own = route_key(exchange.request, route.session, body)
+        own = route_key(request, way.key, body)
         if own is not None:
-            exchange.key = own, self._opened(asked, own)
-            keys.insert(0, Key("route", exchange.key[1]))
-        exchange.wants_answer = own is None and route.session.source is IN_BODY
+            opened = self._opened(asked, own)
+            exchange.key = own, opened
+            session = None if keys else self.registry.known(way.agent, asked.principal, ROUTE, opened)
+            if session is not None:  # as most requests go
+                session.take(exchange)
+                return
+            keys.insert(0, Key(ROUTE, opened))
+        exchange.wants_answer = own is None and way.in_body
         session = self._meant(asked, keys)
         if session is not None:
             session.take(exchange)
@@ -153,7 +157,7 @@ class RequestFront:
             self._host.dormant.wake(asleep, self._returning(asked))
         elif reading.needs_session:
             raise Refusal(404, "session_gone", "this session has ended")
-        elif own is not None or reading.begins or may_be_minted(route.session):
+        elif own is not None or reading.begins or may_be_minted(way.key):
             self._begin(asked, [key for key in keys if key.kind not in ("token", HANDLE)])
         else:
             self._alone(asked)
@@ -163,8 +167,8 @@ class RequestFront:
         if asked.exchange.reading.may_begin:
             self._check_room(asked)
             found = partial(self._found, asked)
-        conversation = asked.protocol.converse()
-        Single(self._host.house, asked.manifest, asked.exchange, conversation, self.singles, found).begin()
+        conversation = asked.way.protocol.converse()
+        Single(self._host.house, asked.way.manifest, asked.exchange, conversation, self.singles, found).begin()
 
     def _come_back(self, asked: Asked, token: str) -> None:
         """The client shows the token that it was given with the first answer of its session."""
@@ -194,13 +198,13 @@ class RequestFront:
     def _opened(self, asked: Asked, value: str) -> str:
         """The route's own key as its node knows it: one that a node had made is sealed towards the client."""
         seal = self._host.house.seal
-        opened = seal.open_key(value, asked.principal) if seal.ours(value) else value
+        opened = seal.open_key(value, asked.principal) if "." in value and seal.ours(value) else value
         if opened is None:
             raise Refusal(403, "bad_key", "this key opens no session of yours")
         return opened
 
     def _meant(self, asked: Asked, keys: Sequence[Key]) -> HttpSession | None:
-        agent, principal = asked.route.agent, asked.principal
+        agent, principal = asked.way.agent, asked.principal
         for key in keys:
             if key.kind == "token":
                 opened = self._host.house.seal.open(key.value, principal)
@@ -222,7 +226,7 @@ class RequestFront:
             if key.kind == "token":
                 found = seal.open(key.value, asked.principal)
             else:
-                agent, principal = asked.route.agent, asked.principal
+                agent, principal = asked.way.agent, asked.principal
                 found = dormant.find(agent, principal, key) or session_id(agent, principal, key)
             if found is not None and found in dormant:
                 return found
@@ -239,7 +243,7 @@ class RequestFront:
 
     def _make_room(self, asked: Asked) -> None:
         """Count a new session of this principal. Raises Refusal if it has too many that cannot be spared."""
-        ledger, most = self._host.house.roster.ledger, asked.exchange.policy.limits.sessions_per_principal
+        ledger, most = self._host.house.roster.ledger, asked.way.limits.sessions_per_principal
         if ledger.sessions(asked.principal) >= most:
             spare = self._spare(asked.principal)
             if spare is not None:
@@ -248,18 +252,18 @@ class RequestFront:
 
     def _check_room(self, asked: Asked) -> None:
         """The same while nobody knows whether there will be a session: the answer could not be refused any more."""
-        ledger, most = self._host.house.roster.ledger, asked.exchange.policy.limits.sessions_per_principal
+        ledger, most = self._host.house.roster.ledger, asked.way.limits.sessions_per_principal
         if ledger.sessions(asked.principal) >= most and self._spare(asked.principal) is None:
             ledger.enter(asked.principal, most)
 
     def make(self, asked: Asked, entry: Stored, memory: str = "") -> HttpSession:
         """A session with its dialog, not started. memory: what its protocol remembered. Raises ValueError over that."""
-        host, route, policy = self._host, asked.route, asked.exchange.policy
-        protocol = asked.protocol
+        host, way = self._host, asked.way
+        protocol = way.protocol
         conversation = protocol.converse()
         conversation.load(memory)
-        dialog = host.dialog(entry, asked.manifest, policy.limits)
-        session = HttpSession(host.house, dialog, policy, entry, protocol, conversation, route.session, self.registry)
+        dialog = host.dialog(entry, way.manifest, way.limits)
+        session = HttpSession(host.house, dialog, way.policy, entry, protocol, conversation, way.key, self.registry)
         host.sessions[dialog.session] = session
         return session
 
@@ -267,7 +271,7 @@ class RequestFront:
         self._make_room(asked)
         name = SessionId(secrets.token_hex(16))
         if keys:
-            name = session_id(asked.route.agent, asked.principal, keys[0])
+            name = session_id(asked.way.agent, asked.principal, keys[0])
         session = self._made(asked, name, keys, keys[1:])  # the first leads to the id by itself
         session.take(asked.exchange)
         session.start(seating.start(session.dialog, time.monotonic()))
@@ -283,7 +287,7 @@ class RequestFront:
         return session
 
     def _made(self, asked: Asked, name: SessionId, keys: Sequence[Key], on_record: Sequence[Key]) -> HttpSession:
-        route = asked.route
+        route = asked.way.route
         entry = Stored(Binding(name, NodeId(""), None, 0), route.agent, route.name, asked.principal,
                        time.time(), None, tuple(on_record))  # fmt: skip
         session = self.make(asked, entry)
@@ -291,9 +295,3 @@ class RequestFront:
             self.registry.learn(session, keys)
         session.dispensable = asked.exchange.reading.dispensable
         return session
-
-
-def _takes_keys_there(route: Route) -> bool:
-    """Whether the client's own keys stand where tokens stand."""
-    key = route.session
-    return (key.source, key.name) in ((KeySource.HEADER, "session-id"), (KeySource.QUERY, "session"))

@@ -178,9 +178,10 @@ class _Asked:
     def informed(self, status: int, fields: Fields) -> None:
         self.heard += 1
 
-    def answered(self, response: Response, *, end: bool) -> None:
+    def answered(self, response: Response, *, end: bool, body: bytes = b"") -> None:
         self.heard += 1
         self._response = response
+        self._body += body
         if self.head_is_enough:
             self.stop()
         if end or self.head_is_enough:

@@ -1,1 +1,4 @@
-cpdef bytes request_entry(object request, bytes body, bint standing)
+from sbc.core._fields cimport lines_of
+from sbc.model.http cimport Request
+
+cpdef bytes request_entry(Request request, bytes body, bint standing)

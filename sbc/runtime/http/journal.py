@@ -1,28 +1,28 @@
 """How exchanges stand in a dialog's journals: requests whole, events with the number of the request they answer."""
 
+from sbc.core.fields import lines_of
 from sbc.model.http import Request
 from sbc.runtime.http.flow import NUMBER_OCTETS
 
 
 def request_entry(request: Request, body: bytes, *, standing: bool) -> bytes:
     """A whole request, to be said again to another node. standing: its answer is a stream that does not end."""
-    fields = request.fields
-    lines = [request.method, request.target, request.authority, request.client.encode(),
-             b"1" if request.secure else b"0", b"1" if standing else b"0", b"%d" % len(fields)]  # fmt: skip
-    for field in fields:
-        lines += field  # in none of these can there be a line break: that was seen to when the request came
-    lines.append(body)
-    return b"\n".join(lines)
+    lines = lines_of(request.fields)
+    assert lines is not None  # in none of these can there be a line break: that was seen to when the request came
+    marks = (b"1 1" if standing else b"1 0") if request.secure else (b"0 1" if standing else b"0 0")
+    return b"\n".join([request.method, request.target, request.authority, request.client.encode(), marks,
+                       b"%d" % len(lines), lines + body])  # fmt: skip
 
 
 def request_of(entry: bytes) -> tuple[Request, bytes, bool]:
     """The request that stands in an entry, its body, and whether its answer is a stream that does not end."""
-    method, target, authority, client, secure, standing, count, rest = entry.split(b"\n", 7)
-    *lines, body = rest.split(b"\n", 2 * int(count))
+    method, target, authority, client, marks, octets, rest = entry.split(b"\n", 6)
+    lines, body = rest[: int(octets)], rest[int(octets) :]
+    fields = [(name, value) for name, _, value in (line.partition(b": ") for line in lines.split(b"\r\n") if line)]
     return Request(
-        method=method, target=target, authority=authority, fields=list(zip(lines[::2], lines[1::2], strict=True)),
-        bodied=bool(body), length=len(body) if body else None, client=client.decode(), secure=secure == b"1",
-    ), body, standing == b"1"  # fmt: skip
+        method=method, target=target, authority=authority, fields=fields, bodied=bool(body),
+        length=len(body) if body else None, client=client.decode(), secure=marks.startswith(b"1"),
+    ), body, marks.endswith(b"1")  # fmt: skip
 
 
 def exchange_of(entry: bytes) -> int:

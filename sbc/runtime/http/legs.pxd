@@ -9,4 +9,4 @@ cdef class Places:
     cdef public object resident
     cdef public long long serving
 
-    cpdef at(self, object seat)
+    cpdef Place at(self, long long seat)

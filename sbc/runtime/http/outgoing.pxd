@@ -1,4 +1,5 @@
 from sbc.core.forwarding cimport node_fields, node_target
+from sbc.model.http cimport Request
 
 
 cdef class Place:
@@ -8,4 +9,4 @@ cdef class Place:
     cpdef list fields(self, long long number)
 
 
-cpdef outgoing(object request, list own)
+cpdef Request outgoing(Request request, list own)

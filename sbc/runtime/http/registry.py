@@ -32,10 +32,14 @@ class Registry(Generic[S]):
         self._sessions: dict[Name, S] = {}
         self._names: dict[S, dict[Name, None]] = {}
 
+    def known(self, agent: AgentName, principal: PrincipalId, kind: str, value: str) -> S | None:
+        """The session that this one key leads to."""
+        return self._sessions.get((agent, principal, kind, value))
+
     def find(self, agent: AgentName, principal: PrincipalId, keys: Iterable[Key]) -> S | None:
         """The session that the first of these keys leads to which leads to any."""
-        for key in keys:
-            found = self._sessions.get((agent, principal, key.kind, key.value))
+        for kind, value in keys:
+            found = self._sessions.get((agent, principal, kind, value))
             if found is not None:
                 return found
         return None

@@ -1,7 +1,13 @@
+import cython
+
 from sbc.core.keys cimport minted
+from sbc.core.relay cimport Relay
+from sbc.model.http cimport Request, Response
+from sbc.protocols.protocol cimport Reading
 from sbc.runtime.http.exchange cimport Exchange
 from sbc.runtime.http.flow cimport count, event_entry, keep_event
 from sbc.runtime.http.journal cimport request_entry
+from sbc.runtime.http.legs cimport Places
 from sbc.runtime.http.outgoing cimport Place, outgoing
 from sbc.runtime.session cimport Session
 
@@ -10,15 +16,21 @@ cdef class HttpSession(Session):
     cdef public object conversation, handle, key, protocol
     cdef public dict exchanges, streams
     cdef public bint dispensable
+    cdef Relay _inbound, _outbound
     cdef object _registry
     cdef bytes _token
     cdef bint _ending, _greeted
 
+    @cython.locals(reading=Reading, place=Place)
     cpdef take(self, Exchange exchange)
+    @cython.locals(reading=Reading, legs=Places, keeps=bint, before=cython.longlong, request=Request)
+    cpdef send(self, Exchange exchange, Place place)
     cpdef token(self)
-    cpdef greet(self, Exchange exchange, object response)
+    @cython.locals(place=Place, legs=Places)
+    cpdef greet(self, Exchange exchange, Response response)
+    cpdef remember(self)
     cpdef over(self, Exchange exchange)
     cpdef bytes deliver(self, Exchange exchange, bytes message)
     cdef long long _count_request(self, Exchange exchange) except -1
-    cdef _known(self, Exchange exchange)
+    cdef Request _known(self, Exchange exchange)
     cdef _count(self, Exchange exchange, bint in_turn)

@@ -8,6 +8,7 @@ import base64
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sbc.core.dialog import Dialog
@@ -27,10 +28,10 @@ from sbc.protocols.event_ids import HANDLE, new_handle
 from sbc.protocols.events import KEEP_ALIVE
 from sbc.protocols.protocol import Conversation, Key, Protocol
 from sbc.runtime.house import House
-from sbc.runtime.http import journal
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.flow import count, event_entry, keep_event
 from sbc.runtime.http.home import MOST_TRIES, Loss
+from sbc.runtime.http.journal import message_of, request_entry
 from sbc.runtime.http.legs import Places
 from sbc.runtime.http.outgoing import Place, outgoing
 from sbc.runtime.http.registry import Registry
@@ -46,8 +47,8 @@ COMMENT_AFTER = 15.0
 class HttpSession(Session):
     """A dialog whose messages are exchanges. Implements Home for them."""
 
-    __slots__ = ("_ending", "_greeted", "_registry", "_token", "conversation", "dispensable", "exchanges", "handle",
-                 "key", "protocol", "streams")  # fmt: skip
+    __slots__ = ("_ending", "_greeted", "_inbound", "_outbound", "_registry", "_token", "conversation", "dispensable",
+                 "exchanges", "handle", "key", "protocol", "streams")  # fmt: skip
 
     legs: Places
 
@@ -56,6 +57,7 @@ class HttpSession(Session):
         """conversation: what its protocol remembers; key: where its route has the key; registry: who knows keys."""
         super().__init__(house, dialog, policy, record)
         self.legs = Places(self)
+        self._inbound, self._outbound = dialog.inbound, dialog.outbound
         dialog.patient, dialog.answering = True, {}
         self.protocol = protocol
         self.conversation = conversation
@@ -94,10 +96,11 @@ class HttpSession(Session):
         if len(self.exchanges) >= MOST_EXCHANGES:
             raise Refusal(503, "session_busy", f"at most {MOST_EXCHANGES} requests of a session at a time",
                           retry_after=1)  # fmt: skip
-        exchange.home = self
-        exchange.reading.joins(self.conversation)
-        standing = exchange.reading.standing
-        if (standing or exchange.reading.after is not None) and come_back(self, exchange):
+        exchange.home, reading = self, exchange.reading
+        if reading.alters:
+            reading.joins(self.conversation)
+        standing = reading.standing
+        if (standing or reading.after is not None) and come_back(self, exchange):
             return
         self.exchanges[exchange] = None
         exchange.waiting = True
@@ -117,25 +120,28 @@ class HttpSession(Session):
 
     def send(self, exchange: Exchange, place: Place) -> None:
         """Send an exchange to its node, for the first time or again."""
-        keeps = self.legs.keeps
+        legs = self.legs
+        keeps = legs.keeps
         if keeps and not exchange.upload.ended and exchange.number == 0:
             # What may have to be said again is kept whole before it is said for the first time.
             exchange.waiting = False
-            exchange.collect(self.policy.limits.message, lambda: self._have_whole(exchange))
+            exchange.collect(self.policy.limits.message, partial(self._have_whole, exchange))
             return
         if exchange.number == 0:
             exchange.number = self._count_request(exchange)
             exchange.keep = keeps or exchange.reading.safe
-        before, exchange.seat = exchange.seat, self.legs.serving
+        before, exchange.seat = exchange.seat, legs.serving
         if exchange.begun and (not keeps or before == exchange.seat):
             self._ask_for_rest(exchange, place)
             return
         fields = place.fields(exchange.number)
         if keeps and before not in (0, exchange.seat):
-            given = exchange.answer.delivered, self.legs.covered(exchange)
+            given = exchange.answer.delivered, legs.covered(exchange)
             fields.append((b"session-answered", b"messages=%d, covered=%d" % given))
-        request = outgoing(self._known(exchange), fields)
-        exchange.send(self.house.pool, place.node, exchange.reading.outgoing(request, self.conversation))
+        request, reading = outgoing(self._known(exchange), fields), exchange.reading
+        if reading.alters:
+            request = reading.outgoing(request, self.conversation)
+        exchange.send(self.house.pool, place.node, request)
 
     def _have_whole(self, exchange: Exchange) -> None:
         exchange.waiting = True
@@ -155,9 +161,9 @@ class HttpSession(Session):
         entry = b""
         if keeps:
             standing = exchange.reading.standing
-            entry = journal.request_entry(self._known(exchange), upload.body, standing=standing)
-        count(self.dialog.inbound, b"", entry, upload.octets, keeps)
-        return self.dialog.inbound.count
+            entry = request_entry(self._known(exchange), upload.body, standing=standing)
+        count(self._inbound, b"", entry, upload.octets, keeps)
+        return self._inbound.count
 
     def _known(self, exchange: Exchange) -> Request:
         """A request with the session's key as the node knows it."""
@@ -226,7 +232,7 @@ class HttpSession(Session):
                 self.learned([Key("route", value)], dispensable=False)
 
     def deliver(self, exchange: Exchange, message: bytes) -> bytes:
-        return keep_event(self.dialog.outbound, exchange, exchange.answer, message)
+        return keep_event(self._outbound, exchange, exchange.answer, message)
 
     def suppressed(self) -> None:
         self.dialog.outbound.tally.suppressed += 1
@@ -270,7 +276,7 @@ class HttpSession(Session):
             if len(self.streams) > MOST_EXCHANGES:
                 del self.streams[next(iter(self.streams))]
         elif exchange.number and exchange.begun:
-            count(self.dialog.outbound, event_entry(exchange.number, b""), b"", 0)
+            count(self._outbound, event_entry(exchange.number, b""), b"", 0)
         head = exchange.answer.head
         if exchange.reading.ends and head is not None and 200 <= head.status < 300:
             self._ending = True
@@ -363,7 +369,7 @@ class HttpSession(Session):
     def said(self, after: int) -> Sequence[Mapping[str, Any]]:
         kept = self.dialog.outbound.journal
         found = enumerate(kept.since(after), max(after + 1, kept.first))
-        return [{"seq": number, **_as_json(journal.message_of(entry))} for number, entry in found]
+        return [{"seq": number, **_as_json(message_of(entry))} for number, entry in found]
 
 
 def _refusal(code: int, reason: str) -> Refusal:

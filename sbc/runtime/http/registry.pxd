@@ -1,0 +1,1 @@
+# A twin without types: every request looks its session up.

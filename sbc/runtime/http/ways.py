@@ -1,0 +1,58 @@
+"""What the rules say of the requests to one place, host and path: found once, and kept until a reload."""
+
+from sbc.core.routing import Routes
+from sbc.model.http import Request
+from sbc.model.route import KeySource, Route
+from sbc.runtime.rules import Rules
+
+MOST_WAYS = 1024
+"""Of more places than these, all are forgotten: agents have few, and who tries many gains nothing."""
+_TOKENS = ((KeySource.HEADER, "session-id"), (KeySource.QUERY, "session"))
+"""Where clients show the tokens of their sessions (docs/DESIGN.md 5.3)."""
+
+
+class Way:
+    """A route, with all that belongs to it."""
+
+    __slots__ = ("agent", "in_body", "key", "limits", "manifest", "policy", "protocol", "route", "shares_place")
+
+    def __init__(self, route: Route, rules: Rules) -> None:
+        self.route = route
+        self.agent = route.agent
+        self.key = route.session
+        self.in_body = route.session.source is KeySource.BODY
+        """Whether the session's key stands in the body."""
+        self.shares_place = (route.session.source, route.session.name) in _TOKENS
+        """Whether the client's own keys stand where tokens stand."""
+        self.policy = rules.policies[route.policy]
+        self.limits = self.policy.limits
+        self.protocol = rules.protocols[route.name]
+        self.manifest = rules.agents[route.agent]
+
+
+class Ways:
+    """The ways of one set of rules."""
+
+    __slots__ = ("_known", "_routes", "hops", "rules")
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.hops = rules.hops
+        self._routes: Routes = rules.routes
+        self._known: dict[tuple[bytes, bytes], Way] = {}
+
+    def find(self, request: Request) -> Way | None:
+        """The way that a request takes; None: there is none."""
+        target = request.target
+        mark = target.find(b"?")
+        path = target if mark < 0 else target[:mark]
+        place = (request.authority, path)
+        way = self._known.get(place)
+        if way is None:
+            route = self._routes.find(request.authority.decode("latin-1"), path.decode("latin-1"))
+            if route is None:
+                return None
+            if len(self._known) >= MOST_WAYS:
+                self._known.clear()
+            way = self._known[place] = Way(route, self.rules)
+        return way
