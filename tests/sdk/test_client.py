@@ -209,15 +209,20 @@ async def test_an_edge_that_is_not_there_is_said_at_once() -> None:
             raise AssertionError("it came in")
 
 
-async def test_an_edge_that_does_not_come_back_ends_the_session(scene: Scene) -> None:
+async def test_an_edge_that_forgets_or_does_not_come_back_ends_the_session(scene: Scene) -> None:
     scene.plain("a")
     await scene.open(listening(scene))
-    async with Caller(scene.edge.url, patience=0.5) as caller:
-        await caller.say()
-        await caller.answered()
+    forgotten, impatient = Caller(scene.edge.url), Caller(scene.edge.url, patience=0.5)
+    async with forgotten, impatient:
+        for caller in (forgotten, impatient):
+            await caller.say()
+            await caller.answered()
         scene.edge.kill()
-        ended = await caller.is_over()
+        ended = await impatient.is_over()
         assert isinstance(ended, SessionEnded) and ended.code == 1006 and ended.reason
+        scene.edge.start()  # with a store in memory
+        ended = await forgotten.is_over()
+        assert isinstance(ended, SessionEnded) and ended.code == 404
 
 
 async def test_what_was_said_before_a_goodbye_is_heard_even_if_the_connection_breaks(
