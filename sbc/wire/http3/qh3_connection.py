@@ -17,6 +17,8 @@ from sbc.wire.http3.engine import Address, Beginning, QuicTerms
 from sbc.wire.http3.invariants import CONNECTION_ID_OCTETS, VERSIONS, Header
 
 _INITIAL_SALT: Final = bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a")
+_UNEXPECTED_MESSAGE: Final = 0x10A
+"""RFC 9001 section 4.8: the alert of TLS."""
 _LONG: Final = 0x80
 """The form of a header (RFC 8999 section 5)."""
 
@@ -149,7 +151,11 @@ class Connection(QuicConnection):
 
     def _shake(self, event: tuple[Any, ...]) -> None:
         """A piece of TLS."""
-        assert self._tls is not None and self._core is not None
+        assert self._core is not None
+        if self._tls is None:
+            self._core.close(_UNEXPECTED_MESSAGE, None, b"")
+            self._engine.broken("TLS behind its end")
+            return
         try:
             self._tls.receive_crypto(Epoch(event[1]), event[3], event[2], version=self._core.version)
             self._drain_tls()
@@ -162,6 +168,7 @@ class Connection(QuicConnection):
             if isinstance(happened, ProtocolNegotiated):
                 self._engine.met()
             elif isinstance(happened, HandshakeCompleted):
+                self._tls = None  # a client has nothing more to say in it (RFC 9001 section 4.4), and it is large
                 self._engine.complete()
 
     def release(self) -> None:
