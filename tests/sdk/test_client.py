@@ -163,13 +163,15 @@ async def test_an_agent_that_says_goodbye_ends_the_iteration(scene: Scene) -> No
         assert await caller.is_over() == "said goodbye"
 
 
-async def test_a_policy_that_was_broken_ends_the_session_and_says_so(scene: Scene) -> None:
+async def test_messages_that_are_too_long_for_either_side_end_the_session(scene: Scene) -> None:
     scene.plain("a")
-    await scene.open(listening(scene, policies={"default": {"limits": {"message": "1KiB"}}}))
-    async with Caller(scene.edge.url) as caller:
-        await caller.say(ballast=5000)
-        ended = await caller.is_over()
-        assert isinstance(ended, SessionEnded) and ended.code == 1009
+    await scene.open(listening(scene, policies={"default": {"limits": {"message": "10KiB"}}}))
+    async with Caller(scene.edge.url) as caller, Caller(scene.edge.url, message=1000) as narrow:
+        await caller.say(ballast=20_000)
+        await narrow.say(pad=5000)
+        for one in (caller, narrow):
+            ended = await one.is_over()
+            assert isinstance(ended, SessionEnded) and ended.code == 1009
 
 
 async def test_a_session_that_nobody_can_take_is_waited_for_no_longer_than_patience(scene: Scene) -> None:

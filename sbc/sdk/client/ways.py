@@ -12,7 +12,7 @@ import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sbc.sdk.client.contract import Unreachable
@@ -33,14 +33,15 @@ class Lore:
 
     http3_port: int = 0
     http3_until: float = 0.0
-    shunned: dict[Transport, float] | None = None
+    shunned: dict[Transport, float] = field(default_factory=dict)
+    """Until when."""
 
     def shun(self, transport: Transport) -> None:
         """It did not work."""
-        self.shunned = {**(self.shunned or {}), transport: time.monotonic() + SHUNNED}
+        self.shunned[transport] = time.monotonic() + SHUNNED
 
     def shuns(self, transport: Transport) -> bool:
-        return (self.shunned or {}).get(transport, 0.0) > time.monotonic()
+        return self.shunned.get(transport, 0.0) > time.monotonic()
 
     def learn(self, fields: Mapping[str, str]) -> None:
         """Take in an Alt-Svc of this host; one of another host is not for us: its certificate would be."""

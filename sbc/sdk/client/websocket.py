@@ -16,7 +16,7 @@ class WebSocket:
     def __init__(self, stream: ByteStream, limit: int, ponged: Callable[[bytes], None]) -> None:
         """limit: the longest message, in bytes. ponged: told of answers to `ping`."""
         self.close_code: int = CloseCode.ABNORMAL
-        """How it was closed: the edge's code, 1006 as long as there is none."""
+        """How it was closed: the edge's code, or ours for what cannot be taken; 1006 as long as there is none."""
         self.close_reason = ""
         self.heard = False
         """Whether anything came since somebody last set this to False."""
@@ -52,11 +52,15 @@ class WebSocket:
                 self.heard = True
                 self._reader.feed(data)
         except UnicodeDecodeError:
-            self.close(CloseCode.INVALID_TEXT, "text is not UTF-8")
+            self._give_up(CloseCode.INVALID_TEXT, "text is not UTF-8")
         except BadFrame as bad:
-            self.close(bad.code, str(bad))
-        self.close_code = CloseCode.ABNORMAL
+            self._give_up(bad.code, str(bad))
         return None
+
+    def _give_up(self, code: CloseCode, reason: str) -> None:
+        """What came cannot be taken, and would come again: this is an end like one that the edge has told."""
+        self.close(code, reason)
+        self.close_code, self.close_reason = code, reason
 
     def _closed(self, payload: bytes) -> None:
         """The edge has closed it."""
