@@ -246,6 +246,20 @@ async def test_messages_far_ahead_are_not_taken(client: H3Client, desk: Desk) ->
     assert [len(message) for message in tape.messages] == [600_001, 200_000, 200_000]
 
 
+async def test_messages_behind_one_that_never_ends(client: H3Client, desk: Desk) -> None:
+    session, _link, owner = await admitted(client, desk)
+    client.open_stream(session, b"", both_ways=False, end=False)
+    while not owner.lost.is_set():
+        try:
+            client.open_stream(session, b"", both_ways=False)
+        except ValueError:  # as many as may be at the moment
+            await asyncio.sleep(0.01)
+        if client.quic.get_next_available_stream_id(is_unidirectional=True) % 200 < 4:
+            await client.get()
+        assert client.quic.get_next_available_stream_id(is_unidirectional=True) < 4 * 3000
+    assert client.answers[session].reset is not None or await client.answer(session)
+
+
 async def test_a_message_without_end(client: H3Client, desk: Desk) -> None:
     session, link, tape = await taped(client, desk)
     stream = client.open_stream(session, b"x" * 4_300_000, end=False)

@@ -14,6 +14,8 @@ from sbc.wire.http3.engine import QuicEngine
 
 LONGEST_MESSAGE: Final = 4 * 1024 * 1024
 """Whatever a policy allows; it is kept whole until it is complete."""
+MOST_MESSAGES: Final = 1000
+"""Of a session, that wait for one before them, or for the session."""
 MOST_AHEAD: Final = 256 * 1024
 """How many bytes are taken of messages whose turn has not come."""
 
@@ -67,6 +69,9 @@ class Listener(Protocol):
     def overlong(self) -> None:
         """One is too long."""
 
+    def flooded(self) -> None:
+        """There are too many."""
+
 
 class Hold:
     """The client's messages that are under way."""
@@ -82,9 +87,11 @@ class Hold:
         self.paused = False
 
     def open(self, stream: int) -> Incoming:
-        """A stream of the session's; how many there may be is for the connection to say."""
+        """A stream of the session's."""
         message = Incoming(self, stream)
         self._messages[stream] = message
+        if len(self._messages) > MOST_MESSAGES:
+            self._listener.flooded()
         return message
 
     def flow(self) -> None:

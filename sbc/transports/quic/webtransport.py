@@ -157,6 +157,10 @@ class SessionTransport:
         self._hold.clear()
         self._give(Opcode.CLOSE, close_payload(CloseCode.TOO_BIG, "message too long"))
 
+    def flooded(self) -> None:
+        """More are begun than any client has need of."""
+        self.abort()
+
     def _give(self, opcode: Opcode, payload: bytes) -> None:
         if not self._closing:
             self._protocol.data_received(build(opcode, payload, os.urandom(4)))

@@ -15,6 +15,8 @@ ONE_WAY: Final = 0x2
 OURS: Final = 0x1
 """RFC 9000 section 2.1: bits of a stream's number."""
 LONGEST_REASON: Final = 100
+_MOST_AHEAD: Final = 1000
+"""Streams behind one that has not come: it may be late, not for ever."""
 
 
 class Table(ABC):
@@ -141,10 +143,12 @@ class Table(ABC):
             self._end(H2Error.NO_ERROR, "")
 
     def _know(self, stream: int) -> None:
-        """It is known what a stream of the client's is."""
+        """It is known what a stream of the client's is. Raises Fault."""
         kind = stream >> 1 & 1
         if stream != self._lowest[kind]:
             self._known.add(stream)
+            if len(self._known) > _MOST_AHEAD:
+                raise Fault(H3Error.EXCESSIVE_LOAD, "streams that never come")
             return
         self._lowest[kind] += 4
         while self._lowest[kind] in self._known:  # a gap is closed

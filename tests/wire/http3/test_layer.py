@@ -290,3 +290,20 @@ def test_without_webtransport_its_streams_are_nothing(engine: str) -> None:
     assert pair.seen("StreamReset", stream_id=0)[0].error_code == H3Error.REQUEST_INCOMPLETE
     pair.raw(6, varint(StreamType.WEBTRANSPORT) + varint(0) + b"x")
     assert pair.seen("StopSendingReceived", stream_id=6) and not pair.notes.streams and pair.closed is None
+
+
+def test_streams_behind_one_that_never_comes(engine: str) -> None:
+    """Nothing is ever sent on the first stream: what is known of those behind it is bounded."""
+    pair = Pair(engine, "aioquic", bare=True)
+    pair.raw(2, CONTROL)
+    for first in range(4, 4 * 1300, 4 * 40):
+        if pair.closed is not None:
+            break
+        for stream in range(first, first + 4 * 40, 4):
+            pair.quic.send_stream_data(stream, head(), True)
+        pair.exchange()
+        for stream in range(first, first + 4 * 40, 4):
+            pair.engine.respond(stream, [(b":status", b"204")], end=True)
+        pair.exchange()
+    assert len(pair.engine._known) <= 1001  # type: ignore[attr-defined]
+    assert pair.closed in (None, H3Error.EXCESSIVE_LOAD)
