@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import yaml
 
-from tests.support.nodes import ROOT, NodeProcess
+from tests.support.nodes import ROOT, STARTING, NodeProcess
 from tests.support.wait import PATIENCE, wait_until
 
 Tree = dict[str, Any]
@@ -108,7 +108,7 @@ class Edge:
                 return (await self.get("/readyz"))[0] == 200
             except (aiohttp.ClientError, OSError):
                 return False
-        await wait_until(asked, "/readyz is 200")
+        await wait_until(asked, "/readyz is 200", STARTING)
 
     async def sees(self, *nodes: NodeProcess, state: str = "up") -> None:
         """Wait until these nodes are in `state` for the edge."""
