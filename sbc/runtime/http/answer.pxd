@@ -1,10 +1,12 @@
 from sbc.core._fields cimport first
+from sbc.core.relay cimport Relay
 from sbc.model.http cimport Response
 from sbc.protocols.events cimport Scanner
 
 
 cdef class Answer:
-    cdef public object form, handle, body, last_id
+    cdef public object form, handle, body, ids, last_id
+    cdef public Relay outbound
     cdef public Response head
     cdef public Scanner scanner
     cdef public bytes id_line, mark

@@ -2,8 +2,10 @@
 
 from enum import Enum
 
+from sbc.core.relay import Relay
 from sbc.model.http import Response, first
 from sbc.protocols.events import Scanner
+from sbc.protocols.protocol import Ids
 
 EVENT_STREAM = b"text/event-stream"
 LONGEST_EVENT = 1024 * 1024
@@ -26,7 +28,8 @@ PLAIN, EVENTS, WHOLE, REST = Form
 class Answer:
     """What is known of an answer under way."""
 
-    __slots__ = ("body", "delivered", "form", "handle", "head", "id_line", "last_id", "mark", "scanner", "skip")
+    __slots__ = ("body", "delivered", "form", "handle", "head", "id_line", "ids", "last_id", "mark", "outbound",
+                 "scanner", "skip")
 
     def __init__(self) -> None:
         self.form = PLAIN
@@ -41,6 +44,10 @@ class Answer:
         self.mark = b""
         self.id_line = b""
         """What its entries in the journal, and the ids that the edge gives, begin with; made with the first message."""
+        self.ids = Ids.KEEP
+        """What becomes of its events' ids; looked up with the first message."""
+        self.outbound: Relay | None = None
+        """Where its messages are counted and kept; None: it is for its home to say."""
         self.handle = ""
         """By what its session is found by the ids alone; empty: it is found by something else."""
         self.last_id: bytes | None = None

@@ -81,6 +81,7 @@ class Exchange(Asking):
     def answered(self, response: Response, *, end: bool, body: bytes = b"") -> None:
         home, reading = self.home, self.reading
         assert home is not None
+        self.answer.outbound = home.outbound
         if self.client is not None:
             self.quiet = 0.0
         if self.client is None and not reading.outlives:

@@ -9,10 +9,10 @@ cdef object _KEEP
 cdef object _ADD
 
 
-@cython.locals(seen=bytes, out=list, attentive=bint)
+@cython.locals(seen=bytes, out=list, attentive=bint, relay=Relay)
 cpdef bytes read_events(Asking exchange, Answer answer, bytes data)
 cpdef bytes keep_event(Relay relay, Asking exchange, Answer answer, bytes message)
 @cython.locals(own=bytes)
-cdef bytes _numbered(bytes event, Asking exchange, Answer answer, long long number)
+cdef bytes _numbered(bytes event, Answer answer, long long number)
 cpdef bytes event_entry(exchange, bytes message)
 cpdef count(Relay relay, bytes mark, bytes entry, long long octets, bint keep=*)

@@ -42,23 +42,24 @@ def read_events(exchange: "Exchange", answer: Answer, data: bytes) -> bytes:
             home.suppressed()
         else:
             answer.delivered += 1
-            out.append(home.deliver(exchange, seen))
+            relay = answer.outbound
+            out.append(home.deliver(exchange, seen) if relay is None else keep_event(relay, exchange, answer, seen))
     return out[0] if len(out) == 1 else b"".join(out)
 
 
 def keep_event(relay: Relay, exchange: "Exchange", answer: Answer, message: bytes) -> bytes:
     """Count and keep a message of an answer; as the client is to see it."""
     if not answer.mark:
-        answer.mark = event_entry(exchange.number, b"")
+        answer.mark, answer.ids = event_entry(exchange.number, b""), exchange.reading.ids
         answer.id_line = b"id: " + before_number(answer.handle, exchange.number)
-    message = _numbered(message, exchange, answer, relay.count + 1)
+    message = _numbered(message, answer, relay.count + 1)
     count(relay, answer.mark, message, len(message))
     return message
 
 
-def _numbered(event: bytes, exchange: "Exchange", answer: Answer, number: int) -> bytes:
+def _numbered(event: bytes, answer: Answer, number: int) -> bytes:
     """An event with an id by which a client can come back to it. The node's own id is noted."""
-    ids = exchange.reading.ids
+    ids = answer.ids
     if ids is _KEEP:
         return event
     own = event_id(event)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from sbc.core.relay import Relay
 from sbc.model.http import Fields, Response
 from sbc.protocols.protocol import Conversation, Key
 
@@ -30,6 +31,10 @@ class Loss(Enum):
 
 class Home(Protocol):
     conversation: Conversation
+
+    @property
+    def outbound(self) -> Relay | None:
+        """Where the node's messages are counted and kept, as `deliver` does it; None: only `deliver` knows."""
 
     def token(self) -> bytes:
         """The session's sealed token."""

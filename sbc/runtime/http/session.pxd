@@ -16,7 +16,8 @@ cdef class HttpSession(Session):
     cdef public object conversation, handle, key, protocol
     cdef public dict exchanges, streams
     cdef public bint dispensable
-    cdef Relay _inbound, _outbound
+    cdef Relay _inbound
+    cdef public Relay outbound
     cdef object _registry
     cdef bytes _token
     cdef bint _ending, _greeted

@@ -47,8 +47,8 @@ COMMENT_AFTER = 15.0
 class HttpSession(Session):
     """A dialog whose messages are exchanges. Implements Home for them."""
 
-    __slots__ = ("_ending", "_greeted", "_inbound", "_outbound", "_registry", "_token", "conversation", "dispensable",
-                 "exchanges", "handle", "key", "protocol", "streams")  # fmt: skip
+    __slots__ = ("_ending", "_greeted", "_inbound", "_registry", "_token", "conversation", "dispensable",
+                 "exchanges", "handle", "key", "outbound", "protocol", "streams")  # fmt: skip
 
     legs: Places
 
@@ -57,7 +57,7 @@ class HttpSession(Session):
         """conversation: what its protocol remembers; key: where its route has the key; registry: who knows keys."""
         super().__init__(house, dialog, policy, record)
         self.legs = Places(self)
-        self._inbound, self._outbound = dialog.inbound, dialog.outbound
+        self._inbound, self.outbound = dialog.inbound, dialog.outbound
         dialog.patient, dialog.answering = True, {}
         self.protocol = protocol
         self.conversation = conversation
@@ -232,7 +232,7 @@ class HttpSession(Session):
                 self.learned([Key("route", value)], dispensable=False)
 
     def deliver(self, exchange: Exchange, message: bytes) -> bytes:
-        return keep_event(self._outbound, exchange, exchange.answer, message)
+        return keep_event(self.outbound, exchange, exchange.answer, message)
 
     def suppressed(self) -> None:
         self.dialog.outbound.tally.suppressed += 1
@@ -276,7 +276,7 @@ class HttpSession(Session):
             if len(self.streams) > MOST_EXCHANGES:
                 del self.streams[next(iter(self.streams))]
         elif exchange.number and exchange.begun:
-            count(self._outbound, event_entry(exchange.number, b""), b"", 0)
+            count(self.outbound, event_entry(exchange.number, b""), b"", 0)
         head = exchange.answer.head
         if exchange.reading.ends and head is not None and 200 <= head.status < 300:
             self._ending = True

@@ -41,6 +41,9 @@ class Single:
     __slots__ = ("_alive", "_epoch", "_exchange", "_found", "_founded", "_house", "_manifest", "_node", "_seated",
                  "_session", "_tried", "conversation")  # fmt: skip
 
+    outbound = None
+    """Nothing is counted or kept of it."""
+
     def __init__(self, house: House, manifest: Manifest, exchange: Exchange, conversation: Conversation,
                  alive: "set[Single]", found: Found | None = None) -> None:  # fmt: skip
         """alive: all those that are under way; it is in there until it is over. found: if its answer may begin a

@@ -38,7 +38,7 @@ cdef class DirectEngine:
 
     cpdef receive(self, bytes data)
     cpdef outgoing(self, Py_ssize_t limit=*)
-    cpdef send(self, int32_t stream, bytes data)
+    cpdef send(self, stream, bytes data)
     cpdef consume(self, int32_t stream, Py_ssize_t octets)
     cdef bytes _written(self, Py_ssize_t limit)
     cdef _look_for_end(self)

@@ -567,7 +567,7 @@ cdef class DirectEngine:
             if nghttp2.submit_response(self._session, stream, given, len(fields), &provider) == 0:
                 self._bodies[stream] = body
 
-    cpdef send(self, int32_t stream, bytes data):
+    cpdef send(self, stream, bytes data):
         cdef Body body = self._bodies.get(stream)
         if self._over or body is None or body.ended or not data:
             return
