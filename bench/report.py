@@ -138,6 +138,34 @@ def streams(result: Result) -> str:
     return _part(title, result, f"{_table(head, rows)}\n\n{words}{lowered}")
 
 
+def quic(result: Result) -> str:
+    """What HTTP/3 costs."""
+    found = {**result["us_cpu"], "event": result["us_cpu_per_event"]}
+    peers = _part_takers(found, "envoy", "caddy", "traefik")
+    rows = []
+    for what, of in found.items():
+        for name in [name for name in of if name.startswith("edge")]:
+            to_envoy, to_caddy = (ratio(of[name], of.get(peer, ())) for peer in ("envoy", "caddy"))
+            row = [f"{what}, {name}", _us(of[name]), *(_us(of[peer]) for peer in peers)]
+            judged = [*_held(to_envoy, 1.5), *_below(to_caddy)]
+            if what == "handshake":
+                judged = [_times(to_envoy), "", _times(to_caddy), _most(median(of[name]) or 0.0, 10_000)]
+            elif name != "edge":
+                judged = [_times(to_envoy), "", _times(to_caddy), ""]
+            rows.append(row + judged)
+    memory = result["kib_per_idle_connection"]
+    listed = ", ".join(f"{name} {of['rss']:.1f}" for name, of in memory.items())
+    verdict = (f"Idle connections, KiB: {listed}."
+               f"\nTarget for the edge: {_most(memory['edge']['rss'], 80)}.")
+    rates = ", ".join(f"{name} {rate:g}" for name, rate in result["rates"].items())
+    words = ("`edge` runs on qh3, `edge-aioquic` on aioquic; `edge-opaque` does not number and journal events.\n"
+             f"{result['streams']} streams of events; a second on each: {rates}. A handshake: at most 10,000 µs is\n"
+             "100 a second and core.")
+    head = ["µs CPU per", "edge", *peers, "to Envoy", "target", "to Caddy", "target"]
+    return _part("HTTP/3: CPU per request, event and handshake; memory of idle connections", result,
+                 f"{_table(head, rows)}\n\n{words}\n\n{verdict}")
+
+
 def idle(result: Result) -> str:
     """Memory of idle HTTP/2 connections and streams."""
     found = result["kib"]
@@ -170,8 +198,8 @@ def streams_handover(result: Result) -> str:
 
 
 TABLES: Mapping[str, Callable[[Result], str]] = {
-    "relay": relay, "requests": requests, "streams": streams, "memory": memory, "idle": idle, "sessions": sessions,
-    "scale": scale, "handover": handover, "streams_handover": streams_handover}
+    "relay": relay, "requests": requests, "streams": streams, "quic": quic, "memory": memory, "idle": idle,
+    "sessions": sessions, "scale": scale, "handover": handover, "streams_handover": streams_handover}
 
 
 def _part_takers(cases: Mapping[str, Mapping[str, Any]], *names: str) -> list[str]:
