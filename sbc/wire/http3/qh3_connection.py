@@ -168,11 +168,15 @@ class Connection(QuicConnection):
             if isinstance(happened, ProtocolNegotiated):
                 self._engine.met()
             elif isinstance(happened, HandshakeCompleted):
-                self._tls = None  # a client has nothing more to say in it (RFC 9001 section 4.4), and it is large
+                self._drop_tls()  # a client has nothing more to say in it (RFC 9001 section 4.4), and it is large
                 self._engine.complete()
+
+    def _drop_tls(self) -> None:
+        tls, self._tls = self._tls, None
+        if tls is not None:
+            tls.__dict__.clear()  # it refers to itself, and to the engine
 
     def release(self) -> None:
         """Let go of everything. Of no use any more."""
-        if self._tls is not None:
-            self._tls.__dict__.clear()
+        self._drop_tls()
         self.__dict__.clear()
