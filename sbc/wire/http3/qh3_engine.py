@@ -10,7 +10,7 @@ from typing import Any, Final
 from sbc.wire.http2.engine import H2Error
 from sbc.wire.http3.credentials import Credentials
 from sbc.wire.http3.engine import Address, Beginning, QuicOwner, QuicTerms
-from sbc.wire.http3.frames import Fault
+from sbc.wire.http3.frames import Fault, H3Error
 from sbc.wire.http3.layer import HttpLayer
 from sbc.wire.http3.qh3_connection import Connection
 
@@ -20,6 +20,7 @@ _PANIC: Final = "PanicException"
 _PING: Final = 1
 _BLOCKED_WAIT: Final = 0.25
 """Seconds."""
+_STUMBLES: Final = 4
 
 # It warns of each connection that its client closes.
 logging.getLogger("quic").setLevel(logging.CRITICAL)
@@ -69,16 +70,31 @@ class RustEngine(HttpLayer):
         return datagrams if self._over is before else datagrams + self._poll(now)
 
     def _poll(self, now: float) -> list[tuple[bytes, Address]]:
-        poll = self._core.poll_transmit
-        datagrams = []
-        try:
-            while (transmit := poll(now)) is not None:
-                datagrams.append((transmit[0], transmit[1]))
-                if self._waiting:
-                    self._waiting = max(0, self._waiting - len(transmit[0]))
-        except RuntimeError:
-            # How the core says that it may not send as much as a packet to an address that is not proven.
-            self._blocked = now
+        datagrams: list[tuple[bytes, Address]] = []
+        stumbles = 0
+        while self._core is not None:
+            try:
+                transmit = self._core.poll_transmit(now)
+            except RuntimeError:
+                # How the core says that it may not send as much as a packet to an address that is not proven.
+                self._blocked = now
+                break
+            except ValueError:
+                # On a bad path: what was to be said again on a stream was confirmed after all, and the core has lost
+                # whatever else was to go into that datagram, for good. A stream that stands still for ever is the
+                # worst that a client can be given: it is told to come back.
+                stumbles += 1
+                if stumbles == 1:
+                    self._core.close(H3Error.INTERNAL_ERROR, None, b"")
+                    self._end(H2Error.NO_ERROR, "the engine has lost what was to be sent")
+                if stumbles < _STUMBLES:
+                    continue
+                break
+            if transmit is None:
+                break
+            datagrams.append((transmit[0], transmit[1]))
+            if self._waiting:
+                self._waiting = max(0, self._waiting - len(transmit[0]))
         return datagrams
 
     def due(self) -> float | None:

@@ -217,3 +217,38 @@ def test_frames_of_quic_that_are_spoilt_before_they_are_encrypted(engine: str) -
             pair.exchange(4)
         due = pair.engine.due()
         assert due is None or due > pair.now - 1.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_on_a_very_bad_path_no_answer_stands_still(engine: str, seed: int) -> None:
+    """Every fourth datagram is lost, in both directions: all is answered, or the client is told to come back."""
+    chance = random.Random(seed)
+    pair = Pair(engine, "aioquic")
+    lossy = True
+
+    def lost() -> bool:
+        return lossy and chance.random() < 0.25
+
+    outgoing = pair.engine.outgoing
+    pair.engine.outgoing = lambda now: [each for each in outgoing(now) if not lost()]  # type: ignore[method-assign]
+    pair.to_engine = lambda datagram: [] if lost() else [datagram]
+    asked = []
+    for _ in range(60):
+        if pair.closed is None and pair.notes.end is None:
+            asked.append(int(pair.quic.get_next_available_stream_id()))
+            pair.h3.send_headers(asked[-1], REQUEST, end_stream=True)
+        pair.exchange(3)
+        for stream in [each for each in pair.notes.heads if each not in pair.notes.over]:
+            pair.engine.respond(stream, OK, end=False)
+            pair.engine.send(stream, b"x" * chance.choice([1, 1000, 3000]))
+            pair.engine.finish(stream, [])
+    lossy = False
+    for _ in range(30):
+        pair.advance(1.0)
+        pair.exchange(30)
+        for stream in [each for each in pair.notes.heads if each not in pair.notes.over]:
+            pair.engine.respond(stream, OK, end=True)
+    if pair.notes.end is None:
+        assert all(pair.answer(stream)[2] for stream in asked)
+    else:
+        assert pair.notes.end[0] == 0 and pair.closed == 0x102 and engine == "qh3"
