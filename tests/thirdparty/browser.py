@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,8 @@ class Browser:
         self._process = await asyncio.create_subprocess_exec(
             PROGRAM, "--headless", "--no-sandbox", "--disable-gpu", *self._flags,
             "--remote-debugging-port=0", f"--user-data-dir={self._place}", "--no-proxy-server", "about:blank",
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL)
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True)
         said = self._place / "DevToolsActivePort"
         await wait_until(lambda: said.exists() and len(said.read_text().split()) == 2, "the browser is there")
         port, path = said.read_text().split()
@@ -64,7 +67,8 @@ class Browser:
 
     async def stop(self) -> None:
         await self._socket.close()
-        self._process.kill()
+        # The program is a script that starts the browser: it would live on without it.
+        os.killpg(self._process.pid, signal.SIGKILL)
         await self._process.wait()
 
 
