@@ -65,6 +65,8 @@ async def edge(ground: Ground, witness: Talker) -> AsyncIterator[Ground]:
 async def quic(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> AsyncIterator[QuicGround]:
     """An edge that serves HTTP/3 by one engine, for all attacks in a row."""
     stage = QuicGround(tmp_path_factory.mktemp("quic"))
-    await stage.begin(request.param)
-    yield stage
-    await stage.close()
+    try:
+        await stage.begin(request.param)
+        yield stage
+    finally:
+        await stage.close()

@@ -149,6 +149,10 @@ async def fuzz(ground: QuicGround, first: int, seconds: float, rounds: int = 2**
     return took
 
 
+async def empty(ground: QuicGround) -> bool:
+    return await ground.edge.metric("sbc_quic_connections") == 0
+
+
 async def main(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as place:
         ground = QuicGround(Path(place))
@@ -157,7 +161,9 @@ async def main(options: argparse.Namespace) -> None:
             print(await fuzz(ground, options.seed * 1_000_000, 5))
             before = ground.rss()
             print(await fuzz(ground, options.seed * 1_000_000 + 100_000, options.seconds))
-            print(f"memory grew by {(ground.rss() - before) / 2**20:.1f} MiB; {await ground.counted():g} counted")
+            print(f"{await ground.counted():g} counted; now the idle time of connections that were left open")
+            await wait_until(lambda: empty(ground), "no connection is left", 120)
+            print(f"memory grew by {(ground.rss() - before) / 2**20:.1f} MiB")
         finally:
             ground.edge.kill()
             for node in ground.nodes.values():

@@ -63,25 +63,27 @@ async def pages(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Calla
     scene = Page(tmp_path_factory.mktemp("page3"))
     scene.web("a")
     scene.web("b", server="uvicorn")
-    await scene.open(scene.tree({
-        "routes": [{"match": {"path": "/"}, "agent": "tutor", "protocol": "sse"},
-                   {"match": {"path": "/raw"}, "agent": "tutor", "protocol": "opaque"}]}, quic=True), hold="10s")
-    async with AsyncExitStack() as stack:
-        browsers: dict[int, Browser] = {}
+    try:
+        await scene.open(scene.tree({
+            "routes": [{"match": {"path": "/"}, "agent": "tutor", "protocol": "sse"},
+                       {"match": {"path": "/raw"}, "agent": "tutor", "protocol": "opaque"}]}, quic=True), hold="10s")
+        async with AsyncExitStack() as stack:
+            browsers: dict[int, Browser] = {}
 
-        async def page(port: int) -> Page:
-            await scene.whole()
-            if port not in browsers:
-                browsers[port] = Browser(
-                    scene.directory / f"browser-{port}", f"--origin-to-force-quic-on=localhost:{port}",
-                    f"--ignore-certificate-errors-spki-list={fingerprint(scene.directory / 'cert.pem')}",
-                    "--host-resolver-rules=MAP localhost 127.0.0.1")
-                await browsers[port].start()
-                stack.push_async_callback(browsers[port].stop)
-            scene.browser = browsers[port]
-            return scene
-        yield lambda port=0: page(port or scene.secure)
-    await scene.close()
+            async def page(port: int) -> Page:
+                await scene.whole()
+                if port not in browsers:
+                    browsers[port] = Browser(
+                        scene.directory / f"browser-{port}", f"--origin-to-force-quic-on=localhost:{port}",
+                        f"--ignore-certificate-errors-spki-list={fingerprint(scene.directory / 'cert.pem')}",
+                        "--host-resolver-rules=MAP localhost 127.0.0.1")
+                    await browsers[port].start()
+                    stack.push_async_callback(browsers[port].stop)
+                scene.browser = browsers[port]
+                return scene
+            yield lambda port=0: page(port or scene.secure)
+    finally:
+        await scene.close()
 
 
 async def test_every_event_once(pages: Callable[..., Any]) -> None:

@@ -34,12 +34,14 @@ async def web(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureR
     scene = WebScene(tmp_path_factory.mktemp("web3"))
     scene.web("aiohttp")
     scene.web("uvicorn", server="uvicorn")
-    await scene.open(scene.tree({
-        "edge": {"quic_engine": request.param},
-        "routes": [{"match": {"path": "/"}, "agent": "tutor", "protocol": "opaque"},
-                   {"match": {"path": "/events"}, "agent": "tutor", "protocol": "sse"}]}, quic=True))
-    yield scene
-    await scene.close()
+    try:
+        await scene.open(scene.tree({
+            "edge": {"quic_engine": request.param},
+            "routes": [{"match": {"path": "/"}, "agent": "tutor", "protocol": "opaque"},
+                       {"match": {"path": "/events"}, "agent": "tutor", "protocol": "sse"}]}, quic=True))
+        yield scene
+    finally:
+        await scene.close()
 
 
 # The asyncio clients of aioquic and qh3, written as their examples are.
