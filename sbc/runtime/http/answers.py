@@ -2,7 +2,7 @@
 
 import orjson
 
-from sbc.model.errors import Outcome, Refusal
+from sbc.model.errors import CloseCode, Outcome, Refusal
 from sbc.model.http import Fields, Response
 from sbc.protocols.protocol import LastWords, Reading, Rejection
 
@@ -32,6 +32,13 @@ def _truth(refusal: Refusal) -> Fields:
     if refusal.retry_after is not None:
         fields.append((b"retry-after", str(max(1, round(refusal.retry_after))).encode()))
     return [*fields, (b"session-outcome", refusal.outcome.value.encode())]
+
+
+def turned_away(code: int, reason: str) -> Refusal:
+    """What a request is told that was sent to no node, and whose session ends. code: RFC 6455 section 7.4."""
+    if code == CloseCode.BAD_GATEWAY:
+        return Refusal(503, "no_node", "no node can take the session now", retry_after=5)
+    return Refusal(503, "session_over", reason or "the session has ended", retry_after=1)
 
 
 def unknown(words: LastWords) -> Response:

@@ -1,6 +1,11 @@
 """How exchanges stand in a dialog's journals: requests whole, events with the number of the request they answer."""
 
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from sbc.core.fields import lines_of
+from sbc.core.journal import Journal
 from sbc.model.http import Request
 from sbc.runtime.http.flow import NUMBER_OCTETS
 
@@ -32,3 +37,16 @@ def exchange_of(entry: bytes) -> int:
 
 def message_of(entry: bytes) -> bytes:
     return entry[NUMBER_OCTETS:]
+
+
+def said(journal: Journal, after: int) -> Sequence[Mapping[str, Any]]:
+    """The node messages above `after`, as a trunk's `journal` has them."""
+    found = enumerate(journal.since(after), max(after + 1, journal.first))
+    return [{"seq": number, **_as_json(message_of(entry))} for number, entry in found]
+
+
+def _as_json(message: bytes) -> dict[str, str]:
+    try:
+        return {"text": message.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(message).decode()}

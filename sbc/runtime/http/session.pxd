@@ -1,6 +1,5 @@
 import cython
 
-from sbc.core.keys cimport minted
 from sbc.core.relay cimport Relay
 from sbc.model.http cimport Request, Response
 from sbc.protocols.protocol cimport Reading
@@ -9,27 +8,21 @@ from sbc.runtime.http.flow cimport count, event_entry, keep_event
 from sbc.runtime.http.journal cimport request_entry
 from sbc.runtime.http.legs cimport Places
 from sbc.runtime.http.outgoing cimport Place, outgoing
-from sbc.runtime.session cimport Session
+from sbc.runtime.http.known cimport KnownSession
 
 
-cdef class HttpSession(Session):
-    cdef public object conversation, handle, key, protocol
+cdef class HttpSession(KnownSession):
     cdef public dict exchanges, streams
-    cdef public bint dispensable
     cdef Relay _inbound
     cdef public Relay outbound
-    cdef object _registry
-    cdef bytes _token
-    cdef bint _ending, _greeted
+    cdef bint _ending
 
     @cython.locals(reading=Reading, place=Place)
     cpdef take(self, Exchange exchange)
     @cython.locals(reading=Reading, legs=Places, keeps=bint, before=cython.longlong, request=Request)
     cpdef send(self, Exchange exchange, Place place)
-    cpdef token(self)
     @cython.locals(place=Place, legs=Places)
     cpdef greet(self, Exchange exchange, Response response)
-    cpdef remember(self)
     cpdef over(self, Exchange exchange)
     cpdef bytes deliver(self, Exchange exchange, bytes message)
     cdef long long _count_request(self, Exchange exchange) except -1

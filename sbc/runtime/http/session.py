@@ -4,8 +4,6 @@ What a message is, is told by docs/DESIGN.md section 5.4: a request is one to th
 from it.
 """
 
-import base64
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,30 +11,28 @@ from typing import Any
 
 from sbc.core.dialog import Dialog
 from sbc.core.exchange import WAITING, Fate
-from sbc.core.keys import field_of, minted, with_key
-from sbc.core.seal import NONCE_BYTES
+from sbc.core.keys import with_key
 from sbc.model.commands import Answer
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import ClientBye, EndOrdered, Event, MoveOrdered, TurnEnded
 from sbc.model.http import Fields, Request, Response
-from sbc.model.ids import AgentName, PrincipalId
 from sbc.model.interfaces import Stored
 from sbc.model.leg import Cause
 from sbc.model.policy import Policy
-from sbc.model.route import KeySource, SessionKey
-from sbc.protocols.event_ids import HANDLE, new_handle
+from sbc.model.route import SessionKey
 from sbc.protocols.events import KEEP_ALIVE
-from sbc.protocols.protocol import Conversation, Key, Protocol
+from sbc.protocols.protocol import Conversation, Protocol
 from sbc.runtime.house import House
+from sbc.runtime.http.answers import turned_away
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.flow import count, event_entry, keep_event
 from sbc.runtime.http.home import MOST_TRIES, Loss
-from sbc.runtime.http.journal import message_of, request_entry
+from sbc.runtime.http.journal import request_entry, said
+from sbc.runtime.http.known import KnownSession
 from sbc.runtime.http.legs import Places
 from sbc.runtime.http.outgoing import Place, outgoing
 from sbc.runtime.http.registry import Registry
 from sbc.runtime.http.returns import come_back
-from sbc.runtime.session import Session
 
 MOST_EXCHANGES = 256
 """Exchanges of one session that may be under way, or wait, at a time."""
@@ -44,42 +40,26 @@ COMMENT_AFTER = 15.0
 """How long an open stream of events may say nothing before the edge says a comment, in seconds."""
 
 
-class HttpSession(Session):
+class HttpSession(KnownSession):
     """A dialog whose messages are exchanges. Implements Home for them."""
 
-    __slots__ = ("_ending", "_greeted", "_inbound", "_registry", "_token", "conversation", "dispensable",
-                 "exchanges", "handle", "key", "outbound", "protocol", "streams")  # fmt: skip
+    __slots__ = ("_ending", "_inbound", "exchanges", "outbound", "streams")
 
     legs: Places
 
     def __init__(self, house: House, dialog: Dialog, policy: Policy, record: Stored, protocol: Protocol,
                  conversation: Conversation, key: SessionKey, registry: "Registry[HttpSession]") -> None:  # fmt: skip
-        """conversation: what its protocol remembers; key: where its route has the key; registry: who knows keys."""
-        super().__init__(house, dialog, policy, record)
+        """See KnownSession."""
+        super().__init__(house, dialog, policy, record, protocol, conversation, key, registry)
         self.legs = Places(self)
         self._inbound, self.outbound = dialog.inbound, dialog.outbound
         dialog.patient, dialog.answering = True, {}
-        self.protocol = protocol
-        self.conversation = conversation
-        self.key = key
         self.exchanges: dict[Exchange, None] = {}
         """Those under way, in the order in which they came."""
         self.streams: dict[int, tuple[bytes, bool]] = {}
         """Of the last streams that are over: what was asked for, and whether it came to its end."""
-        self.dispensable = False
-        """Whether it is there for speed alone, and may be dropped when there are too many."""
-        self.handle = ""
-        """By what a client finds it that has no key: it comes back by its events, soon or not at all."""
-        self._registry = registry
-        self._token = b""
-        self._greeted = False
         self._ending = False
         """Whether the client has ended it by an exchange that is not over yet."""
-
-    @property
-    def whose(self) -> tuple[AgentName, PrincipalId]:
-        """Whose keys are those by which it is known."""
-        return self.record.agent, self.record.principal
 
     def tell(self, event: Event) -> None:
         # What checkpoints cover, and what a new owner is owed, depends on how far each answer has come.
@@ -157,11 +137,9 @@ class HttpSession(Session):
         exchange.ask_for_rest(self.house.pool, place.node, request, body)
 
     def _count_request(self, exchange: Exchange) -> int:
-        keeps, upload = self.legs.keeps, exchange.upload
-        entry = b""
+        keeps, upload, entry = self.legs.keeps, exchange.upload, b""
         if keeps:
-            standing = exchange.reading.standing
-            entry = request_entry(self._known(exchange), upload.body, standing=standing)
+            entry = request_entry(self._known(exchange), upload.body, standing=exchange.reading.standing)
         count(self._inbound, b"", entry, upload.octets, keeps)
         return self._inbound.count
 
@@ -190,46 +168,18 @@ class HttpSession(Session):
 
     # What happens to exchanges (Home).
 
-    def token(self) -> bytes:
-        if not self._token:
-            nonce = os.urandom(NONCE_BYTES)
-            self._token = self.house.seal.seal(self.dialog.session, self.record.principal, nonce).encode()
-        return self._token
-
     def greet(self, exchange: Exchange, response: Response) -> None:
         place = self.legs.at(exchange.seat)
         if place is not None:
             place.resume = None  # the new owner knows by now from where it goes on
-        value = minted(response.fields, self.key)
-        if value and exchange.key != (value, value):  # what the client itself made needs no seal
-            self.learned([Key("route", value)], dispensable=False)
-            sealed = self.house.seal.seal_key(value, self.record.principal, os.urandom(NONCE_BYTES))
-            response.fields = with_key(response.fields, self.key, value, sealed)
+        self.seal_minted(exchange, response)
 
     def greeting(self, exchange: Exchange) -> Fields:
         self.remember()
         if exchange.reading.standing:
             self._count(exchange, in_turn=False)  # its protocol knows only now what kind of answer it is
-        if exchange.reading.findable and (self.handle or self._nobody_knows_it):
-            self.handle = exchange.answer.handle = self.handle or new_handle()
-            self.learned([Key(HANDLE, self.handle)], dispensable=self.dispensable)
-        # Once is enough: a client that wants to come back another way has it from its first answer.
-        if self._greeted or self._nobody_knows_it:
-            return []
-        self._greeted = True
-        return [(b"session-id", self.token())]
-
-    def learned(self, keys: Sequence[Key], *, dispensable: bool) -> None:
-        self.dispensable = self.dispensable and dispensable
-        learned, forgotten = self._registry.learn(self, keys)
-        if learned:
-            self.house.store.learn(self.dialog.session, learned, forgotten)
-
-    def read_answer(self, exchange: Exchange, body: bytes) -> None:
-        if self.key.source is KeySource.BODY and not self._registry.knows(self):
-            value = field_of(body, self.key.name)
-            if value:
-                self.learned([Key("route", value)], dispensable=False)
+        token = self.introduce(exchange)
+        return [(b"session-id", token)] if token else []
 
     def deliver(self, exchange: Exchange, message: bytes) -> bytes:
         return keep_event(self.outbound, exchange, exchange.answer, message)
@@ -266,7 +216,7 @@ class HttpSession(Session):
         exchange.quiet, exchange.left_at = 0.0, self.dialog.outbound.count
         if self.legs.keeps and exchange.number and (exchange.waiting or exchange.stage is WAITING):
             return True  # a node that counts would wait for it in vain
-        return exchange.reading.outlives and exchange.upload.ended and not self._nobody_knows_it
+        return exchange.reading.outlives and exchange.upload.ended and not self.nobody_knows_it
 
     def over(self, exchange: Exchange) -> None:
         if self.exchanges.pop(exchange, self) is self:
@@ -281,27 +231,14 @@ class HttpSession(Session):
         if exchange.reading.ends and head is not None and 200 <= head.status < 300:
             self._ending = True
         self._count(exchange, in_turn=False)
-        if self._ending or (not self.exchanges and self._nobody_knows_it):
+        if self._ending or (not self.exchanges and self.nobody_knows_it):
             self.house.loop.call_soon(self._leave)
-
-    @property
-    def _nobody_knows_it(self) -> bool:
-        """Whether nobody can ever come back to it: no key leads here, and the client was given no token."""
-        return not self._token and not self._registry.knows(self)
 
     def _leave(self) -> None:
         if self._ending:
             self.tell(ClientBye(CloseCode.NORMAL, "ended by the client"))
-        elif not self.exchanges and self._nobody_knows_it:
+        elif not self.exchanges and self.nobody_knows_it:
             self.tell(ClientBye(CloseCode.NORMAL, "its only exchange is over"))
-
-    def remember(self) -> None:
-        """Have the store know what the protocol has to remember."""
-        conversation, store = self.conversation, self.house.store
-        if conversation.changed:
-            conversation.changed = False
-            if store.durable:
-                store.remember(self.dialog.session, conversation.dump())
 
     def make_up(self) -> None:
         """After a handover: tell standing streams what may have been missed."""
@@ -335,7 +272,7 @@ class HttpSession(Session):
 
     def _turn_away(self, exchange: Exchange, code: int, reason: str) -> None:
         if exchange.stage is WAITING:
-            exchange.refuse(_refusal(code, reason))
+            exchange.refuse(turned_away(code, reason))
         else:
             exchange.tell()
 
@@ -367,19 +304,4 @@ class HttpSession(Session):
             self.tell(EndOrdered(CloseCode.POLICY, "idle"))
 
     def said(self, after: int) -> Sequence[Mapping[str, Any]]:
-        kept = self.dialog.outbound.journal
-        found = enumerate(kept.since(after), max(after + 1, kept.first))
-        return [{"seq": number, **_as_json(message_of(entry))} for number, entry in found]
-
-
-def _refusal(code: int, reason: str) -> Refusal:
-    if code == CloseCode.BAD_GATEWAY:
-        return Refusal(503, "no_node", "no node can take the session now", retry_after=5)
-    return Refusal(503, "session_over", reason or "the session has ended", retry_after=1)
-
-
-def _as_json(message: bytes) -> dict[str, str]:
-    try:
-        return {"text": message.decode()}
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(message).decode()}
+        return said(self.outbound.journal, after)

@@ -1,0 +1,17 @@
+from sbc.core.keys cimport minted
+from sbc.model.http cimport Response
+from sbc.runtime.http.exchange cimport Exchange
+from sbc.runtime.session cimport Session
+
+
+cdef class KnownSession(Session):
+    cdef public object conversation, handle, key, protocol
+    cdef public bint dispensable
+    cdef object _registry
+    cdef bytes _token
+    cdef bint _greeted
+
+    cpdef token(self)
+    cpdef bytes introduce(self, Exchange exchange)
+    cpdef seal_minted(self, Exchange exchange, Response response)
+    cpdef remember(self)

@@ -1,0 +1,99 @@
+"""What a session of requests is known by: its client's token, and keys of its client's or its node's making.
+
+There is a compiled twin.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from sbc.core.dialog import Dialog
+from sbc.core.keys import field_of, minted, with_key
+from sbc.core.seal import NONCE_BYTES
+from sbc.model.http import Response
+from sbc.model.ids import AgentName, PrincipalId
+from sbc.model.interfaces import Stored
+from sbc.model.policy import Policy
+from sbc.model.route import KeySource, SessionKey
+from sbc.protocols.event_ids import HANDLE, new_handle
+from sbc.protocols.protocol import Conversation, Key, Protocol
+from sbc.runtime.house import House
+from sbc.runtime.http.exchange import Exchange
+from sbc.runtime.http.registry import Registry
+from sbc.runtime.session import Session
+
+
+class KnownSession(Session):
+    """A session with its token and keys, and what its protocol remembers of it."""
+
+    __slots__ = ("_greeted", "_registry", "_token", "conversation", "dispensable", "handle", "key", "protocol")
+
+    def __init__(self, house: House, dialog: Dialog, policy: Policy, record: Stored, protocol: Protocol,
+                 conversation: Conversation, key: SessionKey, registry: Registry[Any]) -> None:  # fmt: skip
+        """conversation: what its protocol remembers; key: where its route has the key; registry: who knows keys."""
+        super().__init__(house, dialog, policy, record)
+        self.protocol = protocol
+        self.conversation = conversation
+        self.key = key
+        self.dispensable = False
+        """Whether it is there for speed alone, and may be dropped when there are too many."""
+        self.handle = ""
+        """By what a client finds it that has no key: it comes back by its events, soon or not at all."""
+        self._registry = registry
+        self._token = b""
+        self._greeted = False
+
+    @property
+    def whose(self) -> tuple[AgentName, PrincipalId]:
+        """Whose keys are those by which it is known."""
+        return self.record.agent, self.record.principal
+
+    def token(self) -> bytes:
+        if not self._token:
+            nonce = os.urandom(NONCE_BYTES)
+            self._token = self.house.seal.seal(self.dialog.session, self.record.principal, nonce).encode()
+        return self._token
+
+    def introduce(self, exchange: Exchange) -> bytes:
+        """The token, if the client is to be given it with this answer; else empty."""
+        if exchange.reading.findable and (self.handle or self.nobody_knows_it):
+            self.handle = exchange.answer.handle = self.handle or new_handle()
+            self.learned([Key(HANDLE, self.handle)], dispensable=self.dispensable)
+        # Once is enough: a client that wants to come back another way has it from its first answer.
+        if self._greeted or self.nobody_knows_it:
+            return b""
+        self._greeted = True
+        return self.token()
+
+    def learned(self, keys: Sequence[Key], *, dispensable: bool) -> None:
+        self.dispensable = self.dispensable and dispensable
+        learned, forgotten = self._registry.learn(self, keys)
+        if learned:
+            self.house.store.learn(self.dialog.session, learned, forgotten)
+
+    def read_answer(self, exchange: Exchange, body: bytes) -> None:
+        if self.key.source is KeySource.BODY and not self._registry.knows(self):
+            value = field_of(body, self.key.name)
+            if value:
+                self.learned([Key("route", value)], dispensable=False)
+
+    def seal_minted(self, exchange: Exchange, response: Response) -> None:
+        """Learn a key that the node made, and show it to the client sealed."""
+        value = minted(response.fields, self.key)
+        if value and exchange.key != (value, value):  # what the client itself made needs no seal
+            self.learned([Key("route", value)], dispensable=False)
+            sealed = self.house.seal.seal_key(value, self.record.principal, os.urandom(NONCE_BYTES))
+            response.fields = with_key(response.fields, self.key, value, sealed)
+
+    @property
+    def nobody_knows_it(self) -> bool:
+        """Whether nobody can ever come back to it: no key leads here, and the client was given no token."""
+        return not self._token and not self._registry.knows(self)
+
+    def remember(self) -> None:
+        """Have the store know what the protocol has to remember."""
+        conversation, store = self.conversation, self.house.store
+        if conversation.changed:
+            conversation.changed = False
+            if store.durable:
+                store.remember(self.dialog.session, conversation.dump())
