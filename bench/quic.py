@@ -61,6 +61,9 @@ def sound(proxy: Proxy, said: Mapping[str, Any], what: str) -> None:
 def request(here: QuicScene, proxy: Proxy, seconds: float, body: str = "") -> float:
     """CPU microseconds per request."""
     ask = partial(here.clients.ask, set=proxy.name)
+    # New connections in each round: the edge replaces one that has carried 10,000 requests.
+    ask(do="close")
+    opened(here, proxy, CONNECTIONS)
     ask(do="flood", port=proxy.plan.secure, sessions=SESSIONS, in_flight=IN_FLIGHT, body=body)
     time.sleep(WARM)
     served, used = here.served("requests"), proxy.cpu()
@@ -128,8 +131,6 @@ def requests(options: argparse.Namespace, names: list[str]) -> dict[str, Samples
     found = {}
     with set_up(partial(QuicScene, KINDS)) as here:
         started = here.start(names)
-        for proxy in started:
-            opened(here, proxy, CONNECTIONS)
         for what, measure in measures.items():
             for proxy in started:
                 measure(here, proxy, options.seconds / 3)
