@@ -25,6 +25,7 @@ def trace(request: Request, hops: int) -> None:
     """Make a request say who sent it to the first of so many trusted proxies, and how. Raises Refusal."""
     if hops:
         request.client, request.via, request.secure = _origin(request.client, request.secure, request.fields, hops)
+        request.certificate = ""  # it is that of the nearest proxy
 
 
 def traced(hello: Hello, hops: int) -> Hello:
@@ -33,7 +34,7 @@ def traced(hello: Hello, hops: int) -> Hello:
         return hello
     fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in hello.headers]
     client, via, secure = _origin(hello.client, hello.secure, fields, hops)
-    return replace(hello, client=client, via=via, secure=secure)
+    return replace(hello, client=client, via=via, secure=secure, certificate="")
 
 
 def _origin(peer: str, secure: bool, fields: Fields, hops: int) -> tuple[str, tuple[str, ...], bool]:

@@ -37,7 +37,7 @@ def as_request(hello: Hello) -> Request:
     """A hello as a request is seen, by whatever judges both."""
     fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in hello.headers]
     return Request(b"GET", hello.target.encode("latin-1"), hello.host.encode("latin-1"), fields, client=hello.client,
-                   secure=hello.secure, listener=hello.listener, via=hello.via)
+                   secure=hello.secure, listener=hello.listener, via=hello.via, certificate=hello.certificate)
 
 
 def check_head(hello: Hello, octets: int, limits: Limits) -> None:

@@ -13,6 +13,7 @@ cdef class Request:
     cdef public bint secure
     cdef public str listener
     cdef public tuple via
+    cdef public str certificate
 
 
 cdef class Response:

@@ -39,6 +39,8 @@ class Request:
     listener: str = ""
     via: tuple[str, ...] = ()
     """The trusted proxies between the client and the edge, the nearest last."""
+    certificate: str = ""
+    """Whom the client's certificate names (core/certificates.py); empty: it has shown none."""
 
     @property
     def path(self) -> bytes:

@@ -60,6 +60,8 @@ class Hello:
     listener: str = ""
     via: tuple[str, ...] = ()
     """The trusted proxies between the client and the edge, the nearest last."""
+    certificate: str = ""
+    """Whom the client's certificate names; empty: it has shown none."""
 
     @property
     def path(self) -> str:

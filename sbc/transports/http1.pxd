@@ -18,6 +18,7 @@ cdef class Http1Connection:
     cdef Http1Stream _stream
     cdef public bint congested
     cdef public bytes services
+    cdef public str certificate
     cpdef put(self, bytes data)
     cpdef answered(self, bytes last)
     cpdef data_received(self, bytes data)

@@ -51,7 +51,7 @@ class Http1Connection:
 
     __slots__ = ("__weakref__", "_body", "_client", "_expects", "_inlet", "_kept", "_listener", "_loop", "_out",
                  "_patience", "_persists", "_plain", "_reader", "_reception", "_requests", "_retired", "_secure",
-                 "_stage", "_stream", "_transport", "_websocket", "congested", "services")
+                 "_stage", "_stream", "_transport", "_websocket", "certificate", "congested", "services")
 
     def __init__(
         self, reception: Reception, listener: str, secure: bool, client: str, transports: frozenset[str]
@@ -60,6 +60,8 @@ class Http1Connection:
         self.congested = False
         self.services = b""
         """What the next answer says of other ways to come here (RFC 7838)."""
+        self.certificate = ""
+        """Whom the client's certificate names."""
         self._reception = reception
         self._listener, self._secure, self._client = listener, secure, client
         self._websocket, self._plain = "websocket" in transports, "http1" in transports
@@ -168,6 +170,7 @@ class Http1Connection:
             return len(data)
         request = reader.request
         request.client, request.secure, request.listener = self._client, self._secure, self._listener
+        request.certificate = self.certificate
         if self._websocket and (reader.upgrade or not self._plain):
             self._step_aside(data[end:])
             return len(data)

@@ -41,7 +41,7 @@ class StreamDoor:
     """The streams of one connection. EngineOwner as far as they go, and for them Patron and Tunnels."""
 
     __slots__ = ("_budget", "_client", "_limits", "_lingering", "_listener", "_loop", "_reception", "_secure",
-                 "_streams", "_watch", "_websocket", "engine", "outflow", "services")
+                 "_streams", "_watch", "_websocket", "certificate", "engine", "outflow", "services")
 
     engine: StreamOrders
     """What reads and writes the connection."""
@@ -61,6 +61,8 @@ class StreamDoor:
         self._websocket = websocket
         self.services = b""
         """What the next answer says of other ways to come here (RFC 7838)."""
+        self.certificate = ""
+        """Whom the client's certificate names."""
         self._limits = reception.limits()
         self._loop = asyncio.get_running_loop()
         self._streams: dict[int, Inbound] = {}
@@ -88,6 +90,7 @@ class StreamDoor:
             self.turn_away(stream, refused, Hello(self._client, "", "", (), self._secure, self._listener))
             return
         request.client, request.secure, request.listener = self._client, self._secure, self._listener
+        request.certificate = self.certificate
         if request.protocol is not None:
             self._greet(stream, request, octets)
             return

@@ -25,7 +25,7 @@ def hello_of(request: Request) -> Hello:
     host = request.authority.decode("latin-1")
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.fields]
     return Hello(request.client, host, request.target.decode("latin-1"), (("host", host), *headers), request.secure,
-                 request.listener)
+                 request.listener, certificate=request.certificate)
 
 
 class Tunnels(Patron, Protocol):

@@ -45,7 +45,7 @@ class Doorstep(asyncio.Protocol):
         self._hello = Hello(
             client=request.client, host=request.authority.decode("latin-1"), target=request.target.decode("latin-1"),
             headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields),
-            secure=request.secure, listener=request.listener,
+            secure=request.secure, listener=request.listener, certificate=request.certificate,
         )  # fmt: skip
         self.gone: Callable[[], None] = _nobody_waits
         """Called if the client gives up while it waits for its answer."""
