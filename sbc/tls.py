@@ -11,6 +11,9 @@ from cryptography import x509
 
 from sbc.core.certificates import names_of, pick
 
+SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""TLS 1.2 with forward secrecy and authenticated encryption only (RFC 9325 section 4.2)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
@@ -30,18 +33,32 @@ class Shelf:
         connection.context = self.pick(name)
 
 
+@dataclass(frozen=True, slots=True)
+class Vouching:
+    """Who vouches for those who come."""
+
+    ca: str
+    """The PEM file with the certificates of authorities."""
+    required: bool
+    """Whether a handshake without a certificate fails."""
+
+
 def stock(
-    certificates: Sequence[tuple[str, str]], min_version: str, protocols: Sequence[str] = ("http/1.1",)
+    certificates: Sequence[tuple[str, str]], min_version: str, protocols: Sequence[str] = ("http/1.1",),
+    vouching: Vouching | None = None,
 ) -> Shelf:
     """Load pairs of (certificate file, key file). Raises OSError or ssl.SSLError if one cannot be used.
 
-    protocols: what is offered to clients that ask by ALPN (RFC 7301), the best first.
+    protocols: what is offered to clients that ask by ALPN (RFC 7301), the best first. vouching: None: clients are not
+    asked for certificates.
     """
     contexts: list[ssl.SSLContext] = []
     by_name: dict[str, ssl.SSLContext] = {}
     expires = float("inf")
     for cert, key in certificates:
         context = _context(min_version, protocols)
+        if vouching is not None:
+            _ask_for_certificates(context, vouching)
         context.load_cert_chain(cert, key)
         contexts.append(context)
         leaf = x509.load_pem_x509_certificate(Path(cert).read_bytes())
@@ -57,11 +74,18 @@ def stock(
 def _context(min_version: str, protocols: Sequence[str]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3 if min_version == "1.3" else ssl.TLSVersion.TLSv1_2
-    # TLS 1.2 with forward secrecy and authenticated encryption only (RFC 9325 section 4.2).
-    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+    context.set_ciphers(SUITES)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_alpn_protocols(list(protocols))
     return context
+
+
+def _ask_for_certificates(context: ssl.SSLContext, vouching: Vouching) -> None:
+    context.load_verify_locations(vouching.ca)
+    context.verify_mode = ssl.CERT_REQUIRED if vouching.required else ssl.CERT_OPTIONAL
+    # Whoever resumes a session is not asked again, whatever has become of the certificate since.
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
 
 
 _before = sys.unraisablehook

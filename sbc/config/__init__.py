@@ -18,6 +18,7 @@ from sbc.config.model import (
     Config,
     Edge,
     Listener,
+    NodeTls,
     Pool,
     SealKey,
     Tls,
@@ -28,6 +29,6 @@ from sbc.config.schema import json_schema
 from sbc.config.warn import warnings
 
 __all__ = [
-    "Address", "Admin", "Certificate", "Changes", "Config", "Delta", "Edge", "Listener", "Pool", "SealKey", "Tls",
-    "TrunkDoor", "diff", "json_schema", "load", "parse", "redacted", "warnings",
+    "Address", "Admin", "Certificate", "Changes", "Config", "Delta", "Edge", "Listener", "NodeTls", "Pool", "SealKey",
+    "Tls", "TrunkDoor", "diff", "json_schema", "load", "parse", "redacted", "warnings",
 ]

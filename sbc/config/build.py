@@ -48,7 +48,8 @@ def _trunk(trunk: schema.Trunk | None) -> model.TrunkDoor | None:
 def _tls(tls: schema.Tls | None) -> model.Tls | None:
     if tls is None:
         return None
-    return model.Tls(tuple(model.Certificate(pair.cert, pair.key) for pair in tls.certificates), tls.min_version)
+    certificates = tuple(model.Certificate(pair.cert, pair.key) for pair in tls.certificates)
+    return model.Tls(certificates, tls.min_version, tls.client_ca, tls.client_certificate)
 
 
 def _pool(name: PoolName, pool: schema.Pool) -> model.Pool:
@@ -57,7 +58,8 @@ def _pool(name: PoolName, pool: schema.Pool) -> model.Pool:
         for node in pool.nodes
     )
     probe = None if pool.probe is None else Probe(**pool.probe.model_dump())
-    return model.Pool(name, nodes, probe)
+    tls = None if pool.tls is None else model.NodeTls(**pool.tls.model_dump())
+    return model.Pool(name, nodes, probe, tls)
 
 
 def _manifest(name: AgentName, agent: schema_session.Agent) -> Manifest:

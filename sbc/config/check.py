@@ -23,7 +23,7 @@ ALWAYS_THERE = "default"
 def cross(tree: Tree) -> list[Fault]:
     """All faults between the sections."""
     checks: tuple[Callable[[Tree], Found], ...] = (
-        _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _files)
+        _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _node_tls, _files)
     return [fault for check in checks for fault in check(tree)]
 
 
@@ -171,6 +171,27 @@ def _quic(tree: Tree) -> Found:
         if _get(listener, "proxy_protocol") in ("accept", "require"):
             yield fault(tree.position(here), here, "the PROXY protocol is of TCP: nobody could speak it for QUIC",
                         "leave quic out, or give it a listener of its own", "quic")
+        if _get(listener, "tls", "client_ca") is not None:
+            yield fault(tree.position(here), here, "the QUIC engines ask no client for a certificate",
+                        "leave quic out, or give it a listener without tls.client_ca", "quic")
+
+
+def _node_tls(tree: Tree) -> Found:
+    for path, pool in _entries(tree, "pools"):
+        tls = _get(pool, "tls")
+        if not isinstance(tls, dict):
+            continue
+        for one, other in (("cert", "key"), ("key", "cert")):
+            if tls.get(one) is not None and tls.get(other) is None:
+                here = (*path, "tls", one)
+                yield fault(tree.position(here), here, f"no {other} beside it", f"write {other}: too", tls[one])
+        nodes = _get(pool, "nodes")
+        for number, node in enumerate(nodes if isinstance(nodes, list) else ()):
+            url = _get(node, "url")
+            if isinstance(url, str) and url.lower().startswith(("http:", "ws:", "h2c:")):
+                here = (*path, "nodes", number, "url")
+                yield fault(tree.position(here), here, f"{dotted((*path, 'tls'))} is written, and this is without TLS",
+                            "a URL of https:, wss: or h2:", url)
 
 
 def _files(tree: Tree) -> Found:
@@ -179,9 +200,19 @@ def _files(tree: Tree) -> Found:
         yield from _file(tree, ("trunk", "secret_file"), secret, lambda: files.check_secret(secret))
     doors: list[tuple[Path, Any]] = [(("trunk",), _get(tree.value, "trunk")), *_entries(tree, "listeners")]
     for path, door in doors:
+        yield from _authorities(tree, (*path, "tls", "client_ca"), _get(door, "tls", "client_ca"))
         certificates = _get(door, "tls", "certificates")
         for number, pair in enumerate(certificates if isinstance(certificates, list) else ()):
             yield from _pair(tree, (*path, "tls", "certificates", number), _get(pair, "cert"), _get(pair, "key"))
+    for path, pool in _entries(tree, "pools"):
+        tls = _get(pool, "tls")
+        yield from _authorities(tree, (*path, "tls", "ca"), _get(tls, "ca"))
+        yield from _pair(tree, (*path, "tls"), _get(tls, "cert"), _get(tls, "key"))
+
+
+def _authorities(tree: Tree, path: Path, ca: Any) -> Found:
+    if isinstance(ca, str):
+        yield from _file(tree, path, ca, lambda: files.check_authorities(ca))
 
 
 def _pair(tree: Tree, path: Path, cert: Any, key: Any) -> Found:

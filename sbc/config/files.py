@@ -40,12 +40,21 @@ def check_secret(path: str) -> None:
 
 def check_certificate(path: str) -> None:
     """Whether a certificate chain stands there. Raises Wrong."""
+    _check_certificates(path, "a PEM file, the leaf first")
+
+
+def check_authorities(path: str) -> None:
+    """Whether certificates of authorities stand there. Raises Wrong."""
+    _check_certificates(path, "a PEM file with the certificates of authorities")
+
+
+def _check_certificates(path: str, right: str) -> None:
     pem = content(path)
     try:
         # What stands between the PEM blocks is comment, in whatever encoding.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=pem.decode("ascii", "ignore"))
     except (ValueError, ssl.SSLError) as error:
-        raise Wrong(f"not a certificate: {_reason(error)}", "a PEM file, the leaf first") from None
+        raise Wrong(f"not a certificate: {_reason(error)}", right) from None
 
 
 def check_key(certificate: str, path: str) -> None:

@@ -50,6 +50,15 @@ class Tls:
     """Chosen by the client's SNI; the first is for clients that name no host, or another one."""
     min_version: str
     """`1.2` or `1.3`."""
+    client_ca: str | None
+    """The PEM file of those who vouch for the other side's certificate; None: it is not asked for one."""
+    client_certificate: str
+    """`required` or `optional`."""
+
+    @property
+    def proves(self) -> bool:
+        """Whether whoever is let in has shown a certificate that is vouched for."""
+        return self.client_ca is not None and self.client_certificate == "required"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +117,19 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeTls:
+    """How TLS is spoken to the nodes of a pool: PEM files."""
+
+    ca: str | None
+    """None: the authorities of the system."""
+    cert: str | None
+    key: str | None
+    """Both, or none: nodes are shown no certificate."""
+    server_name: str | None
+    """None: the host of a node's URL."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """Nodes of one kind: those written here; others may join over the trunk."""
 
@@ -115,6 +137,8 @@ class Pool:
     nodes: tuple[Node, ...]
     probe: Probe | None
     """None: its nodes are not probed."""
+    tls: NodeTls | None = None
+    """None: as the system has it, where a node's URL says so."""
 
 
 @dataclass(frozen=True, slots=True)

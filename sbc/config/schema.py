@@ -20,6 +20,7 @@ from sbc.config.values import (
     Name,
     Network,
     NodeUrl,
+    RouteHost,
     RoutePath,
     Store,
     Workers,
@@ -80,8 +81,10 @@ class Tls(Section):
 
     certificates: list[Certificate] = Field(min_length=1, max_length=256)
     """Chosen by the client's SNI; the first is for clients that name no host, or another one."""
-    client_ca: Later = None
-    """Client certificates: not available in this version."""
+    client_ca: File | None = None
+    """The certificates (PEM) of those who vouch for the other side's; null: no certificate is asked for."""
+    client_certificate: Annotated[str, choice("required", "optional")] = "required"
+    """With `client_ca`: whether the handshake fails when none is shown. A wrong one fails it in either case."""
     min_version: Annotated[str, choice("1.2", "1.3")] = "1.2"
     """The oldest version of TLS that is spoken."""
 
@@ -153,6 +156,19 @@ class Probe(Section):
     """How many answers in a row bring it up again."""
 
 
+class NodeTls(Section):
+    """How TLS is spoken to nodes."""
+
+    ca: File | None = None
+    """The certificates (PEM) of those who vouch for the nodes'; null: the authorities of the system."""
+    cert: File | None = None
+    """The certificate that nodes are shown, its chain behind it; null: none."""
+    key: File | None = None
+    """Its private key, without a pass phrase."""
+    server_name: RouteHost | None = None
+    """What the certificates of the nodes have to be for; null: for the host of their URL."""
+
+
 class Pool(Section):
     """Nodes of one kind."""
 
@@ -160,6 +176,9 @@ class Pool(Section):
     """The nodes that are known beforehand."""
     discover: Later = None
     """Nodes found through DNS: not available in this version."""
+    tls: NodeTls | None = None
+    """How TLS is spoken to its nodes; with it, all of them have to speak it. null: as the system has it, where a node's
+    URL says so."""
     probe: Probe | None = Field(default_factory=Probe)
     """How its nodes are probed; null: not at all."""
 

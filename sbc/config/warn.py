@@ -34,8 +34,9 @@ def _doors(config: Config) -> Iterator[str]:
                "listen on loopback")
     trunk = config.trunk
     if trunk is not None and not trunk.listen.loopback:
-        if trunk.secret_file is None:
-            yield f"trunk: {trunk.listen} is not loopback and has no secret: any node may register; set secret_file"
+        if trunk.secret_file is None and not (trunk.tls is not None and trunk.tls.proves):
+            yield (f"trunk: {trunk.listen} is not loopback and has no secret: any node may register; "
+                   "set secret_file, or tls.client_ca")
         if trunk.tls is None:
             yield f"trunk: {trunk.listen} is not loopback and has no TLS: it can be read on the way; set tls"
 

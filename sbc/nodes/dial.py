@@ -2,11 +2,13 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
 
 from sbc.nodes.address import Address, Speech
+from sbc.tls import SUITES
 from sbc.wire.tls_transport import TlsTransport
 
 DIAL_TIMEOUT = 3.0
@@ -15,8 +17,31 @@ DIAL_TIMEOUT = 3.0
 _OFFERS = {Speech.HTTP1: ["http/1.1"], Speech.HTTP2: ["h2"], Speech.EITHER: ["h2", "http/1.1"]}
 
 
-async def dial(where: Address, speech: Speech, protocol: asyncio.BaseProtocol, failed: Callable[[str], None]) -> None:
-    """Connect. Either `protocol.connection_made` is called, once TLS stands, or `failed` with the reason."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Trust:
+    """How TLS is spoken to the nodes of a pool: whom the edge trusts, and the certificate that it shows."""
+
+    contexts: Mapping[Speech, ssl.SSLContext]
+    server_name: str | None
+    """What their certificates have to be for; None: the host of their URL."""
+
+
+def load_trust(ca: str | None, cert: str | None, key: str | None, server_name: str | None) -> Trust:
+    """Read it from PEM files (ca None: the authorities of the system; cert and key None: no certificate is shown).
+    Raises OSError or ssl.SSLError."""
+    contexts = {speech: _context(speech, ca) for speech in Speech}
+    for context in contexts.values():
+        if cert is not None:
+            context.load_cert_chain(cert, key)
+    return Trust(contexts, server_name)
+
+
+async def dial(
+    where: Address, speech: Speech, trust: Trust | None, protocol: asyncio.BaseProtocol, failed: Callable[[str], None],
+) -> None:
+    """Connect. trust: None: as the system has it.
+
+    Either `protocol.connection_made` is called, once TLS stands, or `failed` with the reason."""
 
     def insecure(error: Exception | None) -> None:
         failed(f"cannot connect: {error or 'closed in the TLS handshake'}")
@@ -25,7 +50,9 @@ async def dial(where: Address, speech: Speech, protocol: asyncio.BaseProtocol, f
     deadline = loop.time() + DIAL_TIMEOUT
     try:
         if where.secure:
-            tls = TlsTransport(protocol, client_context(speech), where.host, deadline, insecure)
+            context = client_context(speech) if trust is None else trust.contexts[speech]
+            name = (trust and trust.server_name) or where.host
+            tls = TlsTransport(protocol, context, name, deadline, insecure)
             protocol = cast(asyncio.BaseProtocol, tls)  # by its methods only
         async with asyncio.timeout_at(deadline):
             await loop.create_connection(lambda: protocol, where.host, where.port)
@@ -35,8 +62,13 @@ async def dial(where: Address, speech: Speech, protocol: asyncio.BaseProtocol, f
 
 @lru_cache(maxsize=3)
 def client_context(speech: Speech) -> ssl.SSLContext:
-    """TLS towards nodes that are offered this."""
-    context = ssl.create_default_context()
+    """TLS towards nodes that are offered this, as the system has it."""
+    return _context(speech, None)
+
+
+def _context(speech: Speech, ca: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca)
+    context.set_ciphers(SUITES)
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(_OFFERS[speech])
     return context

@@ -5,6 +5,7 @@ from sbc.nodes.http1 cimport Http1Line
 cdef class Lines:
     cdef readonly str url
     cdef readonly bytes prefix
+    cdef readonly object trust
     cdef object _engine, _name, _where, _spawn, _speech, _loop
     cdef set _lines
     cdef list _idle, _shared, _asking

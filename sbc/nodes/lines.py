@@ -11,7 +11,7 @@ from typing import cast
 from sbc.model.interfaces import Spawn
 from sbc.model.streams import Readiness
 from sbc.nodes.address import Address, Speech
-from sbc.nodes.dial import agreed, dial
+from sbc.nodes.dial import Trust, agreed, dial
 from sbc.nodes.errand import Errand
 from sbc.nodes.http1 import Http1Line
 from sbc.nodes.http2 import Http2Line
@@ -31,9 +31,10 @@ LONGEST_WAIT = 10.0
 class Lines:
     """What there is of one node."""
 
-    def __init__(self, name: str, url: str, where: Address, spawn: Spawn, engine: str) -> None:
-        """name: the node's, for its tasks. engine: see Pool."""
+    def __init__(self, name: str, url: str, where: Address, spawn: Spawn, engine: str, trust: Trust | None) -> None:
+        """name: the node's, for its tasks. engine: see Pool. trust: see dial."""
         self.url = url
+        self.trust = trust
         self._loop = asyncio.get_running_loop()
         self.prefix = where.prefix.encode()
         self._engine = engine
@@ -145,7 +146,8 @@ class Lines:
         for _ in range(more):
             self._dials += 1
             arrival = _Arrival(self)
-            self._spawn(f"dial {self._name}", dial(self._where, self._where.speech, arrival, arrival.failed))
+            self._spawn(f"dial {self._name}", dial(
+                self._where, self._where.speech, self.trust, arrival, arrival.failed))
 
     def arrived(self, transport: asyncio.Transport) -> None:
         """A connection stands."""

@@ -57,8 +57,11 @@ Outcome = Callable[[Opened | Failed], None]
 class Approach(asyncio.Protocol):
     """One connection to a node until its handshake is done. The outcome is told exactly once, unless dropped."""
 
-    def __init__(self, dial: Dial, owner: LinkOwner, tag: int, outcome: Outcome) -> None:
+    def __init__(
+        self, dial: Dial, owner: LinkOwner, tag: int, outcome: Outcome, trust: dialling.Trust | None
+    ) -> None:
         self._dial = dial
+        self._trust = trust
         self._owner = owner
         self._tag = tag
         self._outcome: Outcome | None = outcome
@@ -72,7 +75,7 @@ class Approach(asyncio.Protocol):
         """Dial. The rest is told by `outcome`."""
         if self._outcome is None:
             return
-        await dialling.dial(address_of(self._dial.url), Speech.HTTP1, self, self._not_connected)
+        await dialling.dial(address_of(self._dial.url), Speech.HTTP1, self._trust, self, self._not_connected)
 
     def _not_connected(self, reason: str) -> None:
         self._fail(0, reason, reached=False)

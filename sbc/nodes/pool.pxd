@@ -9,6 +9,7 @@ cdef class Pool:
     cdef object _engine, _loop, _spawn, _timer
     cdef readonly dict _nodes
     cdef readonly list _retired
+    cdef public object trusts
 
     @cython.locals(lines=Lines, errand=Errand)
     cpdef open(self, object node, Request request, object answerer)

@@ -4,14 +4,16 @@ A request that finds an idle connection costs no task and no future: it is writt
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 
 from sbc.model.http import Request
-from sbc.model.ids import NodeId
+from sbc.model.ids import NodeId, PoolName
 from sbc.model.interfaces import Spawn
 from sbc.model.node import Node
 from sbc.model.streams import Answerer, NodeStream, Readiness
 from sbc.nodes.address import Speech, address_of
+from sbc.nodes.dial import Trust
 from sbc.nodes.errand import Errand
 from sbc.nodes.lines import Lines
 from sbc.nodes.link import Approach, Dial, Outcome
@@ -30,6 +32,8 @@ class Pool:
         self._loop = asyncio.get_running_loop()
         self._spawn = spawn
         self._engine = engine
+        self.trusts: Mapping[PoolName, Trust] = {}
+        """How TLS is spoken from now on to the nodes of those pools that say it."""
         self._nodes: dict[NodeId, Lines] = {}
         self._retired: list[Lines] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -63,7 +67,7 @@ class Pool:
             tunnel = Tunnel(dial, owner, tag, outcome)
             self._loop.call_soon(self._lines_of(node).lead, tunnel)
             return tunnel
-        approach = Approach(dial, owner, tag, outcome)
+        approach = Approach(dial, owner, tag, outcome, self.trusts.get(node.pool))
         self._spawn("open leg", approach.run())
         return approach
 
@@ -93,12 +97,12 @@ class Pool:
         self._retired.clear()
 
     def _lines_of(self, node: Node) -> Lines:
-        lines = self._nodes.get(node.id)
-        if lines is not None and lines.url == node.url:
+        lines, trust = self._nodes.get(node.id), self.trusts.get(node.pool)
+        if lines is not None and lines.url == node.url and lines.trust is trust:
             return lines
         where = address_of(node.url)
         self.forget(node)
-        lines = self._nodes[node.id] = Lines(str(node.id), node.url, where, self._spawn, self._engine)
+        lines = self._nodes[node.id] = Lines(str(node.id), node.url, where, self._spawn, self._engine, trust)
         if self._timer is None:
             self._timer = self._loop.call_later(SWEEP, self._sweep)
         return lines

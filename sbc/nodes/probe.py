@@ -8,16 +8,17 @@ most `every + fall * timeout` seconds.
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from yarl import URL
 
-from sbc.model.ids import NodeId
+from sbc.model.ids import NodeId, PoolName
 from sbc.model.interfaces import ProbeResult, Spawn
 from sbc.model.node import Node, Probe
 from sbc.model.streams import Reach
 from sbc.nodes.address import Speech, address_of
+from sbc.nodes.dial import Trust
 from sbc.nodes.probe_http2 import ask_over_http2
 
 _SCHEMES = {"ws": "http", "wss": "https"}
@@ -33,6 +34,8 @@ class Prober:
         self._spawn = spawn
         self._stops: dict[NodeId, asyncio.Event] = {}
         self._session: ClientSession | None = None
+        self.trusts: Mapping[PoolName, Trust] = {}
+        """How TLS is spoken to the nodes of those pools that say it."""
 
     def watch(self, node: Node, probe: Probe) -> None:
         """Probe `node` from now on; a node that is watched already is probed in the new way."""
@@ -62,7 +65,7 @@ class Prober:
             return lambda: ask_over_http2(self._reach, node, probe)
         assert self._session is not None
         session, url = self._session, probe_url(node, probe)
-        return lambda: _ask(session, url, probe)
+        return lambda: _ask(session, url, probe, self.trusts.get(node.pool))
 
     async def _probe_until(self, stop: asyncio.Event, node: NodeId, probe: Probe,
                            ask: Callable[[], Awaitable[str | None]]) -> None:
@@ -104,10 +107,13 @@ async def _set_within(event: asyncio.Event, wait: float) -> bool:
     return True
 
 
-async def _ask(session: ClientSession, url: URL, probe: Probe) -> str | None:
+async def _ask(session: ClientSession, url: URL, probe: Probe, trust: Trust | None) -> str | None:
     """Why the node does not live; None if it does. The body is not read: the head is enough of an answer."""
+    context = True if trust is None else trust.contexts[Speech.HTTP1]
+    name = None if trust is None else trust.server_name
     try:
-        async with session.get(url, allow_redirects=False, timeout=ClientTimeout(total=probe.timeout)) as answer:
+        async with session.get(url, allow_redirects=False, timeout=ClientTimeout(total=probe.timeout), ssl=context,
+                               server_hostname=name) as answer:
             if probe.path is not None and not 200 <= answer.status < 400:
                 return f"HTTP {answer.status}"
             return None

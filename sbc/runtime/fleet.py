@@ -12,6 +12,8 @@ from sbc.model.interfaces import Spawn, Trunk
 from sbc.model.manifest import Continuity
 from sbc.model.node import Node, Probe
 from sbc.model.streams import Reach
+from sbc.nodes.address import address_of
+from sbc.nodes.dial import Trust
 from sbc.nodes.probe import Prober
 from sbc.telemetry.metrics import Metrics
 
@@ -52,9 +54,15 @@ class Fleet:
         self._trunks: dict[NodeId, Trunk] = {}
         self._silence: dict[NodeId, float] = {}
         self._probes: dict[PoolName, Probe | None] = {}
+        self._sealed: set[PoolName] = set()
+        """The pools whose nodes have to speak TLS."""
         self.hall: Concerned
 
     # The configuration.
+
+    def trust(self, trusts: Mapping[PoolName, Trust]) -> None:
+        """Probe the nodes of these pools by a TLS of their own."""
+        self._prober.trusts = trusts
 
     def apply(self, config: Config) -> None:
         """Have the nodes that are written down: new ones are probed, those that are gone take no more sessions."""
@@ -63,6 +71,7 @@ class Fleet:
             name: _at_least_brisk(pool.probe) if pool.probe is not None and name in brisk else pool.probe
             for name, pool in config.pools.items()
         }
+        self._sealed = {name for name, pool in config.pools.items() if pool.tls is not None}
         wanted = {node.id: node for pool in config.pools.values() for node in pool.nodes}
         for standing in list(self._roster):
             if (standing.configured and standing.node.id not in wanted) or standing.node.pool not in self._probes:
@@ -108,6 +117,8 @@ class Fleet:
         pool = PoolName(message["pool"])
         if pool not in self._probes:
             raise Refusal(403, "unknown_pool", f"there is no pool {pool!r}")
+        if pool in self._sealed and not address_of(message["url"]).secure:
+            raise Refusal(403, "insecure", f"the nodes of pool {pool!r} have to speak TLS: https:, wss: or h2:")
         known = node_id(pool, message["node"])
         standing = self._roster.get(known)
         if standing is None or not standing.configured:

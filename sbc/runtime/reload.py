@@ -7,14 +7,16 @@ from socket import socket
 from typing import Any
 
 from sbc import config as configuration
-from sbc.config import Config
+from sbc.config import Config, Tls
 from sbc.config import Listener as ListenerConfig
 from sbc.model.errors import ConfigError
+from sbc.model.ids import PoolName
 from sbc.model.interfaces import Reception
+from sbc.nodes.dial import Trust, load_trust
 from sbc.runtime.rules import Rules, rules
 from sbc.runtime.seals import load_seal
 from sbc.telemetry.metrics import QuicTally
-from sbc.tls import Shelf, stock
+from sbc.tls import Shelf, Vouching
 from sbc.transports.entrance import DoorTerms, protocols
 from sbc.transports.listener import Listener, Security, Sockets, bind_all, quic_credentials
 from sbc.transports.proxied import Proxies
@@ -34,6 +36,8 @@ class Prepared:
     """The same for QUIC."""
     sockets: Mapping[str, Sockets]
     """Bound sockets of listeners that are new or moved."""
+    trusts: Mapping[PoolName, Trust]
+    """How TLS is spoken to nodes."""
     datagrams: Mapping[str, socket]
     """Those of listeners that stay, and begin to serve QUIC."""
 
@@ -41,8 +45,23 @@ class Prepared:
 def security_of(listener: ListenerConfig) -> Security | None:
     if listener.tls is None:
         return None
-    pairs = tuple((certificate.cert, certificate.key) for certificate in listener.tls.certificates)
-    return Security(pairs, listener.tls.min_version, tuple(protocols(frozenset(listener.transports))))
+    offered = tuple(protocols(frozenset(listener.transports)))
+    return Security(pairs_of(listener.tls), listener.tls.min_version, offered, vouching_of(listener.tls))
+
+
+def pairs_of(tls: Tls) -> tuple[tuple[str, str], ...]:
+    """The files of its certificates and keys."""
+    return tuple((certificate.cert, certificate.key) for certificate in tls.certificates)
+
+
+def vouching_of(tls: Tls) -> Vouching | None:
+    return None if tls.client_ca is None else Vouching(tls.client_ca, tls.client_certificate == "required")
+
+
+def trusts_of(config: Config) -> dict[PoolName, Trust]:
+    """How TLS is spoken to the nodes of pools that say it. Raises OSError or ssl.SSLError."""
+    return {name: load_trust(tls.ca, tls.cert, tls.key, tls.server_name)
+            for name, pool in config.pools.items() if (tls := pool.tls) is not None}
 
 
 def terms_of(listener: ListenerConfig, config: Config) -> DoorTerms:
@@ -70,8 +89,7 @@ def prepare(old: Config, path: str) -> Prepared:
             if former is not None and _same_door(former, listener):
                 security = security_of(listener)
                 if security is not None:
-                    shelves[listener.name] = stock(
-                        security.certificates, security.min_version, security.protocols)
+                    shelves[listener.name] = security.stock()
                 if security is not None and "quic" in listener.transports:
                     credentials[listener.name] = quic_credentials(security, terms)
                     if "quic" not in former.transports:
@@ -81,7 +99,8 @@ def prepare(old: Config, path: str) -> Prepared:
                                    "an address in use; take another address or name"])  # fmt: skip
             else:
                 sockets[listener.name] = bind_all(listener.listen.host, listener.listen.port, terms, Sockets())
-        return Prepared(new, rules(new, load_seal(new.edge.seal_keys)), shelves, credentials, sockets, datagrams)
+        return Prepared(new, rules(new, load_seal(new.edge.seal_keys)), shelves, credentials, sockets, trusts_of(new),
+                        datagrams)
     except (OSError, ssl.SSLError) as error:
         _drop(sockets, datagrams)
         raise ConfigError([f"{path}: {error}"]) from None

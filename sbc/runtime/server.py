@@ -13,8 +13,9 @@ from typing import Any
 from sbc.config import Config, Tls, diff
 from sbc.core.roster import Roster
 from sbc.model.errors import ConfigError
-from sbc.model.ids import SessionId
+from sbc.model.ids import PoolName, SessionId
 from sbc.model.interfaces import Store
+from sbc.nodes.dial import Trust
 from sbc.nodes.pool import Pool
 from sbc.nodes.trunk import TrunkDoor
 from sbc.runtime.burst import Burst
@@ -24,7 +25,7 @@ from sbc.runtime.hall import Hall
 from sbc.runtime.house import House
 from sbc.runtime.operations import Events
 from sbc.runtime.pace import Pace
-from sbc.runtime.reload import open_doors, prepare, security_of, terms_of
+from sbc.runtime.reload import open_doors, pairs_of, prepare, security_of, terms_of, trusts_of, vouching_of
 from sbc.runtime.rules import rules
 from sbc.runtime.seals import load_seal
 from sbc.runtime.sweep import pulse
@@ -83,6 +84,7 @@ class Server:
         self._records = RecordWriter(Path(records), Path(records).with_suffix(".key")) if records else None
         self.hall = Hall(house, rules(config, seal), self._records)
         self.fleet.hall = self.hall
+        self._trust(trusts_of(config))
         self._trunk = _trunk_door(config, self.fleet)
         self._listeners: dict[str, Listener] = {}
         self.ports: dict[str, int] = {}
@@ -186,12 +188,17 @@ class Server:
         self.config = prepared.config
         self.hall.rules = prepared.rules
         self.hall.house.seal = prepared.rules.seal
+        self._trust(prepared.trusts)
         self.fleet.apply(prepared.config)
         doors = await open_doors(prepared, self._listeners, self.hall, self.metrics.quic)
         self.metrics.reloaded(True)
         applied = {"changed": bool(changes), **doors}
         self.announce("reloaded", applied)
         return applied
+
+    def _trust(self, trusts: Mapping[PoolName, Trust]) -> None:
+        self._pool.trusts = trusts
+        self.fleet.trust(trusts)
 
     # The end.
 
@@ -253,4 +260,4 @@ def _trunk_door(config: Config, fleet: Fleet) -> TrunkDoor | None:
 def _trunk_tls(tls: Tls | None) -> ssl.SSLContext | None:
     if tls is None:
         return None
-    return stock([(certificate.cert, certificate.key) for certificate in tls.certificates], tls.min_version).first
+    return stock(pairs_of(tls), tls.min_version, vouching=vouching_of(tls)).first

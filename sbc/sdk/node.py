@@ -17,6 +17,7 @@ and exchange.py for an agent that is spoken to over HTTP.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from ssl import SSLContext
 from typing import Any
 
 from aiohttp import web
@@ -50,10 +51,11 @@ class Node:
 
     def __init__(self, edge: str, *, pool: str, name: str, url: str, zone: str = "", capacity: int = 1000,
                  labels: Mapping[str, str] | None = None, checkpoints: bool = True, secret: str | None = None,
-                 subprotocols: tuple[str, ...] = (), drain_for: float = 10.0) -> None:
+                 tls: SSLContext | None = None, subprotocols: tuple[str, ...] = (), drain_for: float = 10.0) -> None:
         """edge: where its trunk listens. url: where the edge reaches this node. checkpoints: whether the agent makes
-        any; one that says so and makes none is replayed every session from the start. drain_for: how many seconds
-        a SIGTERM waits for the sessions to move elsewhere."""
+        any; one that says so and makes none is replayed every session from the start. tls: for a trunk over `wss:`,
+        whom this node trusts and what it shows; None: the authorities of its system, and no certificate.
+        drain_for: how many seconds a SIGTERM waits for the sessions to move elsewhere."""
         self.pool, self.name, self.url, self.zone = pool, name, url, zone
         self.capacity = capacity
         self.labels = dict(labels or {})
@@ -66,7 +68,7 @@ class Node:
         self._on_checkpoint: Callable[[Any], str | None] | None = None
         self._on_invite: Callable[[Invite], str | None] | None = None
         self._draining_until: float | None = None
-        self._trunk = TrunkClient(edge, secret, register=self._register, heartbeat=self._heartbeat,
+        self._trunk = TrunkClient(edge, secret, tls=tls, register=self._register, heartbeat=self._heartbeat,
                                   opened=self._opened, heard=self._heard)
         self._seats = Seats(self._trunk.send, checkpoints=checkpoints)
 

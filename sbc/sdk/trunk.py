@@ -7,6 +7,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from ssl import SSLContext
 from typing import Any
 
 from aiohttp import ClientError, ClientSession, ClientWebSocketResponse, ClientWSTimeout, DummyCookieJar, WSMsgType
@@ -31,9 +32,10 @@ class TrunkClient:
 
     def __init__(self, url: str, secret: str | None, *, register: Callable[[], Message],
                  heartbeat: Callable[[], Message], opened: Callable[[], None],
-                 heard: Callable[[Mapping[str, Any]], None]) -> None:
+                 heard: Callable[[Mapping[str, Any]], None], tls: SSLContext | None = None) -> None:
         self._url = url
         self._headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
+        self._tls = tls or True
         self._register = register
         self._heartbeat = heartbeat
         self._opened = opened
@@ -72,8 +74,9 @@ class TrunkClient:
         """One trunk, from dialling to its end; why it ended."""
         try:
             async with asyncio.timeout(CONNECT_WITHIN):
-                ws = await http.ws_connect(self._url, protocols=(SUBPROTOCOL,), headers=self._headers, heartbeat=PING,
-                                           max_msg_size=MESSAGE_LIMIT, timeout=ClientWSTimeout(ws_close=LAST_WORD))
+                ws = await http.ws_connect(self._url, protocols=(SUBPROTOCOL,), headers=self._headers, ssl=self._tls,
+                                           heartbeat=PING, max_msg_size=MESSAGE_LIMIT,
+                                           timeout=ClientWSTimeout(ws_close=LAST_WORD))
         except TimeoutError:
             return f"no answer in {CONNECT_WITHIN:g} s"
         except (ClientError, OSError, ValueError) as fault:

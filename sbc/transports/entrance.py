@@ -5,10 +5,12 @@ first bytes (RFC 9113 section 3.4); all else is HTTP/1.
 """
 
 import asyncio
+import ssl
 from dataclasses import dataclass
 from typing import cast
 from weakref import WeakSet
 
+from sbc.core.certificates import holder_of
 from sbc.model.errors import Refusal
 from sbc.model.interfaces import Reception
 from sbc.model.route import Hello
@@ -115,12 +117,18 @@ class Entrance(asyncio.Protocol):
             return
         else:
             door = Http1Connection(self._reception, self._listener, self._secure, self._client, transports)
-        door.services = self._terms.services
+        door.services, door.certificate = self._terms.services, self._certificate()
         self._doors.add(door)
         self._transport.set_protocol(cast(asyncio.BaseProtocol, door))  # one by its methods
         door.connection_made(self._transport)
         if self._begun:
             door.data_received(self._begun)
+
+    def _certificate(self) -> str:
+        """Whom the client's certificate names; empty: it has shown none."""
+        tls: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
+        shown = tls.getpeercert(binary_form=True) if tls is not None else None
+        return holder_of(shown) if shown else ""
 
     def _refuse(self, refused: Refusal) -> None:
         self._reception.departed()

@@ -11,7 +11,7 @@ from weakref import WeakSet
 from sbc.model.errors import Refusal
 from sbc.model.interfaces import Reception
 from sbc.telemetry.metrics import QuicTally
-from sbc.tls import Front, stock
+from sbc.tls import Front, Shelf, Vouching, stock
 from sbc.transports.entrance import Door, DoorTerms, Entrance, protocols
 from sbc.transports.proxied import Proxied
 from sbc.transports.quic.admittance import Bounds
@@ -40,6 +40,12 @@ class Security:
     min_version: str
     protocols: tuple[str, ...]
     """What is offered by ALPN, the best first (entrance.protocols)."""
+    vouching: Vouching | None = None
+    """None: clients are not asked for certificates."""
+
+    def stock(self) -> Shelf:
+        """Load it. Raises OSError or ssl.SSLError."""
+        return stock(self.certificates, self.min_version, self.protocols, self.vouching)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class Listener:
         """What serves QUIC here, once it is started."""
         self._credentials: Credentials | None = None
         if security is not None:
-            self.front = Front(stock(security.certificates, security.min_version, security.protocols))
+            self.front = Front(security.stock())
             if "quic" in terms.transports:
                 self._credentials = quic_credentials(security, terms)
         self._reception = reception

@@ -28,6 +28,7 @@ pools:
   p:
     nodes: [{name: n, url: "http://h:9/", zone: eu-1, capacity: 5, labels: {gpu: h100}}, {name: m, url: "http://h:8"}]
     discover: null
+    tls: null
     probe: {path: /up, every: 100ms, timeout: 50ms, fall: 3, rise: 1}
   q: {probe: null}
 agents:

@@ -55,6 +55,26 @@ def test_nobody_speaks_the_proxy_protocol_for_quic() -> None:
         '(got "quic"); leave quic out, or give it a listener of its own']
 
 
+def test_the_quic_engines_ask_for_no_certificate() -> None:
+    line = 'listeners: [{name: x, listen: "127.0.0.1:0", transports: [quic], tls: {certificates: [], client_ca: x}}]'
+    assert "f:1:59: listeners.0.transports.0: the QUIC engines ask no client for a certificate" in " ".join(
+        faults(with_section("listeners", line)))
+
+
+@pytest.mark.parametrize(("tls", "fault"), [
+    ("{cert: /x}", 'pools.p.tls.cert: no key beside it (got "/x"); write key: too'),
+    ("{key: /x}", 'pools.p.tls.key: no cert beside it (got "/x"); write cert: too'),
+    ("{ca: /x}", "pools.p.tls.ca: cannot be read"),
+    ("{cert: /x, key: /y}", "pools.p.tls.cert: cannot be read"),
+    ("{}", "pools.p.nodes.0.url: pools.p.tls is written, and this is without TLS"),
+    ("{server_name: 'a:1'}", "pools.p.tls.server_name: not a host name"),
+])
+def test_tls_to_nodes(tls: str, fault: str) -> None:
+    pool = f"pools: {{p: {{nodes: [{{name: n, url: 'http://h:1'}}, {{name: m, url: 'https://h:1'}}], tls: {tls}}}}}"
+    found = faults(with_section("pools", pool))
+    assert any(fault in said for said in found) and not any("nodes.1" in said for said in found)
+
+
 def test_the_trunk_and_the_admin_door_must_not_share_an_address() -> None:
     assert faults(with_line('trunk: {listen: "127.0.0.1:9070"}')) == [
         'f:5:17: trunk.listen: the address of admin.listen (got "127.0.0.1:9070"); another port']

@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,6 +17,8 @@ from sbc.model.errors import Refusal
 from sbc.model.interfaces import Trunk
 from sbc.nodes import trunk as trunk_module
 from sbc.nodes.trunk import TrunkDoor
+from sbc.sdk.trunk import TrunkClient
+from sbc.tls import Vouching, stock
 from tests.support.wait import wait_until
 
 REGISTER = {"type": "register", "node": "a", "pool": "tutors", "url": "http://127.0.0.1:9001", "zone": "z1",
@@ -237,6 +240,33 @@ async def test_the_door_closes_with_1012(hall: Hall) -> None:
         with pytest.raises(aiohttp.ClientConnectionError):
             async with dialled(url):
                 pass
+
+
+async def test_only_nodes_with_a_certificate_come_in(hall: Hall, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(ca := tmp_path / "ca.pem")
+    issued = authority.issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(cert := tmp_path / "edge.crt")
+    issued.private_key_pem.write_to_path(key := tmp_path / "edge.key")
+    server = stock([(str(cert), str(key))], "1.2", vouching=Vouching(str(ca), required=True)).first
+    door = TrunkDoor(hall, edge="edge-1", secret=None, ssl=server)
+    url = f"https://127.0.0.1:{await door.start('127.0.0.1', 0)}/trunk"
+    nameless, proven = ssl.create_default_context(), ssl.create_default_context()
+    authority.configure_trust(nameless)
+    authority.configure_trust(proven)
+    authority.issue_cert("node-a").configure_cert(proven)
+    node = TrunkClient(url, None, register=lambda: REGISTER, heartbeat=lambda: {"type": "heartbeat", "sessions": 0},
+                       opened=lambda: None, heard=lambda message: None, tls=proven)
+    try:
+        with pytest.raises(aiohttp.ClientError):
+            async with dialled(url, ssl=nameless):
+                pass
+        assert not hall.trunks
+        running = asyncio.create_task(node.run())
+        await wait_until(lambda: node.is_open, "the node's trunk")
+        running.cancel()
+    finally:
+        await door.close()
 
 
 async def test_a_socket_that_is_bound_already_and_tls(hall: Hall) -> None:
