@@ -7,7 +7,7 @@ from sbc.config.check import ALWAYS_THERE
 from sbc.model.ids import AgentName, PoolName, node_id
 from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placement, Replay, Standby, When
 from sbc.model.node import Node, Probe
-from sbc.model.policy import Limits, Policy
+from sbc.model.policy import Limits, NewSessions, Policy
 from sbc.model.route import KeySource, Route, SessionKey
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -19,7 +19,7 @@ def build(document: schema.Document, source: str) -> model.Config:
     policies = {ALWAYS_THERE: schema_session.Policy(), **document.policies}
     return model.Config(
         edge=_edge(document.edge),
-        admin=_admin(document.admin),
+        admin=model.Admin(document.admin.listen),
         trunk=_trunk(document.trunk),
         listeners=tuple(
             model.Listener(
@@ -39,11 +39,6 @@ def build(document: schema.Document, source: str) -> model.Config:
 def _edge(edge: schema.Edge) -> model.Edge:
     keys = tuple(model.SealKey(key.id, key.file) for key in edge.seal_keys)
     return model.Edge(edge.name, edge.workers, edge.store, keys, edge.records, edge.h2_engine, edge.quic_engine)
-
-
-def _admin(admin: schema.Admin) -> model.Admin:
-    tokens = tuple(model.AdminToken(token.name, token.sha256, model.Role(token.role)) for token in admin.tokens)
-    return model.Admin(admin.listen, tokens)
 
 
 def _trunk(trunk: schema.Trunk | None) -> model.TrunkDoor | None:
@@ -103,7 +98,9 @@ def _loss(written: str | int) -> int | None:
 
 
 def _policy(name: str, policy: schema_session.Policy) -> Policy:
-    limits = Limits(**policy.limits.model_dump(exclude={"messages_per_second"}))
+    written = policy.limits
+    rates = None if written.sessions_per_second is None else NewSessions(**written.sessions_per_second.model_dump())
+    limits = Limits(**written.model_dump(exclude={"sessions_per_second"}), sessions_per_second=rates)
     return Policy(name, limits, frozenset(header.lower().encode() for header in policy.headers.hide))
 
 

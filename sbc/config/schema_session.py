@@ -106,13 +106,32 @@ class Agent(Section):
     """What a session leaves as proof; shown to nodes."""
 
 
+class NewSessions(Section):
+    """How many sessions may begin a second; what begins too soon is refused before a node is asked."""
+
+    principal: Annotated[int, whole(1, 1_000_000)] | None = None
+    """How many of one client; more are answered with 429."""
+    source: Annotated[int, whole(1, 1_000_000)] | None = None
+    """How many from one IPv4 address or one IPv6 /64; more are answered with 429."""
+    agent: Annotated[int, whole(1, 1_000_000)] | None = None
+    """How many of an agent, from all clients together; more are answered with 503."""
+
+
 class Limits(Section):
     """The bounds of a session."""
 
     sessions_per_principal: Annotated[int, whole(1, 1_000_000)] = 1000
     """How many sessions one client may have at once."""
-    messages_per_second: Later = None
-    """A rate limit: not available in this version."""
+    sessions_per_second: NewSessions | None = None
+    """How many sessions may begin a second; null: as many as come."""
+    messages_per_second: Annotated[int, whole(1, 1_000_000)] | None = None
+    """How many messages or requests a client may send in a session; null: any number. A connection over it is not read
+    for a while, a request over it is answered with 429. Requests that name no session: of one principal."""
+    bytes_per_second: Annotated[int, Size("16KiB", "64GiB")] | None = None
+    """How much a client may send in a session, in the same way; null: any amount. A body counts by its Content-Length
+    when it begins, one without when it is over; requests that name no session are not counted."""
+    burst: Annotated[float, Duration("100ms", "10m")] = default("2s")
+    """So many seconds' worth of each of these rates may come at once."""
     message: Annotated[int, Size("1B", "64MiB")] = default("1MiB")
     """The largest message, from either side; of HTTP: the largest body that has to be read before it is sent on."""
     body: Annotated[int, Size("1B", "1024GiB")] = default("64MiB")

@@ -4,6 +4,17 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class NewSessions:
+    """How many sessions may begin a second; None: as many as come."""
+
+    principal: int | None = None
+    source: int | None = None
+    """Of one IPv4 address, or of one IPv6 /64."""
+    agent: int | None = None
+    """Of all clients together."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     sessions_per_principal: int = 1000
     message: int = 1024 * 1024
@@ -18,6 +29,13 @@ class Limits:
     """How often a silent connection is asked whether it lives; unanswered for twice as long, it is lost."""
     body: int = 64 * 1024 * 1024
     """How long the body of a request may be, passed on as it comes or not."""
+    sessions_per_second: NewSessions | None = None
+    messages_per_second: int | None = None
+    """Of a session's client; of requests that name no session: of their principal."""
+    bytes_per_second: int | None = None
+    """Of a session's client."""
+    burst: float = 2.0
+    """So many seconds' worth of a rate may come at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sbc.core.rates import Turnstile
 from sbc.core.roster import Roster
 from sbc.core.seal import Seal
 from sbc.model.ids import NodeId, SessionId
@@ -39,6 +40,7 @@ class House:
     store: Store
     office: Office
     roster: Roster
+    turnstile: Turnstile
     signals: Signals
     pool: Pool
     """The way to nodes."""

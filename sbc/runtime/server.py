@@ -11,6 +11,7 @@ from socket import SOCK_DGRAM, SOCK_STREAM, SocketKind, socket
 from typing import Any
 
 from sbc.config import Config, Tls, diff
+from sbc.core.rates import Turnstile
 from sbc.core.roster import Roster
 from sbc.model.errors import ConfigError
 from sbc.model.ids import PoolName, SessionId
@@ -77,8 +78,8 @@ class Server:
         seal = load_seal(config.edge.seal_keys)
         house = House(
             loop=loop, spawn=tasks.spawn, store=store, office=Office(store), roster=roster, signals=self.fleet,
-            pool=self._pool, seal=seal, pace=Pace(), burst=Burst(loop), metrics=self.metrics, announce=self.announce,
-            closed=self._closed,
+            turnstile=Turnstile(), pool=self._pool, seal=seal, pace=Pace(), burst=Burst(loop), metrics=self.metrics,
+            announce=self.announce, closed=self._closed,
         )  # fmt: skip
         records = config.edge.records
         self._records = RecordWriter(Path(records), Path(records).with_suffix(".key")) if records else None

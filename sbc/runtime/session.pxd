@@ -1,6 +1,6 @@
 cdef class Session:
     cdef object __weakref__
-    cdef public object closed, dialog, house, legs, policy, record, turn
+    cdef public object closed, dialog, house, legs, meter, policy, record, turn
     cdef list _events
     cdef double _idle
     cdef long long _passed

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from sbc.core.dialog import Dialog
+from sbc.core.rates import meter_of
 from sbc.core.transitions import receive
 from sbc.model.commands import (
     Answer,
@@ -44,7 +45,7 @@ class Session:
     """A dialog with everything around it that does I/O. Its two kinds say how client and node are spoken to."""
 
     __slots__ = ("_armed", "_busy", "_events", "_idle", "_passed", "_timer", "closed", "dialog", "house", "legs",
-                 "policy", "record", "turn")  # fmt: skip
+                 "meter", "policy", "record", "turn")  # fmt: skip
 
     legs: NodeLegs
 
@@ -54,6 +55,8 @@ class Session:
         self.dialog = dialog
         self.policy = policy
         self.record = record
+        self.meter = meter_of(policy.limits)
+        """What its client says, if that is limited."""
         self.turn = Turn(self)
         self.closed: Close | None = None
         self._events: list[Event] = []

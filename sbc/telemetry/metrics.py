@@ -86,6 +86,8 @@ class Metrics:
         """By the code of the refusal."""
         self.abuse: defaultdict[str, int] = defaultdict(int)
         """By kind."""
+        self.throttled: defaultdict[str, int] = defaultdict(int)
+        """By the limit that was reached."""
         self.reloads: defaultdict[str, int] = defaultdict(int)
         """By outcome: applied | rejected."""
         self.config_reload_ok = True

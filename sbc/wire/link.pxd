@@ -9,6 +9,7 @@ cdef class Link:
     cdef public Relay relay
     cdef public object mate
     cdef public object forward
+    cdef public object gauge
     cdef public bint heard
     cdef public bint congested
     cdef public int pauses

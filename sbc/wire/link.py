@@ -27,6 +27,7 @@ class Pause(IntFlag):
     MATE_SLOW = 1
     CROWDED = 2
     FROZEN = 4
+    TOO_FAST = 8
 
 
 class LinkOwner(Protocol):
@@ -39,6 +40,16 @@ class LinkOwner(Protocol):
         """The connection is gone."""
 
 
+class Gauge(Protocol):
+    """Measures what is read from a link (runtime/websocket/throttle.py)."""
+
+    def measure(self, link: "Link", octets: int) -> None:
+        """So many bytes were read, and went through the link's relay."""
+
+    def stop(self) -> None:
+        """The link carries the session no more."""
+
+
 def _nowhere(_data: bytes) -> None:
     """Where a link's messages go while no other leg takes them; closed gates see to it that none come."""
 
@@ -46,7 +57,7 @@ def _nowhere(_data: bytes) -> None:
 class Link:
     """A WebSocket connection that carries a leg. `mask` makes masks for the frames of an edge that is the client."""
 
-    __slots__ = ("congested", "forward", "heard", "mask", "mate", "owner", "pauses", "quiet", "relay", "tag",
+    __slots__ = ("congested", "forward", "gauge", "heard", "mask", "mate", "owner", "pauses", "quiet", "relay", "tag",
                  "transport")
 
     def __init__(
@@ -64,6 +75,8 @@ class Link:
         """Whether anything came since the sweep looked last (runtime/sweep.py)."""
         self.quiet = 0.0
         """For how many seconds nothing came, as far as the sweep has seen."""
+        self.gauge: Gauge | None = None
+        """Measures what is read here, if its rate is limited."""
         self.congested = False
         """Whether this connection does not take what it is sent at the moment."""
         self.pauses = 0
@@ -77,6 +90,8 @@ class Link:
         out = relay.admit(data)
         if out:
             self.forward(out)
+        if self.gauge is not None:
+            self.gauge.measure(self, len(data))
         if relay.attention and self.owner is not None:
             self.owner.attend(self)
 
@@ -131,6 +146,9 @@ class Link:
 
     def leave(self) -> None:
         """What is read goes nowhere any more."""
+        gauge, self.gauge = self.gauge, None
+        if gauge is not None:
+            gauge.stop()
         self.relay = None
         self.mate = None
         self.forward = _nowhere

@@ -1,13 +1,12 @@
 """The document -> Config: defaults, and every key at its place."""
 
-import hashlib
 from ipaddress import ip_network
 
-from sbc.config import Address, Admin, AdminToken, Edge, Listener, Pool, Role, SealKey, TrunkDoor, parse
+from sbc.config import Address, Admin, Edge, Listener, Pool, SealKey, TrunkDoor, parse
 from sbc.config.build import LOOPBACK
 from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placement, Replay, Standby, When
 from sbc.model.node import Node, Probe
-from sbc.model.policy import Limits, Policy
+from sbc.model.policy import Limits, NewSessions, Policy
 from sbc.model.route import KeySource, Route, SessionKey
 from tests.config.written import LEAST, with_line, with_section
 
@@ -20,8 +19,7 @@ edge:
   records: r.jsonl
   h2_engine: h2
   quic_engine: aioquic
-admin: {tokens: [{name: ops, sha256: 3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0, role: operate}],
-        listen: 127.0.0.1:1}
+admin: {listen: 127.0.0.1:1}
 trunk: {listen: "[::1]:2", secret_file: null, tls: null}
 listeners:
   - {name: l, listen: 0.0.0.0:3, transports: [websocket], tls: null, trusted_hops: 2, proxy_protocol: require,
@@ -48,7 +46,8 @@ agents:
 policies:
   strict:
     auth: null
-    limits: {sessions_per_principal: 2, messages_per_second: null, message: 64KiB, body: 1MiB, journal: 128KiB,
+    limits: {sessions_per_principal: 2, message: 64KiB, body: 1MiB, journal: 128KiB, messages_per_second: 9,
+             bytes_per_second: 32KiB, burst: 500ms, sessions_per_second: {principal: 3, source: null, agent: 4},
              head: 8KiB, headers: 50, head_timeout: 1s, idle: 1m, ping: 5s}
     headers: {hide: [Via]}
 routes:
@@ -102,13 +101,6 @@ def test_doors_and_pools() -> None:
         "p": Pool("p", (node, Node("p/m", "p", "http://h:8")), Probe("/up", 0.1, 0.05, 3, 1)), "q": Pool("q", (), None)}
 
 
-def test_the_admin_doors_tokens() -> None:
-    digest = hashlib.sha256(b"token").hexdigest()
-    assert parse(FULL, "f").admin.tokens == (AdminToken("ops", digest, Role.OPERATE),)
-    admin = f"admin: {{tokens: [{{name: a, sha256: {digest}}}]}}"
-    assert parse(with_line(admin), "f").admin.tokens[0].role is Role.VIEW
-
-
 def test_manifests() -> None:
     manifest = parse(FULL, "f").agents["a"]
     assert (manifest.continuity, manifest.latency_ceiling) == (Continuity.SYNCHRONOUS, 2.0)
@@ -142,7 +134,8 @@ def test_tolerated_loss() -> None:
 
 def test_policies_and_routes() -> None:
     config = parse(FULL, "f")
-    limits = Limits(2, 64 * 1024, 128 * 1024, 8 * 1024, 50, 1.0, 60.0, 5.0, 1024 * 1024)
+    limits = Limits(2, 64 * 1024, 128 * 1024, 8 * 1024, 50, 1.0, 60.0, 5.0, 1024 * 1024,
+                    NewSessions(principal=3, agent=4), 9, 32 * 1024, 0.5)
     assert config.policies["strict"] == Policy("strict", limits, frozenset({b"via"}))
     assert config.routes == (
         Route("a", "opaque", "strict", "a.example", "/h", SessionKey(KeySource.HEADER, "chat-id")),

@@ -42,8 +42,8 @@ KEYS = "edge, admin, trunk, listeners, pools, agents, policies, routes"
     ("trunk: {listen: '127.0.0.1:0', tls: {certificates: [], min_version: '1.1'}}",
      'f:5:69: trunk.tls.min_version: not a word that is known here (got "1.1"); write 1.2 or 1.3'),
     ("policies: {x: {auth: {jwt: {jwks: x}}}}", f"f:5:22: policies.x.auth: {NOT_HERE} (got a mapping); leave it out"),
-    ("policies: {x: {limits: {messages_per_second: 5}}}",
-     f"f:5:46: policies.x.limits.messages_per_second: {NOT_HERE} (got 5); leave it out"),
+    ("policies: {x: {limits: {messages_per_second: 0}}}",
+     "f:5:46: policies.x.limits.messages_per_second: too small (got 0); at least 1"),
     ("policies: {x: {limits: {idle: 300}}}", "f:5:31: policies.x.limits.idle: no unit (got 300); "
                                              "write 300s, or a duration such as 250ms, 30s, 15m or 8h"),
     ("policies: {x: {limits: {message: 64k}}}",

@@ -27,6 +27,7 @@ from sbc.protocols.protocol import Key
 from sbc.runtime.dormant import Dormant
 from sbc.runtime.house import House
 from sbc.runtime.http.exchange import Exchange
+from sbc.runtime.http.rates import count
 from sbc.runtime.http.registry import Registry, session_id
 from sbc.runtime.http.session import HttpSession
 from sbc.runtime.http.single import Single
@@ -163,8 +164,10 @@ class RequestFront:
             self._alone(asked)
 
     def _alone(self, asked: Asked) -> None:
-        found = None
-        if asked.exchange.reading.may_begin:
+        found, may_begin = None, asked.exchange.reading.may_begin
+        if asked.way.paced:
+            count(self._host.house.turnstile, asked.way, asked.exchange, asked.principal, begins=may_begin, named=False)
+        if may_begin:
             self._check_room(asked)
             found = partial(self._found, asked)
         conversation = asked.way.protocol.converse()
@@ -268,6 +271,9 @@ class RequestFront:
         return session
 
     def _begin(self, asked: Asked, keys: Sequence[Key]) -> None:
+        if asked.way.paced:
+            named = bool(keys) or asked.exchange.reading.begins  # else it has its session for itself alone
+            count(self._host.house.turnstile, asked.way, asked.exchange, asked.principal, begins=True, named=named)
         self._make_room(asked)
         name = SessionId(secrets.token_hex(16))
         if keys:

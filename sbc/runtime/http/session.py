@@ -76,6 +76,8 @@ class HttpSession(KnownSession):
         if len(self.exchanges) >= MOST_EXCHANGES:
             raise Refusal(503, "session_busy", f"at most {MOST_EXCHANGES} requests of a session at a time",
                           retry_after=1)  # fmt: skip
+        if self.meter is not None:
+            self.meter.take(exchange.request.length or 0, self.house.loop.time())
         exchange.home, reading = self, exchange.reading
         if reading.alters:
             reading.joins(self.conversation)
@@ -221,6 +223,8 @@ class HttpSession(KnownSession):
     def over(self, exchange: Exchange) -> None:
         if self.exchanges.pop(exchange, self) is self:
             return
+        if self.meter is not None and exchange.request.length is None:
+            self.meter.spend(0, exchange.upload.octets, self.house.loop.time())  # nobody knew how much it would be
         if exchange.answer.streams:
             self.streams[exchange.number] = exchange.request.target, exchange.whole
             if len(self.streams) > MOST_EXCHANGES:

@@ -5,7 +5,7 @@ from sbc.model.http cimport Request
 
 cdef class Way:
     cdef public object agent, key, limits, manifest, policy, protocol, route
-    cdef public bint in_body, shares_place
+    cdef public bint in_body, paced, shares_place
 
 
 cdef class Ways:

@@ -14,7 +14,8 @@ _TOKENS = ((KeySource.HEADER, "session-id"), (KeySource.QUERY, "session"))
 class Way:
     """A route, with all that belongs to it."""
 
-    __slots__ = ("agent", "in_body", "key", "limits", "manifest", "policy", "protocol", "route", "shares_place")
+    __slots__ = ("agent", "in_body", "key", "limits", "manifest", "paced", "policy", "protocol", "route",
+                 "shares_place")
 
     def __init__(self, route: Route, rules: Rules) -> None:
         self.route = route
@@ -25,7 +26,9 @@ class Way:
         self.shares_place = (route.session.source, route.session.name) in _TOKENS
         """Whether the client's own keys stand where tokens stand."""
         self.policy = rules.policies[route.policy]
-        self.limits = self.policy.limits
+        limits = self.limits = self.policy.limits
+        self.paced = limits.messages_per_second is not None or limits.sessions_per_second is not None
+        """Whether requests are counted before a node is asked."""
         self.protocol = rules.protocols[route.name]
         self.manifest = rules.agents[route.agent]
 

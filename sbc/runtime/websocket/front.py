@@ -101,7 +101,10 @@ class WebSocketFront:
     def _begin(
         self, door: Doorstep, hello: Hello, route: Route, policy: Policy, wish: Claims, session_id: SessionId
     ) -> None:
-        self._host.house.roster.ledger.enter(wish.principal, policy.limits.sessions_per_principal)
+        house, limits, now = self._host.house, policy.limits, time.monotonic()
+        if limits.sessions_per_second is not None:
+            house.turnstile.enter(policy.name, limits, route.agent, wish.principal, hello.client, now)
+        house.roster.ledger.enter(wish.principal, limits.sessions_per_principal)
         manifest = self._host.rules.agents[route.agent]
         nobody = NodeId("")
         entry = Stored(
@@ -111,7 +114,7 @@ class WebSocketFront:
         session = self.make(entry, manifest, route, hello)
         session.door = door
         door.gone = lambda: session.tell(ClientLost())
-        session.start(seating.start(session.dialog, time.monotonic(), self._relative(wish, hello, route)))
+        session.start(seating.start(session.dialog, now, self._relative(wish, hello, route)))
 
     def _relative(self, wish: Claims, hello: Hello, route: Route) -> NodeId | None:
         """Where the requests of a client go that has named its session: the connection had best go there too."""

@@ -18,6 +18,7 @@ from sbc.runtime.house import House
 from sbc.runtime.session import Session
 from sbc.runtime.websocket.legs import Legs
 from sbc.runtime.websocket.opening import Opening, answer_headers
+from sbc.runtime.websocket.throttle import Throttle
 from sbc.runtime.websocket.turns import Attention
 from sbc.transports.websocket import Doorstep
 from sbc.wire.link import Link, Pause
@@ -89,6 +90,8 @@ class WebSocketSession(Session):
         protocol = legs.protocol if legs.protocol in door.protocols else None
         headers = answer_headers(order, token, protocol, legs.deflate, dialog.inbound.count)
         self.client, early = door.admit(headers, self)
+        if self.meter is not None:
+            self.client.gauge = Throttle(self, self.meter)
         dialog.inbound.restart(deflate=legs.deflate)
         legs.wire()
         self.house.metrics.admissions["admitted" if order.resumed is None else "reattached"] += 1

@@ -1,1 +1,0 @@
-# Compiled as it is written: no types of C are needed for what is gained.
