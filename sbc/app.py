@@ -53,7 +53,7 @@ async def _serve(config: Config, path: str, when_ready: Callable[[], None]) -> N
         server = Server(config, path, tasks, open_store(config.edge.store), inherited)
         operations = EdgeOperations(server.hall, server.events, lambda: server.config, server.reload, server.unready)
         registry = make_registry(server.metrics, server.gauges)
-        admin = AdminDoor(operations, partial(render, registry))
+        admin = AdminDoor(operations, partial(render, registry), lambda: server.config.admin.tokens)
         sockets = inherited.get("admin")
         if sockets:
             await admin.start_on(sockets[0])

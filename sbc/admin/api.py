@@ -3,6 +3,7 @@
 A thin skin: everything is asked of Operations, and what it refuses is answered with the refusal's own status.
 """
 
+import asyncio
 import logging
 import socket
 from collections.abc import Callable
@@ -14,7 +15,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from sbc.admin.answers import answer, bad_request, fault, honest, plain_head
 from sbc.admin.guard import guard, is_loopback
+from sbc.admin.patience import WAIT, Patience
+from sbc.admin.roles import Tokens, doorkeeper
 from sbc.admin.stream import Stream
+from sbc.model.errors import Refusal
 from sbc.model.interfaces import Operations
 from sbc.model.leg import State
 from sbc.model.manifest import Continuity
@@ -36,9 +40,11 @@ RenderMetrics = Callable[[str], tuple[bytes, str]]
 class AdminDoor:
     """Serves the admin API on one socket."""
 
-    def __init__(self, operations: Operations, render_metrics: RenderMetrics) -> None:
+    def __init__(self, operations: Operations, render_metrics: RenderMetrics, tokens: Tokens) -> None:
         self._operations = operations
         self._render_metrics = render_metrics
+        self._tokens = tokens
+        self._patience = Patience()
         self._stream = Stream(operations.listen)
         self._runner: web.AppRunner | None = None
 
@@ -52,17 +58,21 @@ class AdminDoor:
 
     async def start_on(self, listening: socket.socket) -> None:
         """Serve on a socket that listens already; the door owns it from here on."""
-        app = web.Application(middlewares=[honest, guard(is_loopback(listening))], client_max_size=BODY_LIMIT)
+        keepers = [honest, self._patience.guard, guard(is_loopback(listening)), doorkeeper(self._tokens)]
+        app = web.Application(middlewares=keepers, client_max_size=BODY_LIMIT)
         app.on_response_prepare.append(plain_head)
         app.add_routes(self._routes())
         self._runner = web.AppRunner(
-            app, access_log=None, logger=_faults_only(), shutdown_timeout=CLOSING, keepalive_timeout=30.0)
+            app, access_log=None, logger=_faults_only(), shutdown_timeout=CLOSING, keepalive_timeout=WAIT)
         await self._runner.setup()
+        assert self._runner.server is not None
+        self._patience.watch(self._runner.server)
         await web.SockSite(self._runner, listening).start()
 
     async def close(self) -> None:
         """Stop listening, end the event streams, and let answers under way come to their end."""
         self._stream.close()
+        self._patience.stop()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -114,7 +124,7 @@ class AdminDoor:
         return answer(self._operations.end(request.match_info["id"]))
 
     async def _migrate(self, request: web.Request) -> web.Response:
-        to = _destination(await request.read())
+        to = _destination(await _body(request))
         return answer(self._operations.migrate(request.match_info["id"], to), 202)
 
     async def _nodes(self, request: web.Request) -> web.Response:
@@ -142,6 +152,14 @@ def _faults_only() -> logging.Logger:
 
 def _is_fault(record: logging.LogRecord) -> bool:
     return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(WAIT):
+            return await request.read()
+    except TimeoutError:
+        raise Refusal(408, "too_slow", f"the body has to come within {WAIT:g} seconds") from None
 
 
 def _query(request: web.Request) -> dict[str, str]:

@@ -15,6 +15,8 @@ import typer
 from sbc.model.errors import ConfigError, SbcError
 
 VARIABLE: Final = "SBC_ADMIN"
+TOKEN: Final = "SBC_ADMIN_TOKEN"
+"""The variable with the token that is shown; never an option, which every user of the machine could read."""
 USUAL: Final = "127.0.0.1:9070"
 TIMEOUT: Final = 30.0
 """Seconds: a reload builds everything anew before it answers."""
@@ -38,9 +40,10 @@ class _EveryStatus(urllib.request.HTTPErrorProcessor):
 class RunningEdge:
     """One edge's admin API."""
 
-    def __init__(self, base: str) -> None:
-        """base: `http://HOST:PORT`."""
+    def __init__(self, base: str, token: str | None = None) -> None:
+        """base: `http://HOST:PORT`. token: what to show there."""
         self.base = base
+        self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         # No proxy from the environment: an edge on loopback is asked directly.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _EveryStatus)
 
@@ -49,7 +52,7 @@ class RunningEdge:
         asked = {name: value for name, value in (query or {}).items() if value is not None}
         url = self.base + path + (f"?{urlencode(asked)}" if asked else "")
         sent = None if body is None else orjson.dumps(body)
-        request = urllib.request.Request(url, sent, {"Accept": "application/json"}, method=method)
+        request = urllib.request.Request(url, sent, self._headers, method=method)
         status, answer = self._exchange(request)
         if not 200 <= status < 300:
             raise self._refusal(status, answer)
@@ -90,13 +93,15 @@ class RunningEdge:
 def find(config: Path | None, admin: str | None) -> RunningEdge:
     """The edge at `admin`; else the one that `config` describes; else SBC_ADMIN; else the usual address.
 
-    Raises typer.BadParameter for an address that is none, ConfigError for a faulty file.
+    It is shown the token of SBC_ADMIN_TOKEN.
+
+    Raises typer.BadParameter for an address or a token that is none, ConfigError for a faulty file.
     """
     if admin is not None:
-        return RunningEdge(_base(admin, "--admin"))
+        return RunningEdge(_base(admin, "--admin"), _token())
     if config is not None:
-        return RunningEdge(f"http://{_configured(config)}")
-    return RunningEdge(_base(os.environ.get(VARIABLE) or USUAL, VARIABLE))
+        return RunningEdge(f"http://{_configured(config)}", _token())
+    return RunningEdge(_base(os.environ.get(VARIABLE) or USUAL, VARIABLE), _token())
 
 
 def segment(name: str) -> str:
@@ -121,3 +126,11 @@ def _base(address: str, where: str) -> str:
     if not sound or parts.path.strip("/") or parts.query or not address.isprintable() or " " in address:
         raise typer.BadParameter(f"{address!r} is no address: HOST:PORT or http://HOST:PORT is right", param_hint=where)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _token() -> str | None:
+    token = os.environ.get(TOKEN, "").strip()
+    # It goes into a header as it is, and what could not stand there would be told with it in the complaint.
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise typer.BadParameter("a token is visible ASCII characters without a space", param_hint=TOKEN)
+    return token or None

@@ -14,12 +14,14 @@ from sbc.config.load import load, parse
 from sbc.config.model import (
     Address,
     Admin,
+    AdminToken,
     Certificate,
     Config,
     Edge,
     Listener,
     NodeTls,
     Pool,
+    Role,
     SealKey,
     Tls,
     TrunkDoor,
@@ -29,6 +31,6 @@ from sbc.config.schema import json_schema
 from sbc.config.warn import warnings
 
 __all__ = [
-    "Address", "Admin", "Certificate", "Changes", "Config", "Delta", "Edge", "Listener", "NodeTls", "Pool", "SealKey",
-    "Tls", "TrunkDoor", "diff", "json_schema", "load", "parse", "redacted", "warnings",
+    "Address", "Admin", "AdminToken", "Certificate", "Changes", "Config", "Delta", "Edge", "Listener", "NodeTls",
+    "Pool", "Role", "SealKey", "Tls", "TrunkDoor", "diff", "json_schema", "load", "parse", "redacted", "warnings",
 ]

@@ -19,7 +19,7 @@ def build(document: schema.Document, source: str) -> model.Config:
     policies = {ALWAYS_THERE: schema_session.Policy(), **document.policies}
     return model.Config(
         edge=_edge(document.edge),
-        admin=model.Admin(document.admin.listen),
+        admin=_admin(document.admin),
         trunk=_trunk(document.trunk),
         listeners=tuple(
             model.Listener(
@@ -39,6 +39,11 @@ def build(document: schema.Document, source: str) -> model.Config:
 def _edge(edge: schema.Edge) -> model.Edge:
     keys = tuple(model.SealKey(key.id, key.file) for key in edge.seal_keys)
     return model.Edge(edge.name, edge.workers, edge.store, keys, edge.records, edge.h2_engine, edge.quic_engine)
+
+
+def _admin(admin: schema.Admin) -> model.Admin:
+    tokens = tuple(model.AdminToken(token.name, token.sha256, model.Role(token.role)) for token in admin.tokens)
+    return model.Admin(admin.listen, tokens)
 
 
 def _trunk(trunk: schema.Trunk | None) -> model.TrunkDoor | None:

@@ -65,6 +65,8 @@ def _reference(tree: Tree, path: Path, name: Any, noun: str, known: list[str]) -
 def _duplicates(tree: Tree) -> Found:
     yield from _each_once(tree, _entries(tree, "listeners"), "name")
     yield from _each_once(tree, _entries(tree, "edge", "seal_keys"), "id")
+    for key in ("name", "sha256"):
+        yield from _each_once(tree, _entries(tree, "admin", "tokens"), key)
     for path, pool in _entries(tree, "pools"):
         nodes = _get(pool, "nodes")
         if isinstance(nodes, list):

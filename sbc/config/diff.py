@@ -38,12 +38,14 @@ class Changes:
     seal_keys: bool
     trunk: bool
     """Its secret or its TLS."""
+    admin: bool
+    """Its tokens."""
     restart_needed: tuple[str, ...]
     """Dotted keys that differ, and keep their old value until the edge is started again."""
 
     def __bool__(self) -> bool:
         return bool(self.listeners or self.pools or self.agents or self.policies or self.routes or self.seal_keys
-                    or self.trunk or self.restart_needed)
+                    or self.trunk or self.admin or self.restart_needed)
 
 
 def diff(old: Config, new: Config) -> Changes:
@@ -57,6 +59,7 @@ def diff(old: Config, new: Config) -> Changes:
         routes=old.routes != new.routes,
         seal_keys=old.edge.seal_keys != new.edge.seal_keys,
         trunk=_trunk_terms(old) != _trunk_terms(new),
+        admin=old.admin.tokens != new.admin.tokens,
         restart_needed=tuple(key for key, value in _fixed(old).items() if _fixed(new)[key] != value),
     )
 

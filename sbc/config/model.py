@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from sbc.model.ids import AgentName, PoolName
@@ -85,9 +86,30 @@ class Edge:
     """`auto`, `qh3` or `aioquic`."""
 
 
+class Role(Enum):
+    """What an operator may do."""
+
+    VIEW = "view"
+    """Read."""
+    OPERATE = "operate"
+    """Read, and give orders."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdminToken:
+    """A token that an operator shows."""
+
+    name: str
+    sha256: str
+    """Of the token, in lower-case hexadecimal digits."""
+    role: Role
+
+
 @dataclass(frozen=True, slots=True)
 class Admin:
     listen: Address
+    tokens: tuple[AdminToken, ...] = ()
+    """Empty: nobody is asked for one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
 
-from sbc.config.model import Address, Certificate, Config, SealKey, TrunkDoor
+from sbc.config.model import Address, AdminToken, Certificate, Config, SealKey, TrunkDoor
 
 HIDDEN: Final = "***"
 
-# The admin API asks nobody who he is: it does not tell where the keys lie either.
-_SECRETS: Final = {SealKey: "file", Certificate: "key", TrunkDoor: "secret_file"}
+# Who may only read, or is asked for nothing, does not learn where the keys lie either.
+_SECRETS: Final = {AdminToken: "sha256", SealKey: "file", Certificate: "key", TrunkDoor: "secret_file"}
 
 
 def redacted(config: Config) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from sbc.config.schema_session import Agent, Policy, Route, Section, default
 from sbc.config.units import Duration
 from sbc.config.values import (
     AgentKey,
+    Digest,
     File,
     Label,
     Later,
@@ -60,11 +61,25 @@ class Edge(Section):
     takes is held up, not cut off); `auto`: `qh3`."""
 
 
+class AdminToken(Section):
+    """A token that an operator shows."""
+
+    name: Name
+    """What the log calls who shows it."""
+    sha256: Digest
+    """The SHA-256 of the token, which itself stands nowhere: `printf %s TOKEN | sha256sum`."""
+    role: Annotated[str, choice("view", "operate")] = "view"
+    """`view`: may read everything; `operate`: may also give orders: end, migrate, drain, undrain, reload."""
+
+
 class Admin(Section):
     """The operators' door: REST, metrics, health."""
 
     listen: ListenAddress = default(ADMIN_LISTEN)
-    """Where it listens. It knows no authentication: keep it on loopback."""
+    """Where it listens. It speaks no TLS: off loopback, let only a private network reach it."""
+    tokens: list[AdminToken] = Field(default=[], max_length=64)
+    """Who may ask: anything but `/healthz` and `/readyz` then needs `Authorization: Bearer TOKEN`. Empty: whoever
+    reaches the address may read everything and give orders."""
 
 
 class Certificate(Section):

@@ -3,6 +3,7 @@
 Each says what is wrong with a value and what would be right. units.py has those with a unit.
 """
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -208,6 +209,8 @@ AgentKey = Annotated[str, patterned("[A-Za-z][A-Za-z0-9._-]{0,63}",
                                     "a letter, then up to 63 letters, digits, dots, dashes or underscores", "chat")]
 Label = Annotated[str, patterned("[!-~]{1,128}", "up to 128 visible ASCII characters", "h100")]
 File = Annotated[str, patterned(r"[^\x00-\x1f\x7f]{1,1024}", "the path of a file", "/etc/sbc/FILE")]
+Digest = Annotated[str, patterned("[0-9a-f]{64}", "the SHA-256 in 64 lower-case hexadecimal digits",
+                                  hashlib.sha256(b"token").hexdigest())]
 # RFC 9110 section 5.6.2
 Token = Annotated[str, patterned(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}", "a name as RFC 9110 allows it", "Session-Id")]
 FieldPath = Annotated[str, patterned(r"[^.\s]{1,64}(?:\.[^.\s]{1,64}){0,7}", "names of fields with dots between them",

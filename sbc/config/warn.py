@@ -30,8 +30,12 @@ def _doors(config: Config) -> Iterator[str]:
             yield (f"listeners.{number}: {listener.listen} is not loopback and no auth is asked for (policies: "
                    f"{open_policies}): whoever reaches it may open sessions; listen on loopback or guard the network")
     if not config.admin.listen.loopback:
-        yield (f"admin.listen: {config.admin.listen} is not loopback and the admin API knows no authentication: "
-               "listen on loopback")
+        if not config.admin.tokens:
+            yield (f"admin.listen: {config.admin.listen} is not loopback and no token is asked for: whoever reaches it "
+                   "may read everything and give orders; set tokens, or listen on loopback")
+        else:
+            yield (f"admin.listen: {config.admin.listen} is not loopback and speaks no TLS: tokens can be read on the "
+                   "way; let only a private network reach it, or a proxy that speaks TLS")
     trunk = config.trunk
     if trunk is not None and not trunk.listen.loopback:
         if trunk.secret_file is None and not (trunk.tls is not None and trunk.tls.proves):

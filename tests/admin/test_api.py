@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +12,7 @@ from aiohttp import ClientSession, ClientTimeout, UnixConnector
 from yarl import URL
 
 from sbc.admin.api import AdminDoor
+from sbc.config import AdminToken
 from sbc.model.interfaces import Operations
 from tests.admin.operations import BROKEN, FAULTY, ROWS, STORELESS, RecordingOperations
 
@@ -44,9 +45,11 @@ def metrics(accept: str) -> tuple[bytes, str]:
 
 
 @contextlib.asynccontextmanager
-async def opened(operations: RecordingOperations, host: str = "127.0.0.1") -> AsyncIterator[Caller]:
+async def opened(
+    operations: RecordingOperations, host: str = "127.0.0.1", tokens: Sequence[AdminToken] = (),
+) -> AsyncIterator[Caller]:
     seam: Operations = operations
-    door = AdminDoor(seam, metrics)
+    door = AdminDoor(seam, metrics, lambda: tokens)
     address, port = await door.start(host, 0)
     try:
         async with ClientSession(timeout=ClientTimeout(total=PATIENT)) as session:
@@ -189,7 +192,7 @@ async def test_ipv6_and_a_passed_socket(tmp_path_factory: pytest.TempPathFactory
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen()
-        door = AdminDoor(RecordingOperations(), metrics)
+        door = AdminDoor(RecordingOperations(), metrics, tuple)
         await door.start_on(listening)
         async with (ClientSession(connector=UnixConnector(path)) as session,
                     session.get("http://localhost/healthz") as response):
@@ -201,11 +204,11 @@ async def test_a_port_in_use_is_an_os_error(caller: Caller) -> None:
     port = URL(caller.base).port
     assert port is not None
     with pytest.raises(OSError, match="in use"):
-        await AdminDoor(RecordingOperations(), metrics).start("127.0.0.1", port)
+        await AdminDoor(RecordingOperations(), metrics, tuple).start("127.0.0.1", port)
 
 
 async def test_closing_twice_or_unopened_is_fine() -> None:
-    door = AdminDoor(RecordingOperations(), metrics)
+    door = AdminDoor(RecordingOperations(), metrics, tuple)
     await door.close()
     await door.start("127.0.0.1", 0)
     await asyncio.wait_for(door.close(), PATIENT)

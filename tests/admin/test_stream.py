@@ -72,7 +72,7 @@ async def test_the_number_of_subscribers_is_bounded(caller: Caller, monkeypatch:
 
 async def test_closing_the_door_ends_the_streams() -> None:
     operations = RecordingOperations()
-    door = AdminDoor(operations, metrics)
+    door = AdminDoor(operations, metrics, tuple)
     host, port = await door.start("127.0.0.1", 0)
     async with ClientSession() as session:
         reader = await subscribed(Caller(operations, session, f"http://{host}:{port}"))

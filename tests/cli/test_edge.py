@@ -1,6 +1,7 @@
 """How the command line finds and asks a running edge."""
 
 import asyncio
+import hashlib
 import socket
 from collections.abc import AsyncIterator
 
@@ -8,6 +9,9 @@ import pytest
 import typer
 
 from sbc.cli.edge import EdgeError, RunningEdge, find, segment
+from sbc.config import AdminToken, Role
+from tests.admin.operations import RecordingOperations
+from tests.admin.test_api import opened
 
 
 @pytest.mark.parametrize(("given", "base"), [
@@ -31,6 +35,26 @@ def test_the_environment_comes_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SBC_ADMIN", "10.0.0.1:1")
     assert find(None, None).base == "http://10.0.0.1:1"
     assert find(None, "10.0.0.2:2").base == "http://10.0.0.2:2"
+
+
+async def test_the_token_of_the_environment_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SBC_ADMIN_TOKEN", " secret\n")
+    tokens = [AdminToken("ops", hashlib.sha256(b"secret").hexdigest(), Role.VIEW)]
+    async with opened(RecordingOperations(), tokens=tokens) as caller:
+        edge = find(None, caller.base)
+        assert (await asyncio.to_thread(edge.ask, "GET", "/api/v1/nodes"))["nodes"]
+        with pytest.raises(EdgeError, match="ops may look, and may not give orders"):
+            await asyncio.to_thread(edge.ask, "POST", "/api/v1/reload")
+        monkeypatch.delenv("SBC_ADMIN_TOKEN")
+        with pytest.raises(EdgeError, match="SBC_ADMIN_TOKEN"):
+            await asyncio.to_thread(find(None, caller.base).ask, "GET", "/api/v1/nodes")
+
+
+@pytest.mark.parametrize("token", ["a b", "a\nb", "\u00e4", "a\x7f"])
+def test_what_is_no_token(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    monkeypatch.setenv("SBC_ADMIN_TOKEN", token)
+    with pytest.raises(typer.BadParameter, match="without a space"):
+        find(None, None)
 
 
 def test_a_name_is_one_segment() -> None:

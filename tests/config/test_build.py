@@ -1,8 +1,9 @@
 """The document -> Config: defaults, and every key at its place."""
 
+import hashlib
 from ipaddress import ip_network
 
-from sbc.config import Address, Admin, Edge, Listener, Pool, SealKey, TrunkDoor, parse
+from sbc.config import Address, Admin, AdminToken, Edge, Listener, Pool, Role, SealKey, TrunkDoor, parse
 from sbc.config.build import LOOPBACK
 from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placement, Replay, Standby, When
 from sbc.model.node import Node, Probe
@@ -19,7 +20,8 @@ edge:
   records: r.jsonl
   h2_engine: h2
   quic_engine: aioquic
-admin: {listen: 127.0.0.1:1}
+admin: {tokens: [{name: ops, sha256: 3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0, role: operate}],
+        listen: 127.0.0.1:1}
 trunk: {listen: "[::1]:2", secret_file: null, tls: null}
 listeners:
   - {name: l, listen: 0.0.0.0:3, transports: [websocket], tls: null, trusted_hops: 2, proxy_protocol: require,
@@ -99,6 +101,13 @@ def test_doors_and_pools() -> None:
     node = Node("p/n", "p", "http://h:9", "eu-1", {"gpu": "h100"}, 5)
     assert config.pools == {
         "p": Pool("p", (node, Node("p/m", "p", "http://h:8")), Probe("/up", 0.1, 0.05, 3, 1)), "q": Pool("q", (), None)}
+
+
+def test_the_admin_doors_tokens() -> None:
+    digest = hashlib.sha256(b"token").hexdigest()
+    assert parse(FULL, "f").admin.tokens == (AdminToken("ops", digest, Role.OPERATE),)
+    admin = f"admin: {{tokens: [{{name: a, sha256: {digest}}}]}}"
+    assert parse(with_line(admin), "f").admin.tokens[0].role is Role.VIEW
 
 
 def test_manifests() -> None:

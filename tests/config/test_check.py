@@ -75,6 +75,14 @@ def test_tls_to_nodes(tls: str, fault: str) -> None:
     assert any(fault in said for said in found) and not any("nodes.1" in said for said in found)
 
 
+def test_each_admin_token_has_a_name_and_a_digest_of_its_own() -> None:
+    one, other = "ab" * 32, "cd" * 32
+    line = f"admin: {{tokens: [{{name: a, sha256: {one}}}, {{name: a, sha256: {other}}}, {{name: b, sha256: {one}}}]}}"
+    assert [told.split(": ", 1)[1] for told in faults(with_line(line))] == [
+        'admin.tokens.1.name: the same name as admin.tokens.0 (got "a"); another name',
+        f'admin.tokens.2.sha256: the same sha256 as admin.tokens.0 (got "{one[:59]}...); another sha256']
+
+
 def test_the_trunk_and_the_admin_door_must_not_share_an_address() -> None:
     assert faults(with_line('trunk: {listen: "127.0.0.1:9070"}')) == [
         'f:5:17: trunk.listen: the address of admin.listen (got "127.0.0.1:9070"); another port']

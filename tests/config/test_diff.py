@@ -50,6 +50,11 @@ def test_seal_keys_and_the_trunks_terms_are_reloadable() -> None:
     assert (got.seal_keys, got.restart_needed, bool(got)) == (True, (), True)
 
 
+def test_the_admin_doors_tokens_are_reloadable() -> None:
+    got = changes(("role: operate", "role: view"))
+    assert (got.admin, got.restart_needed, bool(got)) == (True, (), True)
+
+
 @pytest.mark.parametrize(("old", "new", "key"), [
     ("name: e\n", "name: f\n", "edge.name"), ("sqlite:x.db", '"memory:"', "edge.store"),
     ("records: r.jsonl", "records: null", "edge.records"), ("127.0.0.1:1}", "127.0.0.1:9}", "admin.listen"),

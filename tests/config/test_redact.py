@@ -11,7 +11,8 @@ from tests.config.test_load import SAMPLE
 def test_all_is_plain_json_with_defaults_and_units_resolved() -> None:
     shown = redacted(parse(FULL, "f"))
     assert json.loads(json.dumps(shown)) == shown
-    assert shown["admin"] == {"listen": "127.0.0.1:1"}
+    assert shown["admin"] == {
+        "listen": "127.0.0.1:1", "tokens": [{"name": "ops", "sha256": "***", "role": "operate"}]}
     assert shown["policies"]["default"]["limits"]["message"] == 1024 * 1024
     assert shown["policies"]["default"]["hidden"] == ["server", "x-powered-by"]
     assert shown["listeners"][0]["proxy_from"] == ["10.0.0.0/8", "fd00::1/128"]

@@ -35,7 +35,12 @@ def test_doors_off_loopback() -> None:
     outside = with_section("listeners", 'listeners: [{name: a, listen: "0.0.0.0:0"}]')
     (line,) = warnings(parse(outside + "\n" + base, "f"))
     assert line.startswith("listeners.0: 0.0.0.0:0 is not loopback and no auth is asked for (policies: default)")
-    assert told(LEAST + base + 'admin: {listen: "[::]:9070"}') == ["admin.listen"]
+    admin = 'admin: {listen: "[::]:9070"%s}'
+    (line,) = warnings(parse(LEAST + base + admin % "", "f"))
+    assert line.startswith("admin.listen: [::]:9070 is not loopback and no token is asked for")
+    tokens = f", tokens: [{{name: a, sha256: {'ab' * 32}}}]"
+    (line,) = warnings(parse(LEAST + base + admin % tokens, "f"))
+    assert line.startswith("admin.listen: [::]:9070 is not loopback and speaks no TLS")
 
 
 def test_a_trunk_off_loopback(tmp_path: Path) -> None:
