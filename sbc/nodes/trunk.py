@@ -198,12 +198,14 @@ class TrunkDoor:
     """Listens for trunks. `counts` says what came through the door."""
 
     def __init__(self, listener: TrunkListener, *, edge: str, secret: str | None, ssl: SSLContext | None) -> None:
-        """edge: the name nodes are told. secret: what nodes must bear; None lets in whoever reaches the door."""
+        """edge: the name nodes are told. For the others see `change`."""
         self.counts = TrunkCounts()
         self._listener = listener
         self._edge = edge
         self._secret = None if secret is None else secret.encode()
         self._ssl = ssl
+        self._sock: socket.socket
+        self._site: web.SockSite
         self._links: set[TrunkLink] = set()
         app = web.Application()
         app.router.add_get("/trunk", self._open)
@@ -211,20 +213,36 @@ class TrunkDoor:
 
     async def start(self, host: str, port: int) -> int:
         """Listen on `host` and `port` (0: a free one); the answer is the port. Raises OSError."""
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, ssl_context=self._ssl).start()
-        return int(self._runner.addresses[0][1])
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.create_server((host, port), family=family)
+        await self.start_on(sock)
+        return int(sock.getsockname()[1])
 
     async def start_on(self, sock: socket.socket) -> None:
         """Listen on a socket that is bound already (socket activation)."""
+        self._sock = sock
         await self._runner.setup()
-        await web.SockSite(self._runner, sock, ssl_context=self._ssl).start()
+        await self._listen()
+
+    async def _listen(self) -> None:
+        # A duplicate: what waits to be accepted outlasts the change to another TLS.
+        self._site = web.SockSite(self._runner, self._sock.dup(), ssl_context=self._ssl)
+        await self._site.start()
+
+    async def change(self, secret: str | None, ssl: SSLContext | None) -> None:
+        """What nodes that come from now on must bear (None: nothing), and the TLS that is spoken to them (None: none).
+        Those that are in stay. Raises OSError."""
+        self._secret = None if secret is None else secret.encode()
+        self._ssl = ssl
+        await self._site.stop()
+        await self._listen()
 
     async def close(self) -> None:
         """Close every trunk with 1012 and stop listening."""
         for link in tuple(self._links):
             link.end(CloseCode.RESTART, "the edge stops")
         await self._runner.cleanup()
+        self._sock.close()
 
     async def _open(self, request: web.Request) -> web.StreamResponse:
         if not self._authorized(request.headers.get("Authorization", "")):

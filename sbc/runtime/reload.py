@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from socket import socket
 from typing import Any
 
@@ -16,12 +17,20 @@ from sbc.nodes.dial import Trust, load_trust
 from sbc.runtime.rules import Rules, rules
 from sbc.runtime.seals import load_seal
 from sbc.telemetry.metrics import QuicTally
-from sbc.tls import Shelf, Vouching
+from sbc.tls import Shelf, Vouching, stock
 from sbc.transports.entrance import DoorTerms, protocols
 from sbc.transports.listener import Listener, Security, Sockets, bind_all, quic_credentials
 from sbc.transports.proxied import Proxies
 from sbc.transports.quic.udp import bind_datagrams
 from sbc.wire.http3.credentials import Credentials
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkTerms:
+    """What nodes must bear that come to the trunk, and the TLS that is spoken to them."""
+
+    secret: str | None
+    tls: ssl.SSLContext | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,7 @@ class Prepared:
     """Bound sockets of listeners that are new or moved."""
     trusts: Mapping[PoolName, Trust]
     """How TLS is spoken to nodes."""
+    trunk: TrunkTerms | None
     datagrams: Mapping[str, socket]
     """Those of listeners that stay, and begin to serve QUIC."""
 
@@ -62,6 +72,18 @@ def trusts_of(config: Config) -> dict[PoolName, Trust]:
     """How TLS is spoken to the nodes of pools that say it. Raises OSError or ssl.SSLError."""
     return {name: load_trust(tls.ca, tls.cert, tls.key, tls.server_name)
             for name, pool in config.pools.items() if (tls := pool.tls) is not None}
+
+
+def trunk_terms(config: Config) -> TrunkTerms | None:
+    """None: there is no trunk. Raises OSError or ssl.SSLError."""
+    trunk = config.trunk
+    if trunk is None:
+        return None
+    secret = Path(trunk.secret_file).read_text().strip() if trunk.secret_file else None
+    tls = trunk.tls
+    if tls is None:
+        return TrunkTerms(secret, None)
+    return TrunkTerms(secret, stock(pairs_of(tls), tls.min_version, vouching=vouching_of(tls)).first)
 
 
 def terms_of(listener: ListenerConfig, config: Config) -> DoorTerms:
@@ -100,7 +122,7 @@ def prepare(old: Config, path: str) -> Prepared:
             else:
                 sockets[listener.name] = bind_all(listener.listen.host, listener.listen.port, terms, Sockets())
         return Prepared(new, rules(new, load_seal(new.edge.seal_keys)), shelves, credentials, sockets, trusts_of(new),
-                        datagrams)
+                        trunk_terms(new), datagrams)
     except (OSError, ssl.SSLError) as error:
         _drop(sockets, datagrams)
         raise ConfigError([f"{path}: {error}"]) from None

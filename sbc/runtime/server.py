@@ -3,14 +3,13 @@
 import asyncio
 import gc
 import signal
-import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from socket import SOCK_DGRAM, SOCK_STREAM, SocketKind, socket
 from typing import Any
 
-from sbc.config import Config, Tls, diff
+from sbc.config import Config, diff
 from sbc.core.rates import Turnstile
 from sbc.core.roster import Roster
 from sbc.model.errors import ConfigError
@@ -26,7 +25,7 @@ from sbc.runtime.hall import Hall
 from sbc.runtime.house import House
 from sbc.runtime.operations import Events
 from sbc.runtime.pace import Pace
-from sbc.runtime.reload import open_doors, pairs_of, prepare, security_of, terms_of, trusts_of, vouching_of
+from sbc.runtime.reload import open_doors, prepare, security_of, terms_of, trunk_terms, trusts_of
 from sbc.runtime.rules import rules
 from sbc.runtime.seals import load_seal
 from sbc.runtime.sweep import pulse
@@ -36,7 +35,6 @@ from sbc.telemetry.collector import Gauges
 from sbc.telemetry.metrics import Metrics
 from sbc.telemetry.records import RecordWriter
 from sbc.telemetry.systemd import Notifier
-from sbc.tls import stock
 from sbc.transports.listener import Listener, Sockets, bind
 from sbc.wire.link import CLOSING, Parting
 
@@ -190,6 +188,8 @@ class Server:
         self.hall.rules = prepared.rules
         self.hall.house.seal = prepared.rules.seal
         self._trust(prepared.trusts)
+        if self._trunk is not None and prepared.trunk is not None:
+            await self._trunk.change(prepared.trunk.secret, prepared.trunk.tls)
         self.fleet.apply(prepared.config)
         doors = await open_doors(prepared, self._listeners, self.hall, self.metrics.quic)
         self.metrics.reloaded(True)
@@ -251,14 +251,5 @@ async def _wait_for(done: Callable[[], bool], longest: float) -> None:
 
 
 def _trunk_door(config: Config, fleet: Fleet) -> TrunkDoor | None:
-    trunk = config.trunk
-    if trunk is None:
-        return None
-    secret = Path(trunk.secret_file).read_text().strip() if trunk.secret_file else None
-    return TrunkDoor(fleet, edge=config.edge.name, secret=secret, ssl=_trunk_tls(trunk.tls))
-
-
-def _trunk_tls(tls: Tls | None) -> ssl.SSLContext | None:
-    if tls is None:
-        return None
-    return stock(pairs_of(tls), tls.min_version, vouching=vouching_of(tls)).first
+    terms = trunk_terms(config)
+    return None if terms is None else TrunkDoor(fleet, edge=config.edge.name, secret=terms.secret, ssl=terms.tls)

@@ -269,6 +269,27 @@ async def test_only_nodes_with_a_certificate_come_in(hall: Hall, tmp_path: Path)
         await door.close()
 
 
+async def test_another_secret_and_another_tls_for_those_to_come(hall: Hall, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.configure_trust(client)
+    door = TrunkDoor(hall, edge="edge-1", secret=None, ssl=None)
+    where = f"127.0.0.1:{await door.start('127.0.0.1', 0)}/trunk"
+    try:
+        async with dialled(f"http://{where}") as ws:
+            await door.change("s3cret", server)
+            await ws.send_json({"type": "drain", "deadline": 5})
+            await wait_until(lambda: len(hall.heard_messages) == 2, "the trunk that stood before")
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
+                async with dialled(f"https://{where}", ssl=client):
+                    pass
+            async with dialled(f"https://{where}", ssl=client, headers={"Authorization": "Bearer s3cret"}):
+                assert len(hall.trunks) == 2
+    finally:
+        await door.close()
+
+
 async def test_a_socket_that_is_bound_already_and_tls(hall: Hall) -> None:
     authority = trustme.CA()
     server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 import trustme
+import yaml
 from aiohttp import web
 
 from tests.support.edge import free_port
@@ -95,4 +96,11 @@ async def test_certificates_both_ways(scene: Scene, node: str, tmp_path: Path) -
     assert await asked(scene, clients) == ""
     told = await refused(scene, "http://127.0.0.1:1")
     assert told["type"] == "error" and "have to speak TLS" in told["message"]
+    (secret := tmp_path / "secret").write_text("s3cret")
+    tree = yaml.safe_load(scene.edge.file.read_text())
+    tree["trunk"]["secret_file"] = str(secret)
+    scene.edge.write(yaml.safe_dump(tree))
+    assert (await scene.edge.post("/api/v1/reload"))[0] == 200
+    with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
+        await refused(scene, node)
     assert "Traceback" not in scene.edge.log()
