@@ -4,6 +4,7 @@ from ipaddress import ip_network
 
 from sbc.config import model, schema, schema_session
 from sbc.config.check import ALWAYS_THERE
+from sbc.model.identity import ApiKeys, Auth, Jwt
 from sbc.model.ids import AgentName, PoolName, node_id
 from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placement, Replay, Standby, When
 from sbc.model.node import Node, Probe
@@ -106,7 +107,21 @@ def _policy(name: str, policy: schema_session.Policy) -> Policy:
     written = policy.limits
     rates = None if written.sessions_per_second is None else NewSessions(**written.sessions_per_second.model_dump())
     limits = Limits(**written.model_dump(exclude={"sessions_per_second"}), sessions_per_second=rates)
-    return Policy(name, limits, frozenset(header.lower().encode() for header in policy.headers.hide))
+    hidden = frozenset(header.lower().encode() for header in policy.headers.hide)
+    return Policy(name, limits, hidden, _auth(policy.auth))
+
+
+def _auth(auth: schema_session.Auth | None) -> Auth | None:
+    if auth is None:
+        return None
+    jwt, keys = auth.jwt, auth.api_keys
+    return Auth(
+        None if jwt is None else Jwt(**jwt.model_dump(exclude={"algorithms"}), algorithms=tuple(jwt.algorithms)),
+        None if keys is None else ApiKeys(
+            keys.header.lower().encode(), {bytes.fromhex(key.sha256): key.name for key in keys.keys}
+        ),
+        auth.certificate,
+    )  # fmt: skip
 
 
 def _route(route: schema_session.Route) -> Route:

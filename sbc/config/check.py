@@ -5,6 +5,7 @@ the sections, not one round later.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from sbc.config import files
@@ -16,6 +17,9 @@ from sbc.config.values import address, route_host, route_path
 
 Found = Iterator[Fault]
 
+TAKEN = frozenset({"authorization", "connection", "content-length", "cookie", "host", "transfer-encoding", "upgrade"})
+"""Headers that cannot carry API keys."""
+
 ALWAYS_THERE = "default"
 """The policy that exists without being written."""
 
@@ -23,7 +27,7 @@ ALWAYS_THERE = "default"
 def cross(tree: Tree) -> list[Fault]:
     """All faults between the sections."""
     checks: tuple[Callable[[Tree], Found], ...] = (
-        _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _node_tls, _files)
+        _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _node_tls, _proofs, _files)
     return [fault for check in checks for fault in check(tree)]
 
 
@@ -196,10 +200,25 @@ def _node_tls(tree: Tree) -> Found:
                             "a URL of https:, wss: or h2:", url)
 
 
+def _proofs(tree: Tree) -> Found:
+    for path, policy in _entries(tree, "policies"):
+        auth, here = _get(policy, "auth"), (*path, "auth")
+        if isinstance(auth, dict) and not any(auth.values()):
+            yield fault(tree.position(here), here, "nothing is taken as proof", "one of jwt, api_keys, certificate")
+        header = _get(auth, "api_keys", "header")
+        if isinstance(header, str) and (header.lower() in TAKEN or header.lower().startswith("session-")):
+            here = (*here, "api_keys", "header")
+            yield fault(tree.position(here), here, "a header with a meaning of its own", "X-Api-Key", header)
+
+
 def _files(tree: Tree) -> Found:
     secret = _get(tree.value, "trunk", "secret_file")
     if isinstance(secret, str):
         yield from _file(tree, ("trunk", "secret_file"), secret, lambda: files.check_secret(secret))
+    for path, policy in _entries(tree, "policies"):
+        jwks = _get(policy, "auth", "jwt", "jwks")
+        if isinstance(jwks, str) and jwks.startswith("file:"):
+            yield from _file(tree, (*path, "auth", "jwt", "jwks"), jwks, partial(files.check_jwks, jwks[5:]))
     doors: list[tuple[Path, Any]] = [(("trunk",), _get(tree.value, "trunk")), *_entries(tree, "listeners")]
     for path, door in doors:
         yield from _authorities(tree, (*path, "tls", "client_ca"), _get(door, "tls", "client_ca"))

@@ -4,6 +4,7 @@ The one place of this floor that touches the disk, and it only reads: a configur
 is a faulty one, and must be found out before anything is built from it.
 """
 
+import json
 import ssl
 import stat
 from pathlib import Path
@@ -36,6 +37,17 @@ def check_secret(path: str) -> None:
     """Whether a secret stands there. Raises Wrong."""
     if not content(path).strip():
         raise Wrong("an empty file", "a file that holds the secret")
+
+
+def check_jwks(path: str) -> None:
+    """Whether the keys of an issuer stand there. Raises Wrong."""
+    text = content(path)
+    try:
+        written = json.loads(text)
+    except ValueError:
+        written = None
+    if not isinstance(written, dict) or not isinstance(written.get("keys"), list):
+        raise Wrong("not a JWKS", 'a JSON object with the list "keys" (RFC 7517 section 5)')
 
 
 def check_certificate(path: str) -> None:

@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
 
 from sbc.config.model import Address, AdminToken, Certificate, Config, SealKey, TrunkDoor
+from sbc.model.identity import ApiKeys
 
 HIDDEN: Final = "***"
 
@@ -22,6 +23,8 @@ def redacted(config: Config) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     match value:
+        case ApiKeys():
+            return {"header": value.header.decode(), "names": sorted(set(value.names.values()))}
         case Address() | IPv4Network() | IPv6Network():
             return str(value)
         case Enum():

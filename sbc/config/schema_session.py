@@ -5,7 +5,24 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from sbc.config.units import Duration, Size
-from sbc.config.values import AgentKey, FieldPath, Label, Later, Loss, Name, RouteHost, RoutePath, Token, choice, whole
+from sbc.config.values import (
+    AgentKey,
+    ClaimText,
+    Digest,
+    FieldPath,
+    JwksFile,
+    Label,
+    Loss,
+    Name,
+    RouteHost,
+    RoutePath,
+    Token,
+    choice,
+    whole,
+)
+
+JWS_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519")
+"""Those with public keys (RFC 7518, RFC 9864)."""
 
 
 class Section(BaseModel):
@@ -158,11 +175,59 @@ class Headers(Section):
     """Response headers of nodes that clients do not see."""
 
 
+class Jwt(Section):
+    """Bearer tokens (RFC 7519), in `Authorization` or the query parameter `access_token`."""
+
+    jwks: JwksFile
+    """The file with the issuer's public keys (RFC 7517), as `file:PATH`; it is read again when it changes. URLs are not
+    available in this version."""
+    issuer: ClaimText
+    """What `iss` has to say."""
+    audience: ClaimText
+    """What `aud` has to say, or to have in its list."""
+    algorithms: list[Annotated[str, choice(*JWS_ALGORITHMS)]] = Field(
+        default=["RS256", "PS256", "ES256", "Ed25519"], min_length=1, max_length=10)
+    """Which signatures are taken (RFC 7518)."""
+    principal: Token = "sub"
+    """The claim that names the client."""
+    leeway: Annotated[float, Duration(0, "10m")] = default("30s")
+    """By how much the clocks of the issuer and of the edge may differ."""
+
+
+class ApiKey(Section):
+    """A client that is known by a secret."""
+
+    name: Name
+    """What the client is called."""
+    sha256: Digest
+    """The SHA-256 of its secret, in hexadecimal."""
+
+
+class ApiKeys(Section):
+    """Secrets that clients show in a header; no node sees it."""
+
+    header: Token = "X-Api-Key"
+    """The header of this name."""
+    keys: list[ApiKey] = Field(min_length=1, max_length=10_000)
+    """Who may come in. A name may stand there more than once, while its secret is changed for another."""
+
+
+class Auth(Section):
+    """What is taken as proof of who a client is; at least one of these."""
+
+    jwt: Jwt | None = None
+    """Bearer tokens (RFC 7519)."""
+    api_keys: ApiKeys | None = None
+    """Secrets that clients show in a header."""
+    certificate: bool = False
+    """The certificate that the client has shown, where its listener asks for one (`client_ca`)."""
+
+
 class Policy(Section):
     """What the sessions of a route may do."""
 
-    auth: Later = None
-    """Authentication: not available in this version; every policy is open, the principal is the client's address."""
+    auth: Auth | None = None
+    """Who may come in, and who a client is; null: everybody, and the principal is the client's address."""
     limits: Limits = Field(default_factory=Limits)
     """The bounds of a session."""
     headers: Headers = Field(default_factory=Headers)

@@ -26,6 +26,7 @@ _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9][A-Za-z0-9-]{0,62}
 _HOST_NAME = re.compile(_HOST)
 _ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([0-9.]{7,15})):([0-9]{1,5})")
 _STORE = re.compile(r"memory:|sqlite:[^\x00-\x1f\x7f]{1,1024}")
+_JWKS_FILE = re.compile(r"file:[^\x00-\x1f\x7f]{1,1024}")
 _ROUTE_PATH = re.compile(r"/[!-\"$->@-~]{0,1023}")
 
 
@@ -146,6 +147,16 @@ def _ip(host: str) -> object | None:
         return None
 
 
+def jwks_file(value: Any) -> str:
+    """The path in `file:PATH`. Raises Wrong."""
+    written = text(value)
+    if written.startswith("https:"):
+        raise Wrong(NOT_HERE, "file:PATH, and have the file brought up to date; it is read again when it changes")
+    if not _JWKS_FILE.fullmatch(written):
+        raise Wrong("not the file of an issuer's keys", "file:PATH, such as file:/etc/sbc/jwks.json")
+    return written.removeprefix("file:")
+
+
 def network(value: Any) -> IPv4Network | IPv6Network:
     """The addresses that begin with the same bits, or a single one. Raises Wrong."""
     written = text(value)
@@ -227,6 +238,9 @@ RouteHost = Annotated[str, Reads(route_host, {"type": "string", "pattern": f"^{_
                                               "examples": ["mcp.example.com"]})]
 RoutePath = Annotated[str, Reads(route_path, {"type": "string", "pattern": f"^{_ROUTE_PATH.pattern}$",
                                               "examples": ["/chat"]})]
+JwksFile = Annotated[str, Reads(jwks_file, {"type": "string", "pattern": f"^(?:{_JWKS_FILE.pattern})$",
+                                            "examples": ["file:/etc/sbc/jwks.json"]})]
+ClaimText = Annotated[str, patterned(r"[!-~]{1,256}", "up to 256 visible ASCII characters", "https://idp.example")]
 Workers = Annotated[int, Reads(one_worker, {"const": 1})]
 Loss = Annotated[str | int, Reads(loss, {"anyOf": [{"enum": ["none", "any"]},
                                                    {"type": "integer", "minimum": 0, "maximum": 10**6}]})]

@@ -21,12 +21,14 @@ def warnings(config: Config) -> list[str]:
 
 
 def _doors(config: Config) -> Iterator[str]:
-    open_policies = ", ".join(sorted({route.policy for route in config.routes}))
+    open_policies = ", ".join(sorted({
+        route.policy for route in config.routes if config.policies[route.policy].auth is None
+    }))  # fmt: skip
     for number, listener in enumerate(config.listeners):
         if listener.trusted_hops and not listener.listen.loopback:
             yield (f"listeners.{number}.trusted_hops: {listener.listen} is not loopback: whoever reaches it past the "
                    "proxies is believed who he says he is; let nobody but them reach it")
-        if not listener.listen.loopback:
+        if open_policies and not listener.listen.loopback:
             yield (f"listeners.{number}: {listener.listen} is not loopback and no auth is asked for (policies: "
                    f"{open_policies}): whoever reaches it may open sessions; listen on loopback or guard the network")
     if not config.admin.listen.loopback:

@@ -1,5 +1,6 @@
 """Judge a hello before a dialog exists: what is malformed, who asks, which session is meant, what a node may see."""
 
+import math
 import re
 from urllib.parse import parse_qsl, unquote
 
@@ -8,6 +9,7 @@ from sbc.core.forwarding import check_fields
 from sbc.core.keys import route_key
 from sbc.model.errors import Refusal
 from sbc.model.http import Request
+from sbc.model.identity import Identity
 from sbc.model.ids import PrincipalId
 from sbc.model.policy import Limits
 from sbc.model.route import Claims, Hello, Route
@@ -47,15 +49,16 @@ def check_head(hello: Hello, octets: int, limits: Limits) -> None:
     check_fields(as_request(hello).fields, limits.headers)
 
 
-def claims(hello: Hello, route: Route) -> Claims:
-    """Who asks, and for which session. Raises Refusal."""
+def claims(hello: Hello, route: Route, identity: Identity | None) -> Claims:
+    """Who asks, and for which session. identity: who that is proven to be, if the route asks. Raises Refusal."""
     parameters = dict(parse_qsl(hello.target.partition("?")[2], keep_blank_values=True))
     token = hello.header("session-id") or parameters.get("session")
     return Claims(
-        principal=PrincipalId(f"address:{hello.client}"),
+        principal=identity.principal if identity is not None else PrincipalId(f"address:{hello.client}"),
         token=token or None,
         received=_count(hello.header("session-received"), parameters.get("received")),
         key=route_key(as_request(hello), route.session, None),
+        good_until=identity.good_until if identity is not None else math.inf,
     )
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from sbc.model.identity import Auth
+
 
 @dataclass(frozen=True, slots=True)
 class NewSessions:
@@ -44,3 +46,5 @@ class Policy:
     limits: Limits
     hidden: frozenset[bytes] = frozenset({b"server", b"x-powered-by"})
     """Response headers of nodes that clients do not see, in lower case."""
+    auth: Auth | None = None
+    """Who may come in; None: everybody, and a client is known by its address."""

@@ -1,5 +1,6 @@
 """Which hellos go where."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -87,3 +88,5 @@ class Claims:
     key: str | None = None
     """The client's own key of the session."""
     parameters: Mapping[str, str] = field(default_factory=dict)
+    good_until: float = math.inf
+    """Until when it is proven who asks, in wall-clock seconds."""

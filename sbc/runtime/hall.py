@@ -131,6 +131,12 @@ class Hall:
         self.house.store.remove(session_id)
         record.write(session, self.records)
 
+    def expire_singles(self, now: float) -> None:
+        """End the requests of no session whose proof is good no more. now: wall-clock seconds."""
+        for single in [single for single in self._requests.singles if single.good_until <= now]:
+            self.house.metrics.abuse["expired"] += 1
+            single.abandon()
+
     # The nodes (Concerned).
 
     def by_rank(self) -> list[Session]:

@@ -12,6 +12,7 @@ from sbc.model.policy import Policy
 from sbc.model.route import Route
 from sbc.protocols.protocol import Protocol
 from sbc.protocols.registry import make_protocol
+from sbc.runtime.authorities import Authorities
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Rules:
     """What holds for a hello before its route is known: bytes, fields, seconds; the widest of all policies."""
     hops: Mapping[str, int]
     """How many proxies are trusted that stand before a listener, by its name."""
+    authorities: Authorities
+    """Who may come in, by policy."""
 
     def protocol_of(self, route: Route) -> Protocol:
         return self.protocols[route.name]
@@ -35,6 +38,7 @@ class Rules:
 
 
 def rules(config: Config, seal: Seal) -> Rules:
+    """The rules of a configuration. Raises OSError if the keys of an issuer cannot be read."""
     limits = [policy.limits for policy in config.policies.values()]
     head = (
         max(limit.head for limit in limits), max(limit.headers for limit in limits),
@@ -42,4 +46,5 @@ def rules(config: Config, seal: Seal) -> Rules:
     )  # fmt: skip
     protocols = {route.name: make_protocol(route, config.agents[route.agent]) for route in config.routes}
     hops = {listener.name: listener.trusted_hops for listener in config.listeners}
-    return Rules(Routes(config.routes), config.agents, config.policies, protocols, seal, head, hops)
+    return Rules(Routes(config.routes), config.agents, config.policies, protocols, seal, head, hops,
+                 Authorities(config.policies))

@@ -47,7 +47,7 @@ QUIET_EVENTS = frozenset({"client_refused"})
 """What is told to whoever listens, but logged only in detail: hostile clients must not fill the disk."""
 
 TROUBLE = frozenset({
-    "leg_failed", "node_down", "protocol_broken", "reload_rejected", "session_not_moved", "trunk_lost",
+    "jwks_rejected", "leg_failed", "node_down", "protocol_broken", "reload_rejected", "session_not_moved", "trunk_lost",
 })  # fmt: skip
 """What an operator may have to see to."""
 
@@ -124,7 +124,7 @@ class Server:
             given = Sockets(self._handed_over(listener.name, SOCK_STREAM), self._handed_over(listener.name, SOCK_DGRAM))
             self.ports[listener.name] = await door.start(listener.listen.host, listener.listen.port, given)
             self._listeners[listener.name] = door
-        self._tasks.spawn("pulse", pulse(self.hall, self.fleet, self._look_at_records))
+        self._tasks.spawn("pulse", pulse(self.hall, self.fleet, self._look_at_files))
         self._tasks.spawn("watchdog", self._notifier.watch())
         # What lives as long as the process is not looked at by every collection.
         gc.collect()
@@ -147,6 +147,11 @@ class Server:
         if self._state != "ready":
             return self._state
         return None if self._store.healthy() else "the store does not answer"
+
+    def _look_at_files(self) -> None:
+        for fault in self.hall.rules.authorities.look():
+            self.announce("jwks_rejected", {"why": fault})
+        self._look_at_records()
 
     def _look_at_records(self) -> None:
         fault = self._records.fault if self._records is not None else None

@@ -5,6 +5,7 @@ How a client and a node are spoken to differs: runtime/websocket.py for a connec
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
@@ -34,6 +35,7 @@ from sbc.model.commands import (
 )
 from sbc.model.errors import Conflict, Refusal
 from sbc.model.events import BindFailed, BindLost, Bound, DeadlinePassed, Event
+from sbc.model.ids import PrincipalId
 from sbc.model.interfaces import Stored
 from sbc.model.policy import Policy
 from sbc.runtime import signalling
@@ -44,8 +46,8 @@ from sbc.runtime.turn import NodeLegs, Turn
 class Session:
     """A dialog with everything around it that does I/O. Its two kinds say how client and node are spoken to."""
 
-    __slots__ = ("_armed", "_busy", "_events", "_idle", "_passed", "_timer", "closed", "dialog", "house", "legs",
-                 "meter", "policy", "record", "turn")  # fmt: skip
+    __slots__ = ("_armed", "_busy", "_events", "_idle", "_passed", "_timer", "closed", "dialog", "good_until", "house",
+                 "legs", "meter", "policy", "record", "turn")  # fmt: skip
 
     legs: NodeLegs
 
@@ -58,6 +60,8 @@ class Session:
         self.meter = meter_of(policy.limits)
         """What its client says, if that is limited."""
         self.turn = Turn(self)
+        self.good_until = math.inf
+        """Until when it is proven who the client is, in wall-clock seconds."""
         self.closed: Close | None = None
         self._events: list[Event] = []
         self._idle = 0.0
@@ -193,6 +197,15 @@ class Session:
     def abandon(self) -> None:
         """The edge stops, and the store knows the session: let go of both sides, but do not end it."""
         raise NotImplementedError
+
+    def expire(self) -> None:
+        """It is not proven any more who the client is: it gets nothing of the session until it proves it again."""
+        raise NotImplementedError
+
+    @property
+    def proven(self) -> PrincipalId | None:
+        """Who the client is proven to be; None: it was not asked."""
+        return self.record.principal if self.policy.auth is not None else None
 
     def look(self, elapsed: float) -> None:
         """Be looked at by the sweep: signs of life, idleness. elapsed: seconds since the last time."""

@@ -4,6 +4,7 @@ One sweep looks at all links; a session needs no timer for it.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from sbc.runtime import record
@@ -34,7 +35,11 @@ async def pulse(hall: Hall, fleet: Fleet, each_second: Callable[[], None]) -> No
 
 def sweep(hall: Hall, elapsed: float) -> None:
     """Look at every session. elapsed: seconds since the last time."""
+    now = time.time()
     for session in list(hall.sessions.values()):
+        if session.good_until <= now:
+            session.expire()
         session.look(elapsed)
+    hall.expire_singles(now)
     for entry in hall.dormant.expire():
         record.write_absent(hall.house, entry, "client_gone", hall.records)

@@ -2,9 +2,11 @@
 
 import hashlib
 from ipaddress import ip_network
+from pathlib import Path
 
 from sbc.config import Address, Admin, AdminToken, Edge, Listener, Pool, Role, SealKey, TrunkDoor, parse
 from sbc.config.build import LOOPBACK
+from sbc.model.identity import ApiKeys, Auth, Jwt
 from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placement, Replay, Standby, When
 from sbc.model.node import Node, Probe
 from sbc.model.policy import Limits, NewSessions, Policy
@@ -139,6 +141,16 @@ def test_tolerated_loss() -> None:
     for written, number in (("none", 0), ("any", None), ("0", 0), ("3", 3)):
         line = f"agents: {{a: {{pool: p, migration: {{tolerated_loss: {written}}}}}}}"
         assert parse(with_section("agents", line), "f").agents["a"].migration.tolerated_loss == number
+
+
+def test_what_is_taken_as_proof(tmp_path: Path) -> None:
+    (tmp_path / "jwks.json").write_text('{"keys": []}')
+    jwt = (f"{{jwks: 'file:{tmp_path}/jwks.json', issuer: i, audience: a, algorithms: [ES256], principal: p, "
+           "leeway: 5s}")
+    keys = f"{{header: X-Key, keys: [{{name: n, sha256: {'ab' * 32}}}]}}"
+    auth = parse(with_line(f"policies: {{x: {{auth: {{jwt: {jwt}, api_keys: {keys}}}}}}}"), "f").policies["x"].auth
+    assert auth == Auth(Jwt(f"{tmp_path}/jwks.json", "i", "a", ("ES256",), "p", 5.0),
+                        ApiKeys(b"x-key", {b"\xab" * 32: "n"}), False)
 
 
 def test_policies_and_routes() -> None:

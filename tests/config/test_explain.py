@@ -41,7 +41,19 @@ KEYS = "edge, admin, trunk, listeners, pools, agents, policies, routes"
      'f:5:69: trunk.tls.min_version: not a text (got 1.2); put it in quotes: "1.2"'),
     ("trunk: {listen: '127.0.0.1:0', tls: {certificates: [], min_version: '1.1'}}",
      'f:5:69: trunk.tls.min_version: not a word that is known here (got "1.1"); write 1.2 or 1.3'),
-    ("policies: {x: {auth: {jwt: {jwks: x}}}}", f"f:5:22: policies.x.auth: {NOT_HERE} (got a mapping); leave it out"),
+    ("policies: {x: {auth: {}}}", "f:5:22: policies.x.auth: nothing is taken as proof; "
+                                  "one of jwt, api_keys, certificate"),
+    ("policies: {x: {auth: {jwt: {jwks: 'https://h/jwks', issuer: i, audience: a}}}}",
+     f'f:5:35: policies.x.auth.jwt.jwks: {NOT_HERE} (got "https://h/jwks"); '
+     "file:PATH, and have the file brought up to date; it is read again when it changes"),
+    ("policies: {x: {auth: {jwt: {jwks: x, issuer: i, audience: a}}}}",
+     'f:5:35: policies.x.auth.jwt.jwks: not the file of an issuer\'s keys (got "x"); '
+     "file:PATH, such as file:/etc/sbc/jwks.json"),
+    ("policies: {x: {auth: {jwt: {jwks: 'file:/none', issuer: i, audience: a}}}}",
+     "f:5:35: policies.x.auth.jwt.jwks: cannot be read: No such file or directory "
+     '(got "file:/none"); a file that this process may read'),
+    ("policies: {x: {auth: {certificate: true, api_keys: {header: cookie, keys: []}}}}",
+     'f:5:61: policies.x.auth.api_keys.header: a header with a meaning of its own (got "cookie"); X-Api-Key'),
     ("policies: {x: {limits: {messages_per_second: 0}}}",
      "f:5:46: policies.x.limits.messages_per_second: too small (got 0); at least 1"),
     ("policies: {x: {limits: {idle: 300}}}", "f:5:31: policies.x.limits.idle: no unit (got 300); "

@@ -6,6 +6,7 @@ from pathlib import Path
 from sbc.config import parse, redacted
 from tests.config.test_build import FULL
 from tests.config.test_load import SAMPLE
+from tests.config.written import with_line
 
 
 def test_all_is_plain_json_with_defaults_and_units_resolved() -> None:
@@ -28,6 +29,13 @@ def test_nothing_leads_to_a_secret(tmp_path: Path) -> None:
     assert shown["trunk"]["secret_file"] == "***"
     assert shown["edge"]["seal_keys"] == [{"id": "k1", "file": "***"}]
     assert "hunter2" not in json.dumps(shown)
+
+
+def test_keys_of_clients_are_known_by_their_names() -> None:
+    shown = redacted(parse(with_line(
+        f"policies: {{x: {{auth: {{api_keys: {{keys: [{{name: acme, sha256: {'ab' * 32}}}]}}}}}}}}"), "f"))
+    assert shown["policies"]["x"]["auth"]["api_keys"] == {"header": "x-api-key", "names": ["acme"]}
+    assert "abab" not in json.dumps(shown)
 
 
 def test_what_is_not_set_is_not_hidden() -> None:

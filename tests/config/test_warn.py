@@ -43,6 +43,11 @@ def test_doors_off_loopback() -> None:
     assert line.startswith("admin.listen: [::]:9070 is not loopback and speaks no TLS")
 
 
+def test_a_door_off_loopback_that_asks_who_comes_is_no_reason_to_warn() -> None:
+    outside = with_section("listeners", 'listeners: [{name: a, listen: "0.0.0.0:0"}]')
+    assert told(f"{outside}\n{TRUNK % '127.0.0.1:0'}policies: {{default: {{auth: {{certificate: true}}}}}}") == []
+
+
 def test_a_trunk_off_loopback(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("x")
     assert told(LEAST + TRUNK % "0.0.0.0:0") == ["trunk", "trunk"]

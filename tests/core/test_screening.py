@@ -6,7 +6,8 @@ import pytest
 
 from sbc.core.screening import check_head, check_target, claims, node_headers, node_target
 from sbc.model.errors import Refusal
-from sbc.model.ids import AgentName
+from sbc.model.identity import Identity
+from sbc.model.ids import AgentName, PrincipalId
 from sbc.model.policy import Limits
 from sbc.model.route import Hello, KeySource, Route, SessionKey
 
@@ -44,22 +45,28 @@ def test_the_head_is_held_against_the_policy() -> None:
 
 
 def test_who_asks_and_for_which_session() -> None:
-    wish = claims(hello("/?session=t&received=5"), route(KeySource.NONE, ""))
+    wish = claims(hello("/?session=t&received=5"), route(KeySource.NONE, ""), None)
     assert (wish.principal, wish.token, wish.received, wish.key) == ("address:192.0.2.1", "t", 5, None)
     token = "e30." + base64.urlsafe_b64encode(b'{"sub":"me"}').decode().rstrip("=") + ".c2ln"
     for source, name, found in ((KeySource.HEADER, "chat-id", "h"), (KeySource.COOKIE, "chat", "c"),
                                 (KeySource.QUERY, "chat", "q"), (KeySource.PATH, "1", "b"),
                                 (KeySource.CLAIM, "sub", "me"), (KeySource.BODY, "id", None)):  # fmt: skip
         asked = hello("/a/b?chat=q", ("chat-id", "h"), ("cookie", "chat=c"), ("authorization", f"Bearer {token}"))
-        assert claims(asked, route(source, name)).key == found
+        assert claims(asked, route(source, name), None).key == found
+
+
+def test_who_is_proven_to_ask() -> None:
+    proven = Identity(PrincipalId("key:p/acme"), 5.0)
+    wish = claims(hello("/"), route(KeySource.NONE, ""), proven)
+    assert (wish.principal, wish.good_until) == ("key:p/acme", 5.0)
 
 
 def test_a_key_is_not_endless() -> None:
     with pytest.raises(Refusal):
-        claims(hello("/", ("chat-id", "x" * 513)), route(KeySource.HEADER, "chat-id"))
+        claims(hello("/", ("chat-id", "x" * 513)), route(KeySource.HEADER, "chat-id"), None)
     for bad in ("-1", "x", "٣", "9" * 16):
         with pytest.raises(Refusal):
-            claims(hello("/", ("session-received", bad)), route(KeySource.NONE, ""))
+            claims(hello("/", ("session-received", bad)), route(KeySource.NONE, ""), None)
 
 
 def test_what_a_node_sees() -> None:

@@ -13,6 +13,7 @@ cdef class Asked:
     cdef public Exchange exchange
     cdef public Way way
     cdef public object principal
+    cdef public double good_until
     cdef public list keys
 
 
@@ -27,5 +28,6 @@ cdef class RequestFront:
     cdef _find_route(self, Exchange exchange, Py_ssize_t octets)
     @cython.locals(request=Request, exchange=Exchange, way=Way, reading=Reading, keys=list, session=HttpSession)
     cdef _place(self, Asked asked, object body)
+    cdef _take(self, Asked asked, HttpSession session)
     cdef _opened(self, Asked asked, str value)
     cdef _meant(self, Asked asked, list keys)

@@ -58,14 +58,21 @@ ROUTE = "route"
 
 
 class Asked:
-    """A request whose route is known."""
+    """A request whose route is known. Making it raises Refusal if it is not proven who asks, where that is asked."""
 
-    __slots__ = ("exchange", "keys", "principal", "way")
+    __slots__ = ("exchange", "good_until", "keys", "principal", "way")
 
     def __init__(self, exchange: Exchange, way: Way) -> None:
         self.exchange = exchange
         self.way = way
-        self.principal = PrincipalId("address:" + exchange.request.client)
+        self.good_until = 0.0
+        """Until when it is proven who asks, in wall-clock seconds; of use where the way has an authority."""
+        if way.authority is None or is_preflight(exchange.request):
+            self.principal = PrincipalId("address:" + exchange.request.client)
+        else:
+            identity = way.authority.identify(exchange.request, time.time())
+            self.principal, self.good_until = identity.principal, identity.good_until
+            way.authority.withhold(exchange.request)
         self.keys: list[Key] = []
         """By which keys the session is meant, the most specific first."""
 
@@ -147,13 +154,13 @@ class RequestFront:
             exchange.key = own, opened
             session = None if keys else self.registry.known(way.agent, asked.principal, ROUTE, opened)
             if session is not None:  # as most requests go
-                session.take(exchange)
+                self._take(asked, session)
                 return
             keys.insert(0, Key(ROUTE, opened))
         exchange.wants_answer = own is None and way.in_body
         session = self._meant(asked, keys)
         if session is not None:
-            session.take(exchange)
+            self._take(asked, session)
         elif (asleep := self._asleep(asked, keys)) is not None:
             self._host.dormant.wake(asleep, self._returning(asked))
         elif reading.needs_session:
@@ -171,7 +178,10 @@ class RequestFront:
             self._check_room(asked)
             found = partial(self._found, asked)
         conversation = asked.way.protocol.converse()
-        Single(self._host.house, asked.way.manifest, asked.exchange, conversation, self.singles, found).begin()
+        single = Single(self._host.house, asked.way.manifest, asked.exchange, conversation, self.singles, found)
+        if asked.good_until:
+            single.known_as(asked.principal, asked.good_until)
+        single.begin()
 
     def _come_back(self, asked: Asked, token: str) -> None:
         """The client shows the token that it was given with the first answer of its session."""
@@ -196,6 +206,11 @@ class RequestFront:
             raise Refusal(503, "session_busy", "the session could not be gone on with just now", retry_after=1)
         if not isinstance(session, HttpSession):
             raise Refusal(409, "other_transport", "this session is a connection, not made of requests")
+        self._take(asked, session)
+
+    def _take(self, asked: Asked, session: HttpSession) -> None:
+        if asked.good_until:  # it was asked
+            session.good_until = max(session.good_until, asked.good_until)
         session.take(asked.exchange)
 
     def _opened(self, asked: Asked, value: str) -> str:
@@ -267,6 +282,8 @@ class RequestFront:
         conversation.load(memory)
         dialog = host.dialog(entry, way.manifest, way.limits)
         session = HttpSession(host.house, dialog, way.policy, entry, protocol, conversation, way.key, self.registry)
+        if way.authority is not None:
+            session.good_until = asked.good_until
         host.sessions[dialog.session] = session
         return session
 

@@ -12,7 +12,7 @@ from sbc.model.binding import Resume
 from sbc.model.commands import CloseLeg, OpenLeg, Serve
 from sbc.model.errors import CloseCode
 from sbc.model.events import Event, LegClosed, LegOpened, LegRefused
-from sbc.model.ids import NodeId
+from sbc.model.ids import NodeId, PrincipalId
 from sbc.model.manifest import Output, Replay
 from sbc.protocols.protocol import Conversation
 from sbc.protocols.protocol import Protocol as SessionProtocol
@@ -35,6 +35,9 @@ class Owner(Protocol):
     protocol: SessionProtocol
     conversation: Conversation
     exchanges: dict[Exchange, None]
+
+    @property
+    def proven(self) -> PrincipalId | None: ...
 
     def tell(self, event: Event) -> None: ...
 
@@ -78,7 +81,7 @@ class Places:
         if standing is None:
             session.tell(LegRefused(order.seat, 0, "node gone"))
             return
-        place = self._places[order.seat] = Place(standing.node, session.dialog, order)
+        place = self._places[order.seat] = Place(standing.node, session.dialog, order, session.proven)
 
         def done(fault: str) -> None:
             if self._places.get(order.seat) is place:

@@ -4,6 +4,7 @@ from sbc.model.http cimport Request
 
 cdef class Place:
     cdef list _fields
+    cdef object _principal
     cdef public object node, resume
 
     cpdef list fields(self, long long number)

@@ -284,6 +284,11 @@ class HttpSession(KnownSession):
         self.close_client(CloseCode.RESTART, "this edge is being stopped")
         self.stop_timer()
 
+    def expire(self) -> None:
+        if self.exchanges:
+            self.house.metrics.abuse["expired"] += 1
+            self.close_client(CloseCode.POLICY, "it is not proven any more who asks")
+
     def look(self, elapsed: float) -> None:
         hold = self.dialog.manifest.migration.hold
         for exchange in list(self.exchanges):

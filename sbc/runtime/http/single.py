@@ -4,6 +4,7 @@ It has a seat on a node for as long as it lasts, and goes to another node while 
 it is put on record. Its answer may found a session, for what its client comes back with: a task, a state (`may_begin`).
 """
 
+import math
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -11,7 +12,7 @@ from typing import Protocol
 from sbc.core.exchange import Fate, Stage
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Response
-from sbc.model.ids import NodeId, SessionId
+from sbc.model.ids import NodeId, PrincipalId, SessionId
 from sbc.model.manifest import Manifest
 from sbc.model.node import Node
 from sbc.protocols.protocol import Conversation, Key
@@ -38,8 +39,8 @@ Found = Callable[[NodeId, Sequence[Key]], Founded]
 class Single:
     """The home of one exchange. Implements Home."""
 
-    __slots__ = ("_alive", "_epoch", "_exchange", "_found", "_founded", "_house", "_manifest", "_node", "_seated",
-                 "_session", "_tried", "conversation")  # fmt: skip
+    __slots__ = ("_alive", "_epoch", "_exchange", "_found", "_founded", "_house", "_manifest", "_node",
+                 "_principal", "_seated", "_session", "_tried", "conversation", "good_until")  # fmt: skip
 
     outbound = None
     """Nothing is counted or kept of it."""
@@ -60,11 +61,19 @@ class Single:
         self._epoch = 0
         self._tried: set[NodeId] = set()
         """Nodes that failed in a row: one that says something is worth trying all of them again after it."""
+        self._principal = b""
+        """Who asks, as its node is told; empty: nobody was asked."""
+        self.good_until = math.inf
+        """Until when it is proven who asks, in wall-clock seconds."""
         self.conversation = conversation
         self._alive = alive
         alive.add(self)
         exchange.home = self
         exchange.reading.joins(conversation)
+
+    def known_as(self, principal: PrincipalId, good_until: float) -> None:
+        """It is proven who asks. good_until: until when, in wall-clock seconds."""
+        self._principal, self.good_until = principal.encode(), good_until
 
     def begin(self) -> None:
         """Find a node and send it the request. Raises Refusal if there is none."""
@@ -98,11 +107,14 @@ class Single:
 
     def _fields(self) -> Fields:
         manifest = self._manifest
-        return [
+        fields = [
             (b"session-id", self._session.encode()), (b"session-epoch", b"%d" % self._epoch),
             (b"session-class", manifest.continuity.value.encode()), (b"session-agent", manifest.agent.encode()),
             (b"session-role", b"owner"), (b"session-message", b"1"),
         ]  # fmt: skip
+        if self._principal:
+            fields.append((b"session-principal", self._principal))
+        return fields
 
     def _vacate(self) -> None:
         node, self._node = self._node, None

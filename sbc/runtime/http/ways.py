@@ -14,8 +14,8 @@ _TOKENS = ((KeySource.HEADER, "session-id"), (KeySource.QUERY, "session"))
 class Way:
     """A route, with all that belongs to it."""
 
-    __slots__ = ("agent", "in_body", "key", "limits", "manifest", "paced", "policy", "protocol", "route",
-                 "shares_place")
+    __slots__ = ("agent", "authority", "in_body", "key", "limits", "manifest", "paced", "policy", "protocol",
+                 "route", "shares_place")  # fmt: skip
 
     def __init__(self, route: Route, rules: Rules) -> None:
         self.route = route
@@ -31,6 +31,8 @@ class Way:
         """Whether requests are counted before a node is asked."""
         self.protocol = rules.protocols[route.name]
         self.manifest = rules.agents[route.agent]
+        self.authority = rules.authorities.of(route.policy)
+        """Who may come in; None: everybody."""
 
 
 class Ways:

@@ -60,7 +60,11 @@ class WebSocketFront:
             raise Refusal(404, "no_route", "nothing is served here")
         policy = self._host.rules.policy_of(route)
         check_head(hello, octets, policy.limits)
-        wish = self._with_own_key(claims(hello, route), hello, route)
+        authority, identity = self._host.rules.authorities.of(route.policy), None
+        if authority is not None:
+            identity = authority.identify(as_request(hello), time.time())
+            hello = _without(hello, authority.hidden)
+        wish = self._with_own_key(claims(hello, route, identity), hello, route)
         known = self._meant(wish, route)
         if known is None:
             self._begin(doorstep, hello, route, policy, wish, SessionId(secrets.token_hex(16)))
@@ -112,6 +116,7 @@ class WebSocketFront:
             None,
         )  # fmt: skip
         session = self.make(entry, manifest, route, hello)
+        session.good_until = wish.good_until
         session.door = door
         door.gone = lambda: session.tell(ClientLost())
         session.start(seating.start(session.dialog, now, self._relative(wish, hello, route)))
@@ -151,6 +156,7 @@ class WebSocketFront:
         if session.legs.deflate and deflate_offer(hello.headers) is None:
             raise Refusal(400, "extension", "this session was begun with permessage-deflate, without context takeover")
         session.door = door
+        session.good_until = wish.good_until
         session.tell(Reattached(received))
 
 
@@ -184,6 +190,13 @@ class _Returning:
 
     def refuse(self, refusal: Refusal) -> None:
         self._door.refuse(refusal)
+
+
+def _without(hello: Hello, hidden: bytes | None) -> Hello:
+    """A hello without the secret that is no node's business."""
+    if hidden is None:
+        return hello
+    return replace(hello, headers=tuple(header for header in hello.headers if header[0] != hidden.decode()))
 
 
 def _nothing() -> None:

@@ -8,6 +8,7 @@ from sbc.core.journal import Journal
 from sbc.core.relay import Gate, Relay
 from sbc.model.commands import CloseLeg, OpenLeg, Serve
 from sbc.model.events import Event, LegClosed, LegOpened, LegRefused
+from sbc.model.ids import PrincipalId
 from sbc.model.leg import Role
 from sbc.model.manifest import Continuity
 from sbc.model.policy import Policy
@@ -26,6 +27,9 @@ class Owner(LinkOwner, Protocol):
     dialog: Dialog
     policy: Policy
     client: Link | None
+
+    @property
+    def proven(self) -> PrincipalId | None: ...
 
     def tell(self, event: Event) -> None: ...
 
@@ -65,7 +69,8 @@ class Legs:
         if standing is None:
             session.tell(LegRefused(order.seat, 0, "node gone"))
             return
-        wanted = dial(order, standing.node, self.opened, session.dialog.session, session.dialog.manifest)
+        dialog = session.dialog
+        wanted = dial(order, standing.node, self.opened, dialog.session, dialog.manifest, session.proven)
         pool = session.house.pool
         self._seats[order.seat] = pool.approach(
             standing.node, wanted, session, order.seat, lambda outcome: self._arrived(order, outcome)

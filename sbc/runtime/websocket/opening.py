@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sbc.core.screening import node_headers, node_target
 from sbc.model.binding import Resume
 from sbc.model.commands import Answer, OpenLeg
+from sbc.model.ids import PrincipalId
 from sbc.model.manifest import Manifest
 from sbc.model.node import Node
 from sbc.model.route import Hello
@@ -33,12 +34,16 @@ def opening(hello: Hello) -> Opening:
     )  # fmt: skip
 
 
-def dial(order: OpenLeg, node: Node, opened: Opening, session: str, manifest: Manifest) -> Dial:
-    """Everything that is needed to open one leg (docs/DESIGN.md section 5.3)."""
+def dial(order: OpenLeg, node: Node, opened: Opening, session: str, manifest: Manifest,
+         principal: PrincipalId | None) -> Dial:  # fmt: skip
+    """Everything that is needed to open one leg (docs/DESIGN.md section 5.3). principal: who the client is proven to
+    be; None: it was not asked."""
     headers = [
         ("Session-Id", session), ("Session-Epoch", str(order.epoch)), ("Session-Class", manifest.continuity.value),
         ("Session-Agent", manifest.agent), ("Session-Role", order.role.value),
     ]  # fmt: skip
+    if principal is not None:
+        headers.append(("Session-Principal", principal))
     if order.resume is not None:
         headers.append(("Session-Resume", resume_header(order.resume)))
     return Dial(node.url, opened.target, headers, opened.lines, opened.protocols, opened.deflate)

@@ -198,6 +198,11 @@ class WebSocketSession(Session):
 
     # The sweep.
 
+    def expire(self) -> None:
+        if self.client is not None:
+            self.house.metrics.abuse["expired"] += 1
+            self.expel(CloseCode.POLICY, "expired")
+
     def look(self, elapsed: float) -> None:
         limits, client = self.policy.limits, self.client
         if client is not None and not _lives(client, limits.ping, elapsed):
