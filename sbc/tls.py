@@ -83,7 +83,8 @@ def _context(min_version: str, protocols: Sequence[str]) -> ssl.SSLContext:
 def _ask_for_certificates(context: ssl.SSLContext, vouching: Vouching) -> None:
     context.load_verify_locations(vouching.ca)
     context.verify_mode = ssl.CERT_REQUIRED if vouching.required else ssl.CERT_OPTIONAL
-    # Whoever resumes a session is not asked again, whatever has become of the certificate since.
+    # Whoever resumes a session is not asked again, whatever has become of the certificate since. TLS 1.2 also knows
+    # sessions without tickets, which Python cannot switch off: they end with the context, or after two hours.
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
 

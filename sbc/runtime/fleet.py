@@ -74,12 +74,18 @@ class Fleet:
         self._sealed = {name for name, pool in config.pools.items() if pool.tls is not None}
         wanted = {node.id: node for pool in config.pools.values() for node in pool.nodes}
         for standing in list(self._roster):
-            if (standing.configured and standing.node.id not in wanted) or standing.node.pool not in self._probes:
+            node = standing.node
+            left = node.id not in wanted and (standing.configured or self._bare(node))
+            if left or node.pool not in self._probes:
                 standing.retired = True
-                self.hall.node_leaves(standing.node.id, None)
+                self.hall.node_leaves(node.id, None)
         for node in wanted.values():
             self._place(node, configured=True)
         self.hall.node_ready()
+
+    def _bare(self, node: Node) -> bool:
+        """Whether it is without TLS where it has to speak it."""
+        return node.pool in self._sealed and not address_of(node.url).secure
 
     def _place(self, node: Node, *, configured: bool) -> Standing:
         probe = self._probes[node.pool]
@@ -117,13 +123,13 @@ class Fleet:
         pool = PoolName(message["pool"])
         if pool not in self._probes:
             raise Refusal(403, "unknown_pool", f"there is no pool {pool!r}")
-        if pool in self._sealed and not address_of(message["url"]).secure:
-            raise Refusal(403, "insecure", f"the nodes of pool {pool!r} have to speak TLS: https:, wss: or h2:")
         known = node_id(pool, message["node"])
         standing = self._roster.get(known)
         if standing is None or not standing.configured:
             labels = message.get("labels", {})
             node = Node(known, pool, message["url"], message.get("zone", ""), labels, message.get("capacity", 1000))
+            if self._bare(node):
+                raise Refusal(403, "insecure", f"the nodes of pool {pool!r} have to speak TLS: https:, wss: or h2:")
             standing = self._place(node, configured=False)
         former, self._trunks[known] = self._trunks.get(known), trunk
         trunk.node = known
