@@ -91,7 +91,7 @@ class WebSocketSession(Session):
         headers = answer_headers(order, token, protocol, legs.deflate, dialog.inbound.count)
         self.client, early = door.admit(headers, self)
         if self.meter is not None:
-            self.client.gauge = Throttle(self, self.meter)
+            Throttle(self, self.meter).watch(self.client)
         dialog.inbound.restart(deflate=legs.deflate)
         legs.wire()
         self.house.metrics.admissions["admitted" if order.resumed is None else "reattached"] += 1

@@ -37,6 +37,11 @@ class Throttle:
         self._timer: asyncio.TimerHandle | None = None
         """While the connection is not read."""
 
+    def watch(self, link: Link) -> None:
+        """Measure what is read from a new connection: it is not read before what came on those before it is paid."""
+        link.gauge = self
+        self.measure(link, 0)
+
     def measure(self, link: Link, octets: int) -> None:
         house, count = self._session.house, self._session.dialog.inbound.count
         now = house.loop.time()
