@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,17 @@ async def node() -> AsyncIterator[str]:
     context.verify_mode = ssl.CERT_REQUIRED
     app = web.Application()
     app.router.add_get("/{path:.*}", shown)
+    async with serving(app, context) as port:
+        yield f"https://127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def serving(app: web.Application, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """An application on a port of its own."""
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port := free_port(), ssl_context=context).start()
-    yield f"https://127.0.0.1:{port}"
+    yield port
     await runner.cleanup()
 
 
@@ -61,6 +69,18 @@ async def asked(scene: Scene, clients: trustme.CA | None) -> str:
             return await it.text() if it.status == 200 else ""
     except aiohttp.ClientError:
         return ""
+
+
+async def answered(scene: Scene, clients: trustme.CA, text: str) -> None:
+    """A client of these clients is told this, sooner or later."""
+    async def is_so() -> bool:
+        return await asked(scene, clients) == text
+    await wait_until(is_so, f"the answer {text}")
+
+
+async def told(request: web.Request) -> web.Response:
+    """For whom the edge has asked."""
+    return web.Response(text=request.headers.get("Session-Principal", "nobody"))
 
 
 async def refused(scene: Scene, url: str) -> dict[str, Any]:
@@ -82,17 +102,12 @@ async def test_certificates_both_ways(scene: Scene, node: str, tmp_path: Path) -
                              "tls": {"ca": str(node_ca), "server_name": "agents.test", **ours}}},
     })  # fmt: skip
 
-    async def answer(clients: trustme.CA, text: str) -> None:
-        async def is_so() -> bool:
-            return await asked(scene, clients) == text
-        await wait_until(is_so, f"an answer to {text}")
-
-    await answer(clients, "edge.test")
+    await answered(scene, clients, "edge.test")
     assert await asked(scene, others) == await asked(scene, None) == ""
     others.cert_pem.write_to_path(client_ca)
     written(tmp_path, "ours", EDGES, "renewed.test")
     assert (await scene.edge.post("/api/v1/reload"))[0] == 200
-    await answer(others, "renewed.test")
+    await answered(scene, others, "renewed.test")
     assert await asked(scene, clients) == ""
     told = await refused(scene, "http://127.0.0.1:1")
     assert told["type"] == "error" and "have to speak TLS" in told["message"]
@@ -104,3 +119,22 @@ async def test_certificates_both_ways(scene: Scene, node: str, tmp_path: Path) -
     with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
         await refused(scene, node)
     assert "Traceback" not in scene.edge.log()
+
+
+async def test_who_shows_a_certificate_is_its_holder(scene: Scene, tmp_path: Path) -> None:
+    clients = trustme.CA()
+    clients.cert_pem.write_to_path(ca := tmp_path / "clients.pem")
+    tls = {"certificates": [written(tmp_path, "edge", AUTHORITY, "localhost")], "client_ca": str(ca),
+           "client_certificate": "optional"}
+    app = web.Application()
+    app.router.add_get("/{path:.*}", told)
+    async with serving(app) as port:
+        await scene.open({
+            "listeners": [{"name": "s", "listen": f"127.0.0.1:{scene.edge.port}", "transports": ["http1"], "tls": tls}],
+            "pools": {"tutors": {"nodes": [{"name": "a", "url": f"http://127.0.0.1:{port}"}]}},
+            "policies": {"default": {"auth": {"certificate": True}}},
+        })  # fmt: skip
+        await answered(scene, clients, "certificate:dns:robot.test")
+        url, context = f"https://localhost:{scene.edge.port}/", client_context()
+        async with aiohttp.ClientSession() as http, http.get(url, ssl=context) as it:
+            assert it.status == 401
