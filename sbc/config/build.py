@@ -8,7 +8,7 @@ from sbc.model.identity import ApiKeys, Auth, Jwt
 from sbc.model.ids import AgentName, PoolName, node_id
 from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placement, Replay, Standby, When
 from sbc.model.node import Node, Probe
-from sbc.model.policy import Limits, NewSessions, Policy
+from sbc.model.policy import Access, Limits, NewSessions, Policy
 from sbc.model.route import KeySource, Route, SessionKey
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -108,7 +108,7 @@ def _policy(name: str, policy: schema_session.Policy) -> Policy:
     rates = None if written.sessions_per_second is None else NewSessions(**written.sessions_per_second.model_dump())
     limits = Limits(**written.model_dump(exclude={"sessions_per_second"}), sessions_per_second=rates)
     hidden = frozenset(header.lower().encode() for header in policy.headers.hide)
-    return Policy(name, limits, hidden, _auth(policy.auth))
+    return Policy(name, limits, hidden, _auth(policy.auth), _access(policy.access))
 
 
 def _auth(auth: schema_session.Auth | None) -> Auth | None:
@@ -122,6 +122,13 @@ def _auth(auth: schema_session.Auth | None) -> Auth | None:
         ),
         auth.certificate,
     )  # fmt: skip
+
+
+def _access(access: schema_session.Access | None) -> Access | None:
+    if access is None:
+        return None
+    methods, origins = (frozenset(word.encode() for word in words) for words in (access.methods, access.origins))
+    return Access(tuple(access.allow), tuple(access.deny), methods, frozenset(word.lower() for word in origins))
 
 
 def _route(route: schema_session.Route) -> Route:

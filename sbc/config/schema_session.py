@@ -13,7 +13,10 @@ from sbc.config.values import (
     JwksFile,
     Label,
     Loss,
+    Method,
     Name,
+    Network,
+    Origin,
     RouteHost,
     RoutePath,
     Token,
@@ -223,11 +226,28 @@ class Auth(Section):
     """The certificate that the client has shown, where its listener asks for one (`client_ca`)."""
 
 
+class Access(Section):
+    """Who may ask at all; judged before anything else of a request."""
+
+    allow: list[Network] = Field(default=[], max_length=256)
+    """From which networks alone; others are answered with 403. Empty: from anywhere."""
+    deny: list[Network] = Field(default=[], max_length=256)
+    """From which networks nobody is let in, whatever `allow` says; the answer is 403."""
+    methods: list[Method] = Field(default=[], max_length=64)
+    """With which methods alone; others are answered with 405. Empty: with any. A WebSocket is a GET, and pages of other
+    sites need OPTIONS too."""
+    origins: list[Origin] = Field(default=[], max_length=256)
+    """From which origins pages may ask; those of others are answered with 403. Empty: from any. Whoever is no browser
+    names none, and is let in."""
+
+
 class Policy(Section):
     """What the sessions of a route may do."""
 
     auth: Auth | None = None
     """Who may come in, and who a client is; null: everybody, and the principal is the client's address."""
+    access: Access | None = None
+    """Who may ask at all; null: whoever reaches the listener."""
     limits: Limits = Field(default_factory=Limits)
     """The bounds of a session."""
     headers: Headers = Field(default_factory=Headers)

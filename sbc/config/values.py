@@ -224,6 +224,12 @@ Digest = Annotated[str, patterned("[0-9a-f]{64}", "the SHA-256 in 64 lower-case 
                                   hashlib.sha256(b"token").hexdigest())]
 # RFC 9110 section 5.6.2
 Token = Annotated[str, patterned(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}", "a name as RFC 9110 allows it", "Session-Id")]
+# Methods are case-sensitive (RFC 9110 section 9.1), and all that are registered are in upper case.
+Method = Annotated[str, patterned("[A-Z][A-Z-]{0,31}", "the name of a method in upper case, such as GET", "GET")]
+# RFC 6454 section 6.2: what browsers send.
+Origin = Annotated[str, patterned(rf"null|https?://(?:{_HOST}|\[[0-9a-f:.]+\])(?::[0-9]{{1,5}})?",
+                                  "an origin without a path, such as https://app.example.com",
+                                  "https://app.example.com")]
 FieldPath = Annotated[str, patterned(r"[^.\s]{1,64}(?:\.[^.\s]{1,64}){0,7}", "names of fields with dots between them",
                                      "conversation.id")]
 ListenAddress = Annotated[Address, Reads(address, {"type": "string", "pattern": f"^{_ADDRESS.pattern}$",

@@ -5,32 +5,35 @@ from collections.abc import Iterator
 from sbc.config.model import Config
 from sbc.model.manifest import Manifest
 from sbc.model.node import Node
-from sbc.model.route import KeySource
+from sbc.model.route import KeySource, Route
 
 REQUESTS = frozenset({"http1", "http2", "quic"})
 """The transports that carry requests."""
 OF_REQUESTS = frozenset({"sse", "mcp", "a2a", "openai"})
 """The protocols that are made of requests alone."""
+LONG_HEAD_TIMEOUT = 60.0
+LARGE_HEAD = 256 * 1024
+MANY_SESSIONS = 10_000
+"""Limits above these protect from nothing."""
 OWN_KEYS = frozenset({"mcp"})
 """The protocols in which the client always says itself which session is meant."""
 
 
 def warnings(config: Config) -> list[str]:
     """A line `dotted.path: what, and what to do` for each thing that looks wrong and is no fault."""
-    return [*_doors(config), *_store(config), *_pools(config), *_agents(config), *_routes(config)]
+    return [*_doors(config), *_limits(config), *_store(config), *_pools(config), *_agents(config), *_routes(config)]
 
 
 def _doors(config: Config) -> Iterator[str]:
-    open_policies = ", ".join(sorted({
-        route.policy for route in config.routes if config.policies[route.policy].auth is None
-    }))  # fmt: skip
+    open_policies = ", ".join(sorted({route.policy for route in config.routes if not _closed(config, route)}))
     for number, listener in enumerate(config.listeners):
         if listener.trusted_hops and not listener.listen.loopback:
             yield (f"listeners.{number}.trusted_hops: {listener.listen} is not loopback: whoever reaches it past the "
                    "proxies is believed who he says he is; let nobody but them reach it")
         if open_policies and not listener.listen.loopback:
             yield (f"listeners.{number}: {listener.listen} is not loopback and no auth is asked for (policies: "
-                   f"{open_policies}): whoever reaches it may open sessions; listen on loopback or guard the network")
+                   f"{open_policies}): whoever reaches it may open sessions; listen on loopback, "
+                   "or say in access.allow from where one may")
     if not config.admin.listen.loopback:
         if not config.admin.tokens:
             yield (f"admin.listen: {config.admin.listen} is not loopback and no token is asked for: whoever reaches it "
@@ -45,6 +48,28 @@ def _doors(config: Config) -> Iterator[str]:
                    "set secret_file, or tls.client_ca")
         if trunk.tls is None:
             yield f"trunk: {trunk.listen} is not loopback and has no TLS: it can be read on the way; set tls"
+
+
+def _closed(config: Config, route: Route) -> bool:
+    """Whether not everybody may ask there."""
+    policy = config.policies[route.policy]
+    return policy.auth is not None or (policy.access is not None and bool(policy.access.allow))
+
+
+def _limits(config: Config) -> Iterator[str]:
+    if all(listener.listen.loopback for listener in config.listeners):
+        return
+    for name in sorted({route.policy for route in config.routes}):
+        limits = config.policies[name].limits
+        if limits.head_timeout > LONG_HEAD_TIMEOUT:
+            yield (f"policies.{name}.limits.head_timeout: a listener is not loopback, and whoever says nothing keeps a "
+                   f"connection for {limits.head_timeout:g}s: write {LONG_HEAD_TIMEOUT:g}s or less")
+        if limits.head > LARGE_HEAD:
+            yield (f"policies.{name}.limits.head: a listener is not loopback, and a head may cost {limits.head} bytes "
+                   f"of memory before anybody knows who asks: write {LARGE_HEAD // 1024}KiB or less")
+        if limits.sessions_per_principal > MANY_SESSIONS:
+            yield (f"policies.{name}.limits.sessions_per_principal: a listener is not loopback, and one client may "
+                   f"have {limits.sessions_per_principal} sessions: write {MANY_SESSIONS} or less")
 
 
 def _store(config: Config) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What the sessions of a route may do. Durations are in seconds, sizes in bytes."""
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 
 from sbc.model.identity import Auth
 
@@ -41,6 +42,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """Who may ask at all; what is empty allows everything."""
+
+    allow: tuple[IPv4Network | IPv6Network, ...] = ()
+    deny: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Goes before `allow`."""
+    methods: frozenset[bytes] = frozenset()
+    origins: frozenset[bytes] = frozenset()
+    """In lower case. Requests that name no origin are let in."""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     name: str
     limits: Limits
@@ -48,3 +61,5 @@ class Policy:
     """Response headers of nodes that clients do not see, in lower case."""
     auth: Auth | None = None
     """Who may come in; None: everybody, and a client is known by its address."""
+    access: Access | None = None
+    """None: whoever asks may ask."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sbc.config import Config
+from sbc.core.access import Doorman
 from sbc.core.routing import Routes
 from sbc.core.seal import Seal
 from sbc.model.ids import AgentName
@@ -29,6 +30,8 @@ class Rules:
     """How many proxies are trusted that stand before a listener, by its name."""
     authorities: Authorities
     """Who may come in, by policy."""
+    doormen: Mapping[str, Doorman]
+    """By the name of the policy; those that let everybody in have none."""
 
     def protocol_of(self, route: Route) -> Protocol:
         return self.protocols[route.name]
@@ -46,5 +49,6 @@ def rules(config: Config, seal: Seal) -> Rules:
     )  # fmt: skip
     protocols = {route.name: make_protocol(route, config.agents[route.agent]) for route in config.routes}
     hops = {listener.name: listener.trusted_hops for listener in config.listeners}
+    doormen = {name: Doorman(policy.access) for name, policy in config.policies.items() if policy.access is not None}
     return Rules(Routes(config.routes), config.agents, config.policies, protocols, seal, head, hops,
-                 Authorities(config.policies))
+                 Authorities(config.policies), doormen)

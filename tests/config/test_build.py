@@ -9,7 +9,7 @@ from sbc.config.build import LOOPBACK
 from sbc.model.identity import ApiKeys, Auth, Jwt
 from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placement, Replay, Standby, When
 from sbc.model.node import Node, Probe
-from sbc.model.policy import Limits, NewSessions, Policy
+from sbc.model.policy import Access, Limits, NewSessions, Policy
 from sbc.model.route import KeySource, Route, SessionKey
 from tests.config.written import LEAST, with_line, with_section
 
@@ -50,6 +50,7 @@ agents:
 policies:
   strict:
     auth: null
+    access: {allow: [10.0.0.0/8], deny: ["10.0.0.1"], methods: [GET], origins: ["https://A.example:8443", "null"]}
     limits: {sessions_per_principal: 2, message: 64KiB, body: 1MiB, journal: 128KiB, messages_per_second: 9,
              bytes_per_second: 32KiB, burst: 500ms, sessions_per_second: {principal: 3, source: null, agent: 4},
              head: 8KiB, headers: 50, head_timeout: 1s, idle: 1m, ping: 5s}
@@ -157,7 +158,9 @@ def test_policies_and_routes() -> None:
     config = parse(FULL, "f")
     limits = Limits(2, 64 * 1024, 128 * 1024, 8 * 1024, 50, 1.0, 60.0, 5.0, 1024 * 1024,
                     NewSessions(principal=3, agent=4), 9, 32 * 1024, 0.5)
-    assert config.policies["strict"] == Policy("strict", limits, frozenset({b"via"}))
+    access = Access((ip_network("10.0.0.0/8"),), (ip_network("10.0.0.1/32"),), frozenset({b"GET"}),
+                    frozenset({b"https://a.example:8443", b"null"}))
+    assert config.policies["strict"] == Policy("strict", limits, frozenset({b"via"}), access=access)
     assert config.routes == (
         Route("a", "opaque", "strict", "a.example", "/h", SessionKey(KeySource.HEADER, "chat-id")),
         Route("a", "opaque", "default", None, "/c", SessionKey(KeySource.COOKIE, "Chat")),

@@ -48,6 +48,20 @@ def test_a_door_off_loopback_that_asks_who_comes_is_no_reason_to_warn() -> None:
     assert told(f"{outside}\n{TRUNK % '127.0.0.1:0'}policies: {{default: {{auth: {{certificate: true}}}}}}") == []
 
 
+def test_who_says_from_where_one_may_ask_is_not_open_to_all() -> None:
+    base = with_section("listeners", 'listeners: [{name: a, listen: "0.0.0.0:0"}]') + "\n" + TRUNK % "127.0.0.1:0"
+    assert told(base + "policies: {default: {access: {allow: [10.0.0.0/8]}}}") == []
+    assert told(base + "policies: {default: {access: {deny: [10.0.0.0/8]}}}") == ["listeners.0"]
+
+
+def test_limits_that_protect_from_nothing() -> None:
+    limits = "policies: {default: {limits: {head_timeout: 5m, head: 1MiB, sessions_per_principal: 1000000}}}"
+    assert told(LEAST + TRUNK % "127.0.0.1:0" + limits) == []
+    outside = with_section("listeners", 'listeners: [{name: a, listen: "0.0.0.0:0"}]') + "\n" + TRUNK % "127.0.0.1:0"
+    assert told(outside + limits)[1:] == [
+        f"policies.default.limits.{key}" for key in ("head_timeout", "head", "sessions_per_principal")]
+
+
 def test_a_trunk_off_loopback(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("x")
     assert told(LEAST + TRUNK % "0.0.0.0:0") == ["trunk", "trunk"]

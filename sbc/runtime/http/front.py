@@ -116,6 +116,8 @@ class RequestFront:
         if way is None:
             raise Refusal(404, "no_route", "nothing is served here")
         exchange.policy, limits = way.policy, way.limits
+        if way.doorman is not None:
+            way.doorman.check(request)
         if octets > limits.head:
             raise Refusal(431, "head_too_large", f"at most {limits.head} bytes of request head")
         check_fields(request.fields, limits.headers)

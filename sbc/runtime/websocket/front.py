@@ -58,6 +58,9 @@ class WebSocketFront:
         route = self._host.rules.routes.find(hello.host, hello.path)
         if route is None:
             raise Refusal(404, "no_route", "nothing is served here")
+        doorman = self._host.rules.doormen.get(route.policy)
+        if doorman is not None:
+            doorman.check(as_request(hello))
         policy = self._host.rules.policy_of(route)
         check_head(hello, octets, policy.limits)
         authority, identity = self._host.rules.authorities.of(route.policy), None
