@@ -5,6 +5,8 @@ import json
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
@@ -13,6 +15,7 @@ from sbc.model.identity import Jwt
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer
 
 NOW = time.time()
+ANYBODY = Issuer()
 
 
 def verifier(issuer: Issuer, *algorithms: str) -> Tokens:
@@ -73,6 +76,24 @@ def test_only_the_issuers_keys_and_the_algorithms_that_were_given(issuer: Issuer
         assert "not signed" in refused(tokens, token), token
     assert "not signed" in refused(verifier(issuer, "RS256"), issuer.token("ann"))
     assert "too long" in refused(tokens, "x" * (LONGEST_TOKEN + 1))
+
+
+@given(st.data())
+def test_whatever_is_shown_is_a_token_or_a_bad_one(data: st.DataObject) -> None:
+    good = ANYBODY.token("ann", exp=NOW + 60).encode()
+    head, body, signature = good.split(b".")
+    other = data.draw(st.sampled_from([
+        b"[]", b"null", b"{}", b'{"alg":5}', b'{"alg":{"a":1}}', b'{"alg":"ES256","kid":["k1"]}', b"[" * 500, b"\xff",
+        b'{"alg":"RS256","kid":"k1"}', b'{"alg":"ES256","kid":"k1","crit":5}',
+        b'{"alg":"ES256","kid":"k1","crit":["b64"],"b64":false}', b'{"alg":"ES256","kid":"k1","jwk":{}}',
+    ]) | st.binary(max_size=200))
+    spoilt, at = bytearray(good), data.draw(st.integers(0, len(good) - 3))  # the last two hold unused bits
+    spoilt[at] ^= data.draw(st.integers(1, 255))
+    signed = base64.urlsafe_b64encode(data.draw(st.binary(max_size=80))).rstrip(b"=")
+    for token in (b".".join([base64.urlsafe_b64encode(other).rstrip(b"="), body, signature]), bytes(spoilt),
+                  b".".join([head, body, signed]), data.draw(st.binary(max_size=300))):
+        with pytest.raises(BadToken):
+            verifier(ANYBODY).identify(token, NOW)
 
 
 def test_new_keys_end_what_the_former_ones_signed(issuer: Issuer) -> None:

@@ -6,13 +6,16 @@ from typing import Any
 
 import aiohttp
 import pytest
+import trustme
 import yaml
 
+from tests.runtime.test_tls_both_sides import written
 from tests.support.asking import Stream, asking, url, web
 from tests.support.clients import InvalidStatus
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer
 from tests.support.scene import Scene
 from tests.support.wait import wait_until
+from tests.wire.tls import AUTHORITY, client_context
 
 
 def guarded(scene: Scene, issuer: Issuer, *, leeway: str = "0s", **more: Any) -> dict[str, Any]:
@@ -57,8 +60,11 @@ async def test_requests(scene: Scene) -> None:
         assert "x-api-key" not in shown.json["told"], "a secret of the edge's is no node's business"
         query = await asked(http, f"{address}?access_token={issuer.token('ann')}&n=1")
         assert (query.status, query.json["target"]) == (200, "/ask?n=1")
-        allowed = await asked(http, address, method="OPTIONS", headers={"Access-Control-Request-Method": "GET"})
+        preflight = {"Access-Control-Request-Method": "GET", "X-Api-Key": "s3cret"}
+        allowed = await asked(http, address, method="OPTIONS", headers=preflight)
         assert allowed.status != 401, "a browser's question bears no credentials"
+    told = [fact["told"] for fact in scene.nodes["a"].history("heard") + scene.nodes["b"].history("heard")]
+    assert not any("x-api-key" in fields for fields in told)
 
 
 async def test_a_token_of_a_session_opens_nobody_elses(scene: Scene) -> None:
@@ -127,6 +133,28 @@ async def test_websockets(scene: Scene) -> None:
     for client in (kept, keyed):
         await client.say()
         await client.answered()
+
+
+async def test_a_certificate_names_its_client(scene: Scene, tmp_path: Path) -> None:
+    scene.plain("a", module="node_http")
+    clients = trustme.CA()
+    clients.cert_pem.write_to_path(tmp_path / "clients.pem")
+    tls = {"certificates": [written(tmp_path, "edge", AUTHORITY, "localhost")], "client_ca": f"{tmp_path}/clients.pem",
+           "client_certificate": "optional"}
+    changes = web(scene, protocol="opaque")
+    changes["listeners"][0] |= {"tls": tls, "transports": ["http1", "http2"]}
+    changes["policies"]["default"]["auth"] = {"certificate": True}
+    await scene.open(changes)
+    address = f"https://localhost:{scene.edge.port}/ask"
+    for name in ("robot.test", ""):
+        context = client_context()
+        if name:
+            clients.issue_cert(name).configure_cert(context)
+        async with aiohttp.ClientSession() as http:
+            answer = await asked(http, address, ssl=context)
+            assert answer.status == (200 if name else 401)
+            if name:
+                assert answer.json["told"]["session-principal"] == f"certificate:dns:{name}"
 
 
 async def test_keys_of_the_issuer_rotate_while_the_edge_runs(scene: Scene, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Protocol
 
 from sbc.core import seating
+from sbc.core.authority import Authority
 from sbc.core.dialog import Dialog
 from sbc.core.forwarding import check_fields
 from sbc.core.keys import may_be_minted, route_key, session_token
@@ -67,14 +68,21 @@ class Asked:
         self.way = way
         self.good_until = 0.0
         """Until when it is proven who asks, in wall-clock seconds; of use where the way has an authority."""
-        if way.authority is None or is_preflight(exchange.request):
+        if way.authority is None:
             self.principal = PrincipalId("address:" + exchange.request.client)
         else:
-            identity = way.authority.identify(exchange.request, time.time())
-            self.principal, self.good_until = identity.principal, identity.good_until
-            way.authority.withhold(exchange.request)
+            self._prove(way.authority)
         self.keys: list[Key] = []
         """By which keys the session is meant, the most specific first."""
+
+    def _prove(self, authority: Authority) -> None:
+        request = self.exchange.request
+        if is_preflight(request):  # it bears no credentials (Fetch Standard, CORS-preflight fetch)
+            self.principal = PrincipalId("address:" + request.client)
+        else:
+            identity = authority.identify(request, time.time())
+            self.principal, self.good_until = identity.principal, identity.good_until
+        authority.withhold(request)
 
 
 class RequestFront:
