@@ -18,6 +18,10 @@ from tests.support.wait import wait_until
 from tests.wire.tls import AUTHORITY, client_context
 
 
+SOON = 6.0
+"""After how many seconds a token expires that is used before: long enough for that on a machine with much to do."""
+
+
 def guarded(scene: Scene, issuer: Issuer, *, leeway: str = "0s", **more: Any) -> dict[str, Any]:
     """Changes to the configuration: a token of this issuer, or an API key, is asked for."""
     jwt = {"jwks": issuer.write(scene.directory / "jwks.json"), "issuer": ISSUER, "audience": AUDIENCE,
@@ -86,9 +90,9 @@ async def test_a_stream_ends_with_its_token_and_its_session_goes_on(scene: Scene
     await scene.open(guarded(scene, issuer))
     async with asking() as http:
         where = url(scene, "/events?count=2000&every=0.05")
-        alone = Stream.opened(http, "GET", where, headers=bearer(issuer, "ann", 2))
-        short = Stream.opened(http, "GET", where, headers=bearer(issuer, "ann", 2, **{"X-Chat": "short"}))
-        long = Stream.opened(http, "GET", where, headers=bearer(issuer, "ann", 2, **{"X-Chat": "long"}))
+        alone = Stream.opened(http, "GET", where, headers=bearer(issuer, "ann", SOON))
+        short = Stream.opened(http, "GET", where, headers=bearer(issuer, "ann", SOON, **{"X-Chat": "short"}))
+        long = Stream.opened(http, "GET", where, headers=bearer(issuer, "ann", SOON, **{"X-Chat": "long"}))
         for stream in (alone, short, long):
             await stream.has(1)
         fresh = bearer(issuer, "ann", **{"X-Chat": "long"})
@@ -113,8 +117,8 @@ async def test_websockets(scene: Scene) -> None:
             await scene.client(**headers)
         assert refused.value.response.status_code == 401
         assert "Bearer" in refused.value.response.headers.get_all("WWW-Authenticate")[0]
-    short = await scene.client(**bearer(issuer, "ann", 2))
-    kept = await scene.client(**bearer(issuer, "ann", 2))
+    short = await scene.client(**bearer(issuer, "ann", SOON))
+    kept = await scene.client(**bearer(issuer, "ann", SOON))
     keyed = await scene.client(X_Api_Key="s3cret")
     for client in (short, kept, keyed):
         await client.say()
