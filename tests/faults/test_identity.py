@@ -17,7 +17,6 @@ from tests.support.scene import Scene
 from tests.support.wait import wait_until
 from tests.wire.tls import AUTHORITY, client_context
 
-
 SOON = 6.0
 """After how many seconds a token expires that is used before: long enough for that on a machine with much to do."""
 
