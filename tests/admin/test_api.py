@@ -11,6 +11,7 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout, UnixConnector
 from yarl import URL
 
+from sbc.admin import api
 from sbc.admin.api import AdminDoor
 from sbc.config import AdminToken
 from sbc.model.interfaces import Operations
@@ -213,3 +214,15 @@ async def test_closing_twice_or_unopened_is_fine() -> None:
     await door.start("127.0.0.1", 0)
     await asyncio.wait_for(door.close(), PATIENT)
     await door.close()
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "WAIT", 0.05)
+    address = caller.base.removeprefix("http://")
+    reader, writer = await asyncio.open_connection(*address.split(":"))
+    head = f"POST /api/v1/sessions/s1/migrate HTTP/1.1\r\nHost: {address}\r\nContent-Length: 9\r\n\r\n"
+    writer.write(head.encode() + b"{")
+    async with asyncio.timeout(PATIENT):
+        assert (await reader.readline()).split()[1] == b"408"
+    writer.close()
+    assert caller.operations.orders == []
