@@ -1,6 +1,7 @@
-"""The verbs that need no running edge: run, check, schema, demo."""
+"""The verbs that need no running edge: run, check, schema, demo, kernel."""
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -37,3 +38,15 @@ def schema() -> None:
     from sbc.config import json_schema  # noqa: PLC0415  (slow to import)
 
     as_json(json_schema())
+
+
+def kernel(
+    socket: Annotated[str, typer.Option(metavar="PATH", help="Where edges reach it, if systemd passes no socket.")] =
+    "/run/sbc-kernel.sock",
+    user: Annotated[str | None, typer.Option(metavar="NAME", help="Who may give orders, beside root and oneself.")] =
+    None,
+) -> None:
+    """Carry out what edges order of the kernel (shaping); the only verb with a privilege: CAP_NET_ADMIN."""
+    from sbc.kernel.process import run as run_warden  # noqa: PLC0415  (netlink, which the other verbs do without)
+
+    raise typer.Exit(run_warden(socket, user))

@@ -32,7 +32,7 @@ def _options(
     pass
 
 
-for verb in (local.run, local.check, local.schema, local.demo):
+for verb in (local.run, local.check, local.schema, local.demo, local.kernel):
     app.command()(verb)
 for order in (operate.sessions, operate.nodes, operate.show, operate.migrate, operate.end, operate.drain,
               operate.undrain, operate.reload):

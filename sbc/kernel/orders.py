@@ -1,0 +1,139 @@
+"""What an edge may order of the warden, and how it is written: one JSON object a line, `order` first.
+
+Both sides import this. An order says what is wanted in words and numbers that are checked here; no command of any
+other program can be said with it.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from sbc.model.errors import SbcError
+
+LONGEST_LINE: Final = 16 * 1024
+"""Bytes of an order or an answer."""
+MOST_SHARES: Final = 8
+DEVICE: Final = re.compile(r"[A-Za-z0-9_.@-]{1,15}")
+"""IFNAMSIZ is 16 with the null byte at its end."""
+SLOWEST: Final = 8 * 1024
+FASTEST: Final = 400 * 1000**3 // 8
+"""Bytes a second of a device."""
+
+
+class OrderError(SbcError):
+    """An order that cannot be understood or carried out. The text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What packets with one mark have of a device."""
+
+    dscp: int
+    """The mark, 0 to 63."""
+    rate: int
+    """Bytes a second that they have for certain; they may have more while nobody else needs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Let packets leave a device in the order of their marks: of `shares` the first before the second, and so on; what
+    bears none of these marks comes after the first."""
+
+    device: str
+    rate: int
+    """Bytes a second that leave it at most."""
+    shares: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unshape:
+    """Let a device be as it was."""
+
+    device: str
+
+
+Order = Shape | Unshape
+
+
+def name_of(order: Order) -> str:
+    """What an order is called on the wire and in metrics."""
+    return type(order).__name__.lower()
+
+
+def encode(order: Order) -> bytes:
+    """An order as a line."""
+    return orjson.dumps({"order": name_of(order), **_written(order)}) + b"\n"
+
+
+def _written(order: Order) -> dict[str, Any]:
+    match order:
+        case Shape(device, rate, shares):
+            return {"device": device, "rate": rate,
+                    "shares": [{"dscp": share.dscp, "rate": share.rate} for share in shares]}
+        case Unshape(device):
+            return {"device": device}
+
+
+def decode(line: bytes) -> Order:
+    """The order in a line. Raises OrderError."""
+    try:
+        said = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        raise OrderError("not JSON") from None
+    if not isinstance(said, dict):
+        raise OrderError("not a JSON object")
+    name = said.pop("order", None)
+    read = _READERS.get(name) if isinstance(name, str) else None
+    if read is None:
+        raise OrderError(f"no such order; there are: {', '.join(_READERS)}")
+    return read(said)
+
+
+def _shape(said: Mapping[str, Any]) -> Shape:
+    _only(said, "device", "rate", "shares")
+    rate, shares = _whole(said, "rate", SLOWEST, FASTEST), said["shares"]
+    if not isinstance(shares, list) or not 1 <= len(shares) <= MOST_SHARES:
+        raise OrderError(f"shares: 1 to {MOST_SHARES} of them")
+    read = tuple(_share(share) for share in shares)
+    if len({share.dscp for share in read}) < len(read):
+        raise OrderError("shares: two for the same mark")
+    if sum(share.rate for share in read) >= rate:
+        raise OrderError("shares: together they leave nothing of the device's rate for others")
+    return Shape(_device(said), rate, read)
+
+
+def _share(said: object) -> Share:
+    if not isinstance(said, dict):
+        raise OrderError("shares: each is an object with dscp and rate")
+    _only(said, "dscp", "rate")
+    return Share(_whole(said, "dscp", 0, 63), _whole(said, "rate", 1, FASTEST))
+
+
+def _unshape(said: Mapping[str, Any]) -> Unshape:
+    _only(said, "device")
+    return Unshape(_device(said))
+
+
+def _only(said: Mapping[str, Any], *names: str) -> None:
+    if set(said) != set(names):
+        raise OrderError(f"its fields are: {', '.join(names)}")
+
+
+def _device(said: Mapping[str, Any]) -> str:
+    device = said["device"]
+    if not isinstance(device, str) or not DEVICE.fullmatch(device):
+        raise OrderError("device: not the name of one")
+    return device
+
+
+def _whole(said: Mapping[str, Any], name: str, least: int, most: int) -> int:
+    value = said[name]
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise OrderError(f"{name}: a whole number from {least} to {most}")
+    return value
+
+
+_READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Order]]] = {"shape": _shape, "unshape": _unshape}

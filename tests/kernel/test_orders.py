@@ -1,0 +1,60 @@
+"""Orders to the warden: what is written is read, and nothing else is."""
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sbc.kernel.orders import OrderError, Shape, Share, Unshape, decode, encode
+
+SHAPE = Shape("eth0", 10_000_000, (Share(46, 4_000_000), Share(26, 2_000_000)))
+
+
+@pytest.mark.parametrize("order", [SHAPE, Unshape("eth0.7")])
+def test_what_is_written_is_read(order: Shape | Unshape) -> None:
+    line = encode(order)
+    assert line.endswith(b"\n") and line.count(b"\n") == 1
+    assert decode(line) == order
+
+
+@pytest.mark.parametrize(("changed", "why"), [
+    ({"order": "reboot"}, "no such order"),
+    ({"order": None}, "no such order"),
+    ({"device": "eth0; reboot"}, "device"),
+    ({"device": "../../etc/pass"}, "device"),
+    ({"device": "a" * 16}, "device"),
+    ({"rate": True}, "rate"),
+    ({"rate": 1}, "rate"),
+    ({"rate": 5_000_000}, "leave nothing"),
+    ({"shares": []}, "shares"),
+    ({"shares": [{"dscp": 64, "rate": 1}]}, "dscp"),
+    ({"shares": [{"dscp": 1, "rate": 1}] * 2}, "same mark"),
+    ({"shares": [{"dscp": 1, "rate": 1, "run": "sh"}]}, "fields"),
+    ({"shares": ["EF"]}, "shares"),
+    ({"run": "sh"}, "fields"),
+])  # fmt: skip
+def test_what_makes_no_sense_is_refused_with_a_reason(changed: dict[str, object], why: str) -> None:
+    said = orjson.loads(encode(SHAPE)) | changed
+    with pytest.raises(OrderError, match=why):
+        decode(orjson.dumps(said))
+
+
+@given(st.one_of(st.binary(max_size=200), st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
+        st.sampled_from(["order", "device", "rate", "shares", "dscp"]) | st.text(max_size=5), inner, max_size=5),
+    max_leaves=12).map(lambda value: orjson.dumps(value, option=0) if _fits(value) else b"0")))
+def test_no_line_does_more_than_be_refused(line: bytes) -> None:
+    try:
+        order = decode(line)
+    except OrderError:
+        return
+    assert decode(encode(order)) == order
+
+
+def _fits(value: object) -> bool:
+    try:
+        orjson.dumps(value)
+    except TypeError:  # beyond 64 bits
+        return False
+    return True
