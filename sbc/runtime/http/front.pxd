@@ -4,21 +4,14 @@ from sbc.core.forwarding cimport check_fields
 from sbc.core.keys cimport route_key, session_token
 from sbc.model.http cimport Request
 from sbc.protocols.protocol cimport Reading
+from sbc.runtime.http.asked cimport Asked
 from sbc.runtime.http.exchange cimport Exchange
 from sbc.runtime.http.session cimport HttpSession
 from sbc.runtime.http.ways cimport Way, Ways
 
 
-cdef class Asked:
-    cdef public Exchange exchange
-    cdef public Way way
-    cdef public object principal
-    cdef public double good_until
-    cdef public list keys
-
-
 cdef class RequestFront:
-    cdef object _host
+    cdef object _founder, _host
     cdef Ways _ways
     cdef public object registry
     cdef public set singles

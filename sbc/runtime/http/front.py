@@ -1,54 +1,40 @@
 """Where a request comes in: its route, its protocol, and whether it belongs to a session, begins one, or neither."""
 
-import secrets
-import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
-from sbc.core import seating
-from sbc.core.authority import Authority
-from sbc.core.dialog import Dialog
 from sbc.core.forwarding import check_fields
 from sbc.core.keys import may_be_minted, route_key, session_token
 from sbc.core.provenance import trace
-from sbc.model.binding import Binding
-from sbc.model.errors import CloseCode, Refusal
-from sbc.model.events import EndOrdered
+from sbc.model.errors import Refusal
 from sbc.model.http import Request
-from sbc.model.ids import NodeId, PrincipalId, SessionId
-from sbc.model.interfaces import Stored
-from sbc.model.manifest import Manifest
-from sbc.model.policy import Limits
+from sbc.model.ids import SessionId
 from sbc.model.route import Hello
 from sbc.model.streams import ClientStream
 from sbc.protocols.cors import PreflightReading, is_preflight
 from sbc.protocols.event_ids import HANDLE
 from sbc.protocols.protocol import Key
 from sbc.runtime.dormant import Dormant
-from sbc.runtime.house import House
+from sbc.runtime.http import founder
+from sbc.runtime.http.asked import Asked
 from sbc.runtime.http.exchange import Exchange
+from sbc.runtime.http.founder import Founder
 from sbc.runtime.http.rates import count
 from sbc.runtime.http.registry import Registry, session_id
 from sbc.runtime.http.session import HttpSession
 from sbc.runtime.http.single import Single
 from sbc.runtime.http.waking import Returning
-from sbc.runtime.http.ways import Way, Ways
+from sbc.runtime.http.ways import Ways
 from sbc.runtime.rules import Rules
-from sbc.runtime.session import Session
 
 
-class Host(Protocol):
+class Host(founder.Host, Protocol):
     """The hall, as far as requests need it."""
 
-    house: House
     rules: Rules
     stopping: bool
-    sessions: dict[SessionId, Session]
     dormant: Dormant
-
-    def dialog(self, entry: Stored, manifest: Manifest, limits: Limits) -> Dialog:
-        """A dialog with its relays and journals."""
 
     def refused(self, refusal: Refusal, hello: Hello) -> None:
         """To be counted."""
@@ -58,42 +44,16 @@ ROUTE = "route"
 """The kind of the keys that the route itself finds."""
 
 
-class Asked:
-    """A request whose route is known. Making it raises Refusal if it is not proven who asks, where that is asked."""
-
-    __slots__ = ("exchange", "good_until", "keys", "principal", "way")
-
-    def __init__(self, exchange: Exchange, way: Way) -> None:
-        self.exchange = exchange
-        self.way = way
-        self.good_until = 0.0
-        """Until when it is proven who asks, in wall-clock seconds; of use where the way has an authority."""
-        if way.authority is None:
-            self.principal = PrincipalId("address:" + exchange.request.client)
-        else:
-            self._prove(way.authority)
-        self.keys: list[Key] = []
-        """By which keys the session is meant, the most specific first."""
-
-    def _prove(self, authority: Authority) -> None:
-        request = self.exchange.request
-        if is_preflight(request):  # it bears no credentials (Fetch Standard, CORS-preflight fetch)
-            self.principal = PrincipalId("address:" + request.client)
-        else:
-            identity = authority.identify(request, time.time())
-            self.principal, self.good_until = identity.principal, identity.good_until
-        authority.withhold(request)
-
-
 class RequestFront:
     """Takes requests in for the hall."""
 
-    __slots__ = ("_host", "_ways", "registry", "singles")
+    __slots__ = ("_founder", "_host", "_ways", "registry", "singles")
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self._ways = Ways(host.rules)
         self.registry: Registry[HttpSession] = Registry()
+        self._founder = Founder(host, self.registry)
         self.singles: set[Single] = set()
         """The requests that belong to no session, while they are under way."""
 
@@ -176,7 +136,7 @@ class RequestFront:
         elif reading.needs_session:
             raise Refusal(404, "session_gone", "this session has ended")
         elif own is not None or reading.begins or may_be_minted(way.key):
-            self._begin(asked, [key for key in keys if key.kind not in ("token", HANDLE)])
+            self._founder.begin(asked, [key for key in keys if key.kind not in ("token", HANDLE)])
         else:
             self._alone(asked)
 
@@ -185,8 +145,8 @@ class RequestFront:
         if asked.way.paced:
             count(self._host.house.turnstile, asked.way, asked.exchange, asked.principal, begins=may_begin, named=False)
         if may_begin:
-            self._check_room(asked)
-            found = partial(self._found, asked)
+            self._founder.check_room(asked)
+            found = partial(self._founder.found, asked)
         conversation = asked.way.protocol.converse()
         single = Single(self._host.house, asked.way.manifest, asked.exchange, conversation, self.singles, found)
         if asked.good_until:
@@ -206,7 +166,7 @@ class RequestFront:
             raise Refusal(404, "session_gone", "this session has ended")
 
     def _returning(self, asked: Asked) -> Returning:
-        make, join = partial(self.make, asked), partial(self.join, asked)
+        make, join = partial(self._founder.make, asked), partial(self.join, asked)
         return Returning(asked.exchange, asked.keys, self.registry, make, join)
 
     def join(self, asked: Asked, known: SessionId) -> None:
@@ -259,72 +219,3 @@ class RequestFront:
             if found is not None and found in dormant:
                 return found
         return None
-
-    def _spare(self, principal: PrincipalId) -> HttpSession | None:
-        """A session of this principal's that can be ended to make room for another."""
-        for session in self._host.sessions.values():
-            if not isinstance(session, HttpSession) or session.record.principal != principal:
-                continue
-            if session.dispensable and not session.exchanges:
-                return session
-        return None
-
-    def _make_room(self, asked: Asked) -> None:
-        """Count a new session of this principal. Raises Refusal if it has too many that cannot be spared."""
-        ledger, most = self._host.house.roster.ledger, asked.way.limits.sessions_per_principal
-        if ledger.sessions(asked.principal) >= most:
-            spare = self._spare(asked.principal)
-            if spare is not None:
-                spare.tell(EndOrdered(CloseCode.POLICY, "made room for another"))
-        ledger.enter(asked.principal, most)
-
-    def _check_room(self, asked: Asked) -> None:
-        """The same while nobody knows whether there will be a session: the answer could not be refused any more."""
-        ledger, most = self._host.house.roster.ledger, asked.way.limits.sessions_per_principal
-        if ledger.sessions(asked.principal) >= most and self._spare(asked.principal) is None:
-            ledger.enter(asked.principal, most)
-
-    def make(self, asked: Asked, entry: Stored, memory: str = "") -> HttpSession:
-        """A session with its dialog, not started. memory: what its protocol remembered. Raises ValueError over that."""
-        host, way = self._host, asked.way
-        protocol = way.protocol
-        conversation = protocol.converse()
-        conversation.load(memory)
-        dialog = host.dialog(entry, way.manifest, way.limits)
-        session = HttpSession(host.house, dialog, way.policy, entry, protocol, conversation, way.key, self.registry)
-        if way.authority is not None:
-            session.good_until = asked.good_until
-        host.sessions[dialog.session] = session
-        return session
-
-    def _begin(self, asked: Asked, keys: Sequence[Key]) -> None:
-        if asked.way.paced:
-            named = bool(keys) or asked.exchange.reading.begins  # else it has its session for itself alone
-            count(self._host.house.turnstile, asked.way, asked.exchange, asked.principal, begins=True, named=named)
-        self._make_room(asked)
-        name = SessionId(secrets.token_hex(16))
-        if keys:
-            name = session_id(asked.way.agent, asked.principal, keys[0])
-        session = self._made(asked, name, keys, keys[1:])  # the first leads to the id by itself
-        session.take(asked.exchange)
-        session.start(seating.start(session.dialog, time.monotonic()))
-
-    def _found(self, asked: Asked, node: NodeId, keys: Sequence[Key]) -> HttpSession:
-        """The answer to a request of its own has begun a session, on the node that gave it."""
-        try:
-            self._make_room(asked)
-        except Refusal:  # requests side by side, each of which would have been the last that there was room for
-            self._host.house.roster.ledger.enter(asked.principal, limit=2**31)
-        session = self._made(asked, SessionId(secrets.token_hex(16)), keys, keys)
-        session.start(seating.start(session.dialog, time.monotonic(), node))
-        return session
-
-    def _made(self, asked: Asked, name: SessionId, keys: Sequence[Key], on_record: Sequence[Key]) -> HttpSession:
-        route = asked.way.route
-        entry = Stored(Binding(name, NodeId(""), None, 0), route.agent, route.name, asked.principal,
-                       time.time(), None, tuple(on_record))  # fmt: skip
-        session = self.make(asked, entry)
-        if keys:
-            self.registry.learn(session, keys)
-        session.dispensable = asked.exchange.reading.dispensable
-        return session

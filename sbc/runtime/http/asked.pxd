@@ -1,0 +1,10 @@
+from sbc.runtime.http.exchange cimport Exchange
+from sbc.runtime.http.ways cimport Way
+
+
+cdef class Asked:
+    cdef public Exchange exchange
+    cdef public Way way
+    cdef public object principal
+    cdef public double good_until
+    cdef public list keys

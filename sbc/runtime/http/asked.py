@@ -1,0 +1,37 @@
+"""A request whose route is known: who asks, and which session is meant. There is a compiled twin."""
+
+import time
+
+from sbc.core.authority import Authority
+from sbc.model.ids import PrincipalId
+from sbc.protocols.cors import is_preflight
+from sbc.protocols.protocol import Key
+from sbc.runtime.http.exchange import Exchange
+from sbc.runtime.http.ways import Way
+
+
+class Asked:
+    """A request whose route is known. Making it raises Refusal if it is not proven who asks, where that is asked."""
+
+    __slots__ = ("exchange", "good_until", "keys", "principal", "way")
+
+    def __init__(self, exchange: Exchange, way: Way) -> None:
+        self.exchange = exchange
+        self.way = way
+        self.good_until = 0.0
+        """Until when it is proven who asks, in wall-clock seconds; of use where the way has an authority."""
+        if way.authority is None:
+            self.principal = PrincipalId("address:" + exchange.request.client)
+        else:
+            self._prove(way.authority)
+        self.keys: list[Key] = []
+        """By which keys the session is meant, the most specific first."""
+
+    def _prove(self, authority: Authority) -> None:
+        request = self.exchange.request
+        if is_preflight(request):  # it bears no credentials (Fetch Standard, CORS-preflight fetch)
+            self.principal = PrincipalId("address:" + request.client)
+        else:
+            identity = authority.identify(request, time.time())
+            self.principal, self.good_until = identity.principal, identity.good_until
+        authority.withhold(request)

@@ -1,0 +1,9 @@
+from sbc.runtime.http.asked cimport Asked
+from sbc.runtime.http.session cimport HttpSession
+
+
+cdef class Founder:
+    cdef object _host, _registry
+
+    cdef HttpSession _made(self, Asked asked, object name, object keys, object on_record)
+    cdef _make_room(self, Asked asked)

@@ -1,0 +1,117 @@
+"""Where sessions of requests begin: whether their principal may have another, their dialog, their first keys.
+
+There is a compiled twin.
+"""
+
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from sbc.core import seating
+from sbc.core.dialog import Dialog
+from sbc.model.binding import Binding
+from sbc.model.errors import CloseCode, Refusal
+from sbc.model.events import EndOrdered
+from sbc.model.ids import NodeId, PrincipalId, SessionId
+from sbc.model.interfaces import Stored
+from sbc.model.manifest import Manifest
+from sbc.model.policy import Limits
+from sbc.protocols.protocol import Key
+from sbc.runtime.house import House
+from sbc.runtime.http.asked import Asked
+from sbc.runtime.http.rates import count
+from sbc.runtime.http.registry import Registry, session_id
+from sbc.runtime.http.session import HttpSession
+from sbc.runtime.session import Session
+
+
+class Host(Protocol):
+    """The hall, as far as a new session needs it."""
+
+    house: House
+    sessions: dict[SessionId, Session]
+
+    def dialog(self, entry: Stored, manifest: Manifest, limits: Limits) -> Dialog:
+        """A dialog with its relays and journals."""
+
+
+class Founder:
+    """Begins sessions made of requests."""
+
+    __slots__ = ("_host", "_registry")
+
+    def __init__(self, host: Host, registry: Registry[HttpSession]) -> None:
+        """registry: where the keys of new sessions are known."""
+        self._host = host
+        self._registry = registry
+
+    def begin(self, asked: Asked, keys: Sequence[Key]) -> None:
+        """A new session, known by these keys, with this request as its first. Raises Refusal."""
+        if asked.way.paced:
+            named = bool(keys) or asked.exchange.reading.begins  # else it has its session for itself alone
+            count(self._host.house.turnstile, asked.way, asked.exchange, asked.principal, begins=True, named=named)
+        self._make_room(asked)
+        name = SessionId(secrets.token_hex(16))
+        if keys:
+            name = session_id(asked.way.agent, asked.principal, keys[0])
+        session = self._made(asked, name, keys, keys[1:])  # the first leads to the id by itself
+        session.take(asked.exchange)
+        session.start(seating.start(session.dialog, time.monotonic()))
+
+    def found(self, asked: Asked, node: NodeId, keys: Sequence[Key]) -> HttpSession:
+        """A session that the answer to a request of its own has begun, on the node that gave it."""
+        try:
+            self._make_room(asked)
+        except Refusal:  # requests side by side, each of which would have been the last that there was room for
+            self._host.house.roster.ledger.enter(asked.principal, limit=2**31)
+        session = self._made(asked, SessionId(secrets.token_hex(16)), keys, keys)
+        session.start(seating.start(session.dialog, time.monotonic(), node))
+        return session
+
+    def make(self, asked: Asked, entry: Stored, memory: str = "") -> HttpSession:
+        """A session with its dialog, not started. memory: what its protocol remembered. Raises ValueError over that."""
+        host, way = self._host, asked.way
+        protocol = way.protocol
+        conversation = protocol.converse()
+        conversation.load(memory)
+        dialog = host.dialog(entry, way.manifest, way.limits)
+        session = HttpSession(host.house, dialog, way.policy, entry, protocol, conversation, way.key, self._registry)
+        if way.authority is not None:
+            session.good_until = asked.good_until
+        host.sessions[dialog.session] = session
+        return session
+
+    def check_room(self, asked: Asked) -> None:
+        """Raise Refusal if there is no room, while nobody knows whether there will be a session: later is too late."""
+        ledger, most = self._host.house.roster.ledger, asked.way.limits.sessions_per_principal
+        if ledger.sessions(asked.principal) >= most and self._spare(asked.principal) is None:
+            ledger.enter(asked.principal, most)
+
+    def _made(self, asked: Asked, name: SessionId, keys: Sequence[Key], on_record: Sequence[Key]) -> HttpSession:
+        route = asked.way.route
+        entry = Stored(Binding(name, NodeId(""), None, 0), route.agent, route.name, asked.principal,
+                       time.time(), None, tuple(on_record))  # fmt: skip
+        session = self.make(asked, entry)
+        if keys:
+            self._registry.learn(session, keys)
+        session.dispensable = asked.exchange.reading.dispensable
+        return session
+
+    def _make_room(self, asked: Asked) -> None:
+        """Count a new session of this principal. Raises Refusal if it has too many that cannot be spared."""
+        ledger, most = self._host.house.roster.ledger, asked.way.limits.sessions_per_principal
+        if ledger.sessions(asked.principal) >= most:
+            spare = self._spare(asked.principal)
+            if spare is not None:
+                spare.tell(EndOrdered(CloseCode.POLICY, "made room for another"))
+        ledger.enter(asked.principal, most)
+
+    def _spare(self, principal: PrincipalId) -> HttpSession | None:
+        """A session of this principal's that can be ended to make room for another."""
+        for session in self._host.sessions.values():
+            if not isinstance(session, HttpSession) or session.record.principal != principal:
+                continue
+            if session.dispensable and not session.exchanges:
+                return session
+        return None
