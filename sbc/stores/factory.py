@@ -6,7 +6,8 @@ from typing import Final
 from sbc.model.errors import StoreError
 from sbc.model.interfaces import Store
 from sbc.stores.memory import MemoryStore
-from sbc.stores.sqlite import Bounds, SqliteStore
+from sbc.stores.queued import Bounds
+from sbc.stores.sqlite import SqliteStore
 
 BOUNDS: Final = Bounds(operations=10_000, journal_bytes=32 * 1024 * 1024, interval=0.003, patience=10.0)
 

@@ -1,10 +1,11 @@
-"""What the loop side of the SQLite store asks of its writer thread.
+"""What the loop side of a durable store (stores/queued.py) asks of its writer.
 
 Questions (Create, Rebind, Read) have somebody waiting for `done`; the others are notes that nobody waits for.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sbc.model.binding import Binding, Checkpoint
 from sbc.model.errors import StoreError
@@ -87,3 +88,7 @@ Operation = Question | Note
 
 Result = Journals | StoreError | None
 """What became of one operation of a batch that was committed."""
+
+T = TypeVar("T")
+Told = Callable[[T | StoreError], None]
+"""Somebody who is told what became of something."""

@@ -12,18 +12,15 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from sbc.model.errors import StoreError
 from sbc.model.interfaces import Stored
-from sbc.stores.operations import Keep, Operation, Result
+from sbc.stores.operations import Keep, Operation, Result, Told
 from sbc.stores.tables import Tables
 
 BUSY_TIMEOUT: Final = 0.25
 """Seconds to wait for an operator's tool that is writing to the file."""
-
-T = TypeVar("T")
-Told = Callable[[T | StoreError], None]
 
 
 class Writer:
