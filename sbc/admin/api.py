@@ -6,7 +6,7 @@ A thin skin: everything is asked of Operations, and what it refuses is answered 
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -89,6 +89,8 @@ class AdminDoor:
             web.get("/api/v1/nodes", self._nodes),
             web.post(_NODE + "/drain", self._drain),
             web.post(_NODE + "/undrain", self._undrain),
+            web.get("/api/v1/abuse", self._abuse),
+            web.delete("/api/v1/abuse/{source}", self._pardon),
             web.post("/api/v1/reload", self._reload),
             web.get("/api/v1/config", self._config),
             web.get("/api/v1/events", self._stream.answer, allow_head=False),
@@ -106,7 +108,7 @@ class AdminDoor:
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def _sessions(self, request: web.Request) -> web.Response:
-        query = _query(request)
+        query = _query(request, _FILTERS)
         rows = self._operations.sessions(
             state=_one_of("state", query, [state.value for state in State]),
             agent=query.get("agent"),
@@ -136,6 +138,12 @@ class AdminDoor:
     async def _undrain(self, request: web.Request) -> web.Response:
         return answer(self._operations.undrain(request.match_info["name"]))
 
+    async def _abuse(self, request: web.Request) -> web.Response:
+        return answer({"sources": self._operations.abuse(_limit(_query(request, ("limit",))))})
+
+    async def _pardon(self, request: web.Request) -> web.Response:
+        return answer(self._operations.pardon(request.match_info["source"]))
+
     async def _reload(self, request: web.Request) -> web.Response:
         return answer(await self._operations.reload())
 
@@ -162,11 +170,12 @@ async def _body(request: web.Request) -> bytes:
         raise Refusal(408, "too_slow", f"the body has to come within {WAIT:g} seconds") from None
 
 
-def _query(request: web.Request) -> dict[str, str]:
+def _query(request: web.Request, known: Sequence[str]) -> dict[str, str]:
     query: dict[str, str] = {}
     for name, value in request.query.items():
-        if name not in _FILTERS:
-            raise bad_request(f"there is no parameter {name!r}: there are {', '.join(_FILTERS)}")
+        if name not in known:
+            raise bad_request(f"there is no parameter {name!r}: there {'are' if len(known) > 1 else 'is'} "
+                              f"{', '.join(known)}")
         if name in query:
             raise bad_request(f"the parameter {name!r} is given twice: once is right")
         if not value:

@@ -35,7 +35,7 @@ def _options(
 for verb in (local.run, local.check, local.schema, local.demo, local.kernel):
     app.command()(verb)
 for order in (operate.sessions, operate.nodes, operate.show, operate.migrate, operate.end, operate.drain,
-              operate.undrain, operate.reload):
+              operate.undrain, operate.abuse, operate.pardon, operate.reload):
     app.command()(order)
 app.add_typer(receipts.app, name="receipts")
 

@@ -1,4 +1,5 @@
-"""The verbs that ask the running edge: sessions, nodes, show, migrate, end, drain, undrain, reload."""
+"""The verbs that ask the running edge: sessions, nodes, show, migrate, end, drain, undrain, abuse,
+pardon, reload."""
 
 import time
 from typing import Annotated, Any
@@ -83,6 +84,26 @@ def drain(
 def undrain(node: NodeName, config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:
     """Let a node have sessions again."""
     _print(find(config, admin).ask("POST", f"/api/v1/nodes/{segment(node)}/undrain"), json)
+
+
+def abuse(
+    limit: Annotated[int, typer.Option(help="So many at most, up to 1000.")] = 100,
+    config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False,
+) -> None:
+    """List the sources that misbehaved lately, the worst first."""
+    answer = find(config, admin).ask("GET", "/api/v1/abuse", query={"limit": limit})
+    if json:
+        showing.as_json(answer)
+    else:
+        showing.table(answer["sources"], "nobody")
+
+
+def pardon(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="As `sbc abuse` names it.")],
+    config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False,
+) -> None:
+    """Forget what a source did: it is let in again."""
+    _print(find(config, admin).ask("DELETE", f"/api/v1/abuse/{segment(source)}"), json)
 
 
 def reload(config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:

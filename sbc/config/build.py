@@ -1,9 +1,8 @@
 """What was written, checked -> the frozen values that the house works with. Nothing can fail here."""
 
-from ipaddress import ip_network
-
 from sbc.config import model, schema, schema_session
 from sbc.config.check import ALWAYS_THERE
+from sbc.model.abuse import LOOPBACK, AbuseRules
 from sbc.model.identity import ApiKeys, Auth, Jwt
 from sbc.model.ids import AgentName, PoolName, node_id
 from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placement, Replay, Standby, When
@@ -11,7 +10,6 @@ from sbc.model.node import Node, Probe
 from sbc.model.policy import Access, Limits, NewSessions, Policy
 from sbc.model.route import KeySource, Route, SessionKey
 
-LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 """From where the PROXY protocol is believed if nothing is written."""
 
 
@@ -33,6 +31,7 @@ def build(document: schema.Document, source: str) -> model.Config:
         agents={AgentName(name): _manifest(AgentName(name), agent) for name, agent in document.agents.items()},
         policies={name: _policy(name, policy) for name, policy in policies.items()},
         routes=tuple(_route(route) for route in document.routes),
+        abuse=_abuse(document.abuse),
         source=source,
     )
 
@@ -56,6 +55,10 @@ def _tls(tls: schema.Tls | None) -> model.Tls | None:
         return None
     certificates = tuple(model.Certificate(pair.cert, pair.key) for pair in tls.certificates)
     return model.Tls(certificates, tls.min_version, tls.client_ca, tls.client_certificate)
+
+
+def _abuse(abuse: schema.Abuse) -> AbuseRules:
+    return AbuseRules(abuse.refuse, None, abuse.period, tuple(abuse.exempt))
 
 
 def _pool(name: PoolName, pool: schema.Pool) -> model.Pool:

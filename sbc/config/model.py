@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from sbc.model.abuse import AbuseRules
 from sbc.model.ids import AgentName, PoolName
 from sbc.model.manifest import Manifest
 from sbc.model.node import Node, Probe
@@ -175,5 +176,6 @@ class Config:
     agents: Mapping[AgentName, Manifest]
     policies: Mapping[str, Policy]
     routes: tuple[Route, ...]
+    abuse: AbuseRules
     source: str
     """The file it was read from."""

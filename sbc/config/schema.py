@@ -198,6 +198,19 @@ class Pool(Section):
     """How its nodes are probed; null: not at all."""
 
 
+class Abuse(Section):
+    """What is done about sources that misbehave: an IPv4 address, or an IPv6 /64."""
+
+    refuse: Annotated[int, whole(1, 1_000_000)] | None = 100
+    """The score at which a source is let in no more: its connections are closed before TLS, its QUIC is not answered.
+    null: never."""
+    period: Annotated[float, Duration("1s", "7d")] = default("10m")
+    """For how long; and in so long, half of a score is forgotten."""
+    exempt: list[Network] = Field(default=["127.0.0.0/8", "::1/128"], max_length=256, validate_default=True)
+    """From where nothing is held against anybody. The proxies of `proxy_from` never are, nor those who come through a
+    listener with `trusted_hops`."""
+
+
 class Document(Section):
     """A whole configuration of sbc."""
 
@@ -215,6 +228,8 @@ class Document(Section):
     """What agents declare about their sessions, by name."""
     policies: dict[Name, Policy] = Field(default={}, max_length=1024)
     """What sessions may do, by name; `default` is there even if it is not written."""
+    abuse: Abuse = Field(default_factory=Abuse)
+    """What is done about sources that misbehave."""
     routes: list[Route] = Field(min_length=1, max_length=4096)
     """Which hellos go where: the longest matching path wins."""
 

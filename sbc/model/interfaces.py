@@ -150,6 +150,12 @@ class Operations(Protocol):
     def undrain(self, node: str) -> dict[str, Any]:
         """Let a node have sessions again."""
 
+    def abuse(self, limit: int) -> list[dict[str, Any]]:
+        """The sources that misbehaved lately, the worst first."""
+
+    def pardon(self, source: str) -> dict[str, Any]:
+        """Forget what a source did. Raises Refusal 404."""
+
     async def reload(self) -> dict[str, Any]:
         """Read the configuration again; whole or not at all. Raises ConfigError."""
 
@@ -187,5 +193,13 @@ class Reception(Protocol):
     def refused(self, refusal: Any, hello: Any) -> None:
         """A client was turned away: to be counted, and logged."""
 
-    def abused(self, kind: str, client: str) -> None:
-        """A connection was ended for a flood, or a protocol that was broken. kind: a word of the edge's own."""
+    def abused(self, kind: str, client: str, listener: str) -> None:
+        """A connection was ended for a flood or a broken protocol. kind: a word of the edge's own. client: its
+        address; empty: that may be forged."""
+
+    @property
+    def wary(self) -> bool:
+        """Whether there is anybody who is not let in."""
+
+    def bars(self, client: str) -> bool:
+        """Whether this client, by its address, is not let in; that is counted."""

@@ -84,6 +84,8 @@ class Hall:
             "status": refusal.status, "code": refusal.code, "client": self._client_of(hello) if hello else None,
             "path": hello.path if hello else None,
         })  # fmt: skip
+        if hello is not None:
+            self.house.constable.blame(refusal.code, hello.client, hello.listener)
 
     def _client_of(self, hello: Hello) -> str:
         try:
@@ -91,8 +93,16 @@ class Hall:
         except Refusal:  # nobody can say; this is who brought it
             return hello.client
 
-    def abused(self, kind: str, client: str) -> None:
+    def abused(self, kind: str, client: str, listener: str) -> None:
         self.house.metrics.abuse[kind] += 1
+        self.house.constable.blame(kind, client, listener)
+
+    @property
+    def wary(self) -> bool:
+        return self.house.constable.wary
+
+    def bars(self, client: str) -> bool:
+        return self.house.constable.bars(client)
 
     def greet(self, doorstep: Doorstep, hello: Hello, octets: int) -> None:
         """A client's hello. Raises Refusal."""

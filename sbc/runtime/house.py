@@ -13,6 +13,7 @@ from sbc.model.interfaces import Spawn, Store
 from sbc.nodes.pool import Pool
 from sbc.runtime.burst import Burst
 from sbc.runtime.clerk import Office
+from sbc.runtime.constable import Constable
 from sbc.runtime.pace import Pace
 from sbc.telemetry.metrics import Metrics
 
@@ -48,6 +49,7 @@ class House:
     pace: Pace
     burst: Burst
     metrics: Metrics
+    constable: Constable
     closed: Callable[[SessionId], None]
     """A dialog has ended: the session is to be forgotten."""
     announce: Callable[[str, Mapping[str, Any]], None]

@@ -150,6 +150,16 @@ class EdgeOperations:
         self._hall.node_ready()
         return self._node_row(standing)
 
+    # Who misbehaves.
+
+    def abuse(self, limit: int) -> list[dict[str, Any]]:
+        return self._hall.house.constable.rows(limit)
+
+    def pardon(self, source: str) -> dict[str, Any]:
+        if not self._hall.house.constable.pardon(source):
+            raise Refusal(404, "no_source", f"nothing is held against {source!r}")
+        return {"source": source, "standing": "pardoned"}
+
     # The edge.
 
     async def reload(self) -> dict[str, Any]:

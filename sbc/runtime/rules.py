@@ -1,12 +1,13 @@
 """What a configuration says about sessions, in the form the hall asks it. Replaced whole by a reload."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sbc.config import Config
 from sbc.core.access import Doorman
 from sbc.core.routing import Routes
 from sbc.core.seal import Seal
+from sbc.model.abuse import AbuseRules
 from sbc.model.ids import AgentName
 from sbc.model.manifest import Manifest
 from sbc.model.policy import Policy
@@ -32,6 +33,8 @@ class Rules:
     """Who may come in, by policy."""
     doormen: Mapping[str, Doorman]
     """By the name of the policy; those that let everybody in have none."""
+    abuse: AbuseRules
+    """What is done about sources that misbehave."""
 
     def protocol_of(self, route: Route) -> Protocol:
         return self.protocols[route.name]
@@ -51,4 +54,10 @@ def rules(config: Config, seal: Seal) -> Rules:
     hops = {listener.name: listener.trusted_hops for listener in config.listeners}
     doormen = {name: Doorman(policy.access) for name, policy in config.policies.items() if policy.access is not None}
     return Rules(Routes(config.routes), config.agents, config.policies, protocols, seal, head, hops,
-                 Authorities(config.policies), doormen)
+                 Authorities(config.policies), doormen, abuse_of(config))
+
+
+def abuse_of(config: Config) -> AbuseRules:
+    """What is done about sources that misbehave; never to proxies that speak for others."""
+    proxies = [network for door in config.listeners if door.proxy_protocol != "off" for network in door.proxy_from]
+    return replace(config.abuse, exempt=(*config.abuse.exempt, *proxies))

@@ -20,6 +20,7 @@ from sbc.nodes.pool import Pool
 from sbc.nodes.trunk import TrunkDoor
 from sbc.runtime.burst import Burst
 from sbc.runtime.clerk import Office
+from sbc.runtime.constable import Constable
 from sbc.runtime.fleet import Fleet
 from sbc.runtime.hall import Hall
 from sbc.runtime.house import House
@@ -47,7 +48,8 @@ QUIET_EVENTS = frozenset({"client_refused"})
 """What is told to whoever listens, but logged only in detail: hostile clients must not fill the disk."""
 
 TROUBLE = frozenset({
-    "jwks_rejected", "leg_failed", "node_down", "protocol_broken", "reload_rejected", "session_not_moved", "trunk_lost",
+    "jwks_rejected", "leg_failed", "node_down", "protocol_broken", "reload_rejected", "session_not_moved",
+    "source_barred", "source_blocked", "trunk_lost",
 })  # fmt: skip
 """What an operator may have to see to."""
 
@@ -74,14 +76,16 @@ class Server:
         self._pool = Pool(tasks.spawn, config.edge.h2_engine)
         self.fleet = Fleet(roster, self.metrics, tasks.spawn, self.announce, loop.time, self._pool)
         seal = load_seal(config.edge.seal_keys)
+        held = rules(config, seal)
+        constable = Constable(held.abuse, held.hops, self.metrics, self.announce, loop.time)
         house = House(
             loop=loop, spawn=tasks.spawn, store=store, office=Office(store), roster=roster, signals=self.fleet,
             turnstile=Turnstile(), pool=self._pool, seal=seal, pace=Pace(), burst=Burst(loop), metrics=self.metrics,
-            announce=self.announce, closed=self._closed,
+            constable=constable, announce=self.announce, closed=self._closed,
         )  # fmt: skip
         records = config.edge.records
         self._records = RecordWriter(Path(records), Path(records).with_suffix(".key")) if records else None
-        self.hall = Hall(house, rules(config, seal), self._records)
+        self.hall = Hall(house, held, self._records)
         self.fleet.hall = self.hall
         self._trust(trusts_of(config))
         self._trunk = _trunk_door(config, self.fleet)
@@ -191,6 +195,7 @@ class Server:
         changes = diff(self.config, prepared.config)
         self.config = prepared.config
         self.hall.rules = prepared.rules
+        self.hall.house.constable.apply(prepared.rules.abuse, prepared.rules.hops)
         self.hall.house.seal = prepared.rules.seal
         self._trust(prepared.trusts)
         if self._trunk is not None and prepared.trunk is not None:

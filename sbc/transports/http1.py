@@ -283,6 +283,8 @@ class Http1Connection:
     def _late(self, phase: Phase | None) -> None:
         """Patience is at an end."""
         if self._stage is LEAVING or phase is None:
+            if phase is None:
+                self._reception.abused("h1_stalled", self._client, self._listener)
             self._transport.abort()
         elif self._stage is DROP or phase is Phase.IDLE:
             self._leave()

@@ -122,7 +122,7 @@ class Http2Connection(StreamDoor, asyncio.Protocol):
 
     def _punish(self, kind: str) -> None:
         """End a connection whose client breaks a limit that no honest one comes near."""
-        self._reception.abused(kind, self._client)
+        self._reception.abused(kind, self._client, self._listener)
         self.engine.goaway(H2Error.ENHANCE_YOUR_CALM)
         self._give_up(State.OVER)
         self.outflow.flush()
@@ -153,8 +153,8 @@ class Http2Connection(StreamDoor, asyncio.Protocol):
         self._leave()
 
     def ended(self, code: int, reason: str) -> None:
-        if code != H2Error.NO_ERROR:
-            self._reception.abused("h2_protocol", self._client)
+        if code != H2Error.NO_ERROR and self._state not in (State.OVER, State.GONE):
+            self._reception.abused("h2_protocol", self._client, self._listener)
         self._give_up(State.OVER)
         self.touch()
 
@@ -165,12 +165,15 @@ class Http2Connection(StreamDoor, asyncio.Protocol):
         self._timer = self._loop.call_later(self._times.look, self._look)
         taken = self.outflow.written - self._transport.get_write_buffer_size()
         due = self._watch.look(now, len(self._streams), self._budget.streams)
-        if due is Due.DROP or self._watch.stuck(now, taken, choked) or self._late(now):
+        stuck, late = self._watch.stuck(now, taken, choked), self._late(now)
+        if due is Due.DROP or stuck or late:
+            if stuck or late:
+                self._reception.abused("h2_stalled" if stuck else "h2_head_timeout", self._client, self._listener)
             self._transport.abort()
             return
         if not choked:
             for stream in self._watch.stalled(now, self._streams, self.engine):
-                self._reception.abused("h2_stalled_stream", self._client)
+                self._reception.abused("h2_stalled_stream", self._client, self._listener)
                 self.engine.reset(stream, H2Error.CANCEL)
         self.urge(now)
         if self._state is State.NOTICED:

@@ -10,14 +10,16 @@ from weakref import WeakSet
 
 from sbc.model.errors import Refusal
 from sbc.model.interfaces import Reception
+from sbc.model.route import Hello
 from sbc.telemetry.metrics import QuicTally
 from sbc.tls import Front, Shelf, Vouching, stock
 from sbc.transports.entrance import Door, DoorTerms, Entrance, protocols
-from sbc.transports.proxied import Proxied
+from sbc.transports.proxied import Proxied, address_of
 from sbc.transports.quic.admittance import Bounds
 from sbc.transports.quic.door import QuicDoor
 from sbc.transports.quic.keeper import Manners
 from sbc.transports.quic.udp import bind_datagrams
+from sbc.transports.threshold import Threshold
 from sbc.wire.http3.credentials import Credentials, load_credentials
 from sbc.wire.tls_transport import TlsTransport
 
@@ -102,20 +104,25 @@ class Listener:
 
     def _enter(self) -> asyncio.BaseProtocol:
         proxies = self.terms.proxies
-        return self._door("") if proxies is None else Proxied(proxies, self._reception, self.name, self._door)
+        if proxies is not None:
+            return Proxied(proxies, self._reception, self.name, self._door)
+        door = self._door("")
+        return Threshold(self._reception, door) if self._reception.wary else door
 
     def _door(self, client: str) -> asyncio.BaseProtocol:
         door = Entrance(self._reception, self.name, self.front is not None, self.terms, client, self._doors)
         if self.front is None:
             return door
         deadline = asyncio.get_running_loop().time() + HANDSHAKE_TIMEOUT
-        tls = TlsTransport(door, self.front.shelf.first, None, deadline, self._failed)
+        tls = TlsTransport(door, self.front.shelf.first, None, deadline, lambda error: self._failed(error, client, tls))
         return cast(asyncio.BaseProtocol, tls)  # by its methods only
 
-    def _failed(self, error: Exception | None) -> None:
+    def _failed(self, error: Exception | None, client: str, tls: TlsTransport) -> None:
         """There was no TLS. Who just left again is as little worth a word as on a plain port."""
         if isinstance(error, ssl.SSLError | TimeoutError):
-            self._reception.refused(Refusal(0, "tls_handshake", str(error)), None)
+            client = client or address_of(cast(asyncio.BaseTransport, tls))
+            hello = Hello(client, "", "", (), True, self.name)
+            self._reception.refused(Refusal(0, "tls_handshake", str(error)), hello)
 
     # QUIC.
 

@@ -85,6 +85,9 @@ class Proxied(asyncio.Protocol):
 
     def _enter(self, client: str, rest: bytes) -> None:
         self._stop_timer()
+        if self._reception.bars(client):
+            self._transport.abort()
+            return
         transport, door = self._transport, self._door(client)
         transport.set_protocol(door)
         door.connection_made(transport)

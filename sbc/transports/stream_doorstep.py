@@ -41,7 +41,7 @@ class Tunnels(Patron, Protocol):
 class StreamDoorstep:
     """A client's stream until its session is open, or refused: to the hall what a Doorstep on HTTP/1.1 is."""
 
-    __slots__ = ("_carrier", "_early", "_ended", "_hello", "_reception", "_stream", "gone", "sent", "stage")
+    __slots__ = ("_carrier", "_early", "_ended", "_reception", "_stream", "gone", "hello", "sent", "stage")
 
     MORE_FIELDS: ClassVar[tuple[tuple[bytes, bytes], ...]] = ()
     """What else the answer says."""
@@ -50,7 +50,7 @@ class StreamDoorstep:
         self._carrier = carrier
         self._stream = stream
         self._reception = reception
-        self._hello = hello_of(request)
+        self.hello = hello_of(request)
         self.stage = Stage.WAITING
         self.sent = 0
         self._early: list[bytes] = []
@@ -62,18 +62,18 @@ class StreamDoorstep:
     def enter(self, octets: int) -> None:
         """Be greeted, or refused. octets: the size of the request's head."""
         try:
-            versions = [value for name, value in self._hello.headers if name == "sec-websocket-version"]
+            versions = [value for name, value in self.hello.headers if name == "sec-websocket-version"]
             if versions != ["13"]:
                 raise Refusal(400, "websocket_version", "version 13 is spoken here",
                               headers=[("Sec-WebSocket-Version", "13")])
-            self._reception.greet(self, self._hello, octets)
+            self._reception.greet(self, self.hello, octets)
         except Refusal as refused:
             self.refuse(refused)
 
     @property
     def protocols(self) -> list[str]:
         """The subprotocols that the client offers."""
-        return values(self._hello.headers, "sec-websocket-protocol")
+        return values(self.hello.headers, "sec-websocket-protocol")
 
     # The answer.
 
@@ -107,7 +107,7 @@ class StreamDoorstep:
         if self.stage is Stage.WAITING:
             self.stage = Stage.OVER
             self._carrier.linger(self._stream)
-            self._carrier.turn_away(self._stream, refused, self._hello)
+            self._carrier.turn_away(self._stream, refused, self.hello)
 
     # What the connection tells.
 

@@ -27,7 +27,7 @@ class Stage(Enum):
 class Doorstep(asyncio.Protocol):
     """One connection of a client from its upgrade request on, until its session is open, or refused."""
 
-    __slots__ = ("_hello", "_key", "_reception", "_request", "_rest", "_services", "_stage", "_transport", "gone")
+    __slots__ = ("_key", "_reception", "_request", "_rest", "_services", "_stage", "_transport", "gone", "hello")
 
     def __init__(
         self, reception: Reception, transport: asyncio.Transport, request: Request, fields: Fields, rest: bytes,
@@ -42,7 +42,7 @@ class Doorstep(asyncio.Protocol):
         self._key = ""
         self._rest = rest
         self._services = services.decode()
-        self._hello = Hello(
+        self.hello = Hello(
             client=request.client, host=request.authority.decode("latin-1"), target=request.target.decode("latin-1"),
             headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields),
             secure=request.secure, listener=request.listener, certificate=request.certificate,
@@ -56,7 +56,7 @@ class Doorstep(asyncio.Protocol):
         """Be greeted, or refused. octets: the size of the request's head."""
         try:
             self._judge()
-            self._reception.greet(self, self._hello, octets)
+            self._reception.greet(self, self.hello, octets)
         except Refusal as refused:
             self.refuse(refused)
 
@@ -84,12 +84,12 @@ class Doorstep(asyncio.Protocol):
         # RFC 9112 section 6.1: a body here is a sign of smuggling, and a handshake has no use for one.
         if self._request.bodied:
             raise Refusal(400, "body", "a WebSocket handshake has no body")
-        self._key = check_upgrade(self._request.method.decode(), self._hello.headers)
+        self._key = check_upgrade(self._request.method.decode(), self.hello.headers)
 
     @property
     def protocols(self) -> list[str]:
         """The subprotocols that the client offers."""
-        return values(self._hello.headers, "sec-websocket-protocol")
+        return values(self.hello.headers, "sec-websocket-protocol")
 
     # The answer.
 
@@ -112,7 +112,7 @@ class Doorstep(asyncio.Protocol):
         """Answer with an HTTP status, and close."""
         self._leave()
         self.gone = _nobody_waits
-        self._reception.refused(refused, self._hello)
+        self._reception.refused(refused, self.hello)
         self._transport.write(refusal(refused))
         self._transport.set_protocol(Parting(self._transport, None))
 

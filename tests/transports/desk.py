@@ -80,8 +80,13 @@ class Desk:
     def refused(self, refusal: Refusal, hello: object) -> None:
         self.refusals.append(refusal.code)
 
-    def abused(self, kind: str, client: str) -> None:
+    def abused(self, kind: str, client: str, listener: str) -> None:
         self.abuses[kind] += 1
+
+    wary = False
+
+    def bars(self, client: str) -> bool:
+        return False
 
     def greet(self, doorstep: Any, hello: Any, octets: int) -> None:
         if hello.path == "/nowhere":

@@ -90,6 +90,11 @@ class Script:
         self.play(taken)
         return taken
 
+    wary = False
+
+    def bars(self, client: str) -> bool:
+        return False
+
     def refused(self, refusal: Any, hello: Any) -> None:
         self.refusals.append(refusal)
 

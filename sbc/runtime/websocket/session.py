@@ -33,7 +33,7 @@ ANSWER_BYTES = 512 * 1024
 class WebSocketSession(Session):
     """A dialog between two links."""
 
-    __slots__ = ("_early", "_seen", "_turns", "client", "door")
+    __slots__ = ("_early", "_origin", "_seen", "_turns", "client", "door")
 
     legs: Legs
 
@@ -45,6 +45,8 @@ class WebSocketSession(Session):
         self.door: Doorstep | None = None
         """The client that waits for its answer."""
         self.client: Link | None = None
+        self._origin = "", ""
+        """From where the client came last, and through which listener."""
         self._turns = None if turns is None else Attention(self, turns, policy.limits.message, house.loop)
         self._seen = 0
         """The last seat that carried the session."""
@@ -90,6 +92,7 @@ class WebSocketSession(Session):
         protocol = legs.protocol if legs.protocol in door.protocols else None
         headers = answer_headers(order, token, protocol, legs.deflate, dialog.inbound.count)
         self.client, early = door.admit(headers, self)
+        self._origin = door.hello.client, door.hello.listener
         if self.meter is not None:
             Throttle(self, self.meter).watch(self.client)
         dialog.inbound.restart(deflate=legs.deflate)
@@ -141,7 +144,10 @@ class WebSocketSession(Session):
 
     def _broke_protocol(self, link: Link, code: CloseCode, reason: str) -> None:
         side = "client" if link is self.client else "node"
-        self.house.metrics.abuse[f"{side}_{code.name.lower()}"] += 1
+        kind = f"{side}_{code.name.lower()}"
+        self.house.metrics.abuse[kind] += 1
+        if link is self.client:
+            self.house.constable.blame(kind, *self._origin)
         self.house.announce("protocol_broken", {"session": self.dialog.session, "leg": side, "code": int(code),
                                                 "reason": reason})
         if link is self.client:

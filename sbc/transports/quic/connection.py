@@ -91,7 +91,9 @@ class Http3Connection(SessionDoor):
         elif self._state is State.GONE:
             return
         elif budget.fault:
-            self._reception.abused(budget.fault, self._client)
+            # Before its handshake is done, anybody may have sent the datagrams under this address.
+            proven = self._client if self._state is not State.SHAKING else ""
+            self._reception.abused(budget.fault, proven, self._listener)
             self._close(H2Error.ENHANCE_YOUR_CALM, budget.fault)
         elif budget.worn:
             self.retire()
@@ -242,7 +244,7 @@ class Http3Connection(SessionDoor):
         if self._state is State.SHAKING:
             self._reception.refused(Refusal(0, "quic_handshake", reason), None)
         elif code != H2Error.NO_ERROR:
-            self._reception.abused("h3_protocol", self._client)
+            self._reception.abused("h3_protocol", self._client, self._listener)
         self._give_up()
         self.touch()
 
@@ -286,7 +288,7 @@ class Http3Connection(SessionDoor):
             self._close(H2Error.NO_ERROR, "silence")
             return
         for stream in self._watch.stalled(now, self._streams, self.engine):
-            self._reception.abused("h3_stalled_stream", self._client)
+            self._reception.abused("h3_stalled_stream", self._client, self._listener)
             self.cut(stream)
         self.urge(now)
         if self._state is State.NOTICED:

@@ -163,6 +163,9 @@ class QuicDoor:
         return "retiring" if self.retiring else ""
 
     def _admit(self, header: Header, source: Address, local: Local) -> Http3Connection | None:
+        if self._reception.bars(str(source[0]).partition("%")[0]):
+            self._tally.dropped["barred"] += 1
+            return None
         now = time.monotonic()
         beginning = Beginning(self._new_id(), header.destination, header.source)
         proven = self._tokens.ours(header.token)

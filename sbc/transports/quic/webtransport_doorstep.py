@@ -19,12 +19,12 @@ class SessionDoorstep(StreamDoorstep):
     def enter(self, octets: int) -> None:
         """Be greeted, or refused. octets: the size of the request's head."""
         try:
-            self._reception.greet(self, self._hello, octets)
+            self._reception.greet(self, self.hello, octets)
         except Refusal as refused:
             self.refuse(refused)
 
     def _take_over(self) -> tuple[asyncio.Transport, bytes]:
-        query = self._hello.target.partition("?")[2]
+        query = self.hello.target.partition("?")[2]
         transport = SessionTransport(cast(SessionCarrier, self._carrier), self._stream, query)
         self._carrier.hand_over(self._stream, transport)
         asyncio.get_running_loop().call_soon(transport.data, b"".join(self._early), self._ended)

@@ -1,0 +1,67 @@
+"""Who misbehaves: counts it, holds it against its source, tells operators once, and keeps that source outside."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sbc.core.abuse import Blotter
+from sbc.model.abuse import AbuseRules
+from sbc.telemetry.metrics import Metrics
+
+
+class Constable:
+    """Keeps the blotter of one edge."""
+
+    def __init__(
+        self, rules: AbuseRules, hops: Mapping[str, int], metrics: Metrics,
+        announce: Callable[[str, Mapping[str, Any]], None], clock: Callable[[], float],
+    ) -> None:
+        """hops: how many proxies are trusted that stand before a listener, by its name."""
+        self._blotter = Blotter(rules)
+        self._hops = hops
+        self._metrics = metrics
+        self._announce = announce
+        self._clock = clock
+
+    def apply(self, rules: AbuseRules, hops: Mapping[str, int]) -> None:
+        """What holds from now on."""
+        self._blotter.rules, self._hops = rules, hops
+
+    def blame(self, kind: str, client: str, listener: str) -> None:
+        """Hold something against the source of a client, if it is to blame for such things. It is not counted here."""
+        if self._hops.get(listener, 0):
+            return  # it is a proxy of the operator's own that is seen there, with many clients behind it
+        found = self._blotter.charge(kind, client, self._clock())
+        if found is not None:
+            source, entry = found
+            self._announce(f"source_{entry.standing.value}", {
+                "source": source, "score": round(entry.score), "kind": kind, "listener": listener,
+                "seconds": round(self._blotter.rules.period),
+            })  # fmt: skip
+
+    @property
+    def wary(self) -> bool:
+        """Whether anybody is barred."""
+        return self._blotter.any_barred
+
+    def bars(self, client: str) -> bool:
+        """Whether a client that knocks is left outside; that is counted."""
+        if not (self._blotter.any_barred and self._blotter.bars(client, self._clock())):
+            return False
+        self._metrics.abuse["barred"] += 1
+        return True
+
+    def pardon(self, source: str) -> bool:
+        """Forget what was held against a source; whether there was anything."""
+        pardoned = self._blotter.pardon(source)
+        if pardoned:
+            self._announce("source_pardoned", {"source": source})
+        return pardoned
+
+    def rows(self, limit: int) -> list[dict[str, Any]]:
+        """The sources against whom something is held, the worst first."""
+        now = self._clock()
+        return [
+            {"source": source, "standing": entry.standing.value, "score": round(entry.score, 1), "kind": entry.kind,
+             "seconds_left": max(0, round(entry.until - now))}
+            for source, entry in self._blotter.entries(now, limit)
+        ]  # fmt: skip
