@@ -63,6 +63,7 @@ class Script:
         self.play = play or (lambda taken: taken.answer(taken.request.target))
         self.taken: list[Taken] = []
         self.refusals: list[Refusal] = []
+        self.abuses: list[str] = []
         self.greeted: list[Any] = []
         self.standing = 0
         self.most = 1000
@@ -89,6 +90,9 @@ class Script:
         self.taken.append(taken)
         self.play(taken)
         return taken
+
+    def abused(self, kind: str, client: str, listener: str) -> None:
+        self.abuses.append(kind)
 
     wary = False
 

@@ -650,3 +650,4 @@ async def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.Monke
             taken.stream.send(b"x" * 50_000)
             await asyncio.sleep(0)
         await wait_until(lambda: "gone" in taken.told, "given up")
+        assert door.script.abuses == ["h1_stalled"]
