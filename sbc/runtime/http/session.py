@@ -20,10 +20,9 @@ from sbc.model.interfaces import Stored
 from sbc.model.leg import Cause
 from sbc.model.policy import Policy
 from sbc.model.route import SessionKey
-from sbc.protocols.events import KEEP_ALIVE
 from sbc.protocols.protocol import Conversation, Protocol
 from sbc.runtime.house import House
-from sbc.runtime.http.answers import turned_away
+from sbc.runtime.http import waits
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.flow import count, event_entry, keep_event
 from sbc.runtime.http.home import MOST_TRIES, Loss
@@ -36,8 +35,6 @@ from sbc.runtime.http.returns import come_back
 
 MOST_EXCHANGES = 256
 """Exchanges of one session that may be under way, or wait, at a time."""
-COMMENT_AFTER = 15.0
-"""How long an open stream of events may say nothing before the edge says a comment, in seconds."""
 
 
 class HttpSession(KnownSession):
@@ -268,17 +265,7 @@ class HttpSession(KnownSession):
         """A client of exchanges is never away: it is just not asking anything."""
 
     def close_client(self, code: int, reason: str) -> None:
-        for exchange in list(self.exchanges):
-            if exchange.reading.standing and exchange.begun:
-                exchange.say_farewell()
-            else:
-                self._turn_away(exchange, code, reason)
-
-    def _turn_away(self, exchange: Exchange, code: int, reason: str) -> None:
-        if exchange.stage is WAITING:
-            exchange.refuse(turned_away(code, reason))
-        else:
-            exchange.tell()
+        waits.close(self.exchanges, code, reason)
 
     def abandon(self) -> None:
         self.close_client(CloseCode.RESTART, "this edge is being stopped")
@@ -291,18 +278,7 @@ class HttpSession(KnownSession):
 
     def look(self, elapsed: float) -> None:
         hold = self.dialog.manifest.migration.hold
-        for exchange in list(self.exchanges):
-            exchange.quiet += elapsed
-            if exchange.begun and exchange.node is not None:
-                exchange.attempts = 0  # it stands: a stream may outlive any number of nodes, if not all at once
-            exchange.held = exchange.held + elapsed if exchange.waiting and self.legs.place is None else 0.0
-            if exchange.held >= hold and not (exchange.reading.standing and exchange.begun):
-                self._turn_away(exchange, CloseCode.BAD_GATEWAY, "")
-            elif exchange.client is None and exchange.quiet >= hold:
-                exchange.over()
-            elif exchange.client is not None and exchange.answer.streams and exchange.quiet >= COMMENT_AFTER:
-                exchange.quiet = 0.0
-                exchange.client.send(KEEP_ALIVE)
+        waits.look(self.exchanges, self.legs, hold, elapsed)
         if self.exchanges:
             return
         quiet = self.idle_for(elapsed)

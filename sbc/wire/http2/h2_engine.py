@@ -1,7 +1,7 @@
 """The other engine: h2 (hyper), in Python alone. Slower by far, and independent of the default one.
 
-h2 keeps nothing that its windows do not let out, so the queues are here. It also takes a GOAWAY, sent or received, for
-the end of everything (python-hyper/h2#1181): those frames are therefore written and read here, past h2.
+h2 keeps nothing that its windows do not let out: the queues are ours (h2_outboxes.py). It also takes a GOAWAY, sent or
+received, for the end of everything (python-hyper/h2#1181): those frames are therefore written and read here, past h2.
 """
 
 from contextlib import suppress
@@ -24,9 +24,10 @@ from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
 from sbc.model.http import Fields
-from sbc.wire.http2.engine import HIGH_WATER_BYTES, LOW_WATER_BYTES, NO_LIMIT, EngineOwner, H2Error, Role, Terms
+from sbc.wire.http2.engine import NO_LIMIT, EngineOwner, H2Error, Role, Terms
 from sbc.wire.http2.goaway import ANY_STREAM, GoawaySieve, goaway_frame
-from sbc.wire.http2.h2_parts import Outbox, SmallEncoder, reset_streams, well_formed
+from sbc.wire.http2.h2_outboxes import Outbox, Outboxes
+from sbc.wire.http2.h2_parts import SmallEncoder, reset_streams, well_formed
 
 _PREFACE_OCTETS: Final = 24
 _DEFAULT_WINDOW: Final = 65535
@@ -42,9 +43,6 @@ class HyperEngine:
         self.greeted = False
         self._server = server
         self._owner = owner
-        self._streams: dict[int, Outbox] = {}
-        self._closed: list[tuple[int, int]] = []
-        """Streams that are over, and their code: not told yet."""
         self._out = bytearray()
         self._over = False
         self._last = 0
@@ -60,6 +58,8 @@ class HyperEngine:
             client_side=not server, header_encoding=None, validate_outbound_headers=False,
             normalize_outbound_headers=False, normalize_inbound_headers=False))
         self._connection.encoder = SmallEncoder()
+        self._boxes = Outboxes(self._connection, owner)
+        self._streams = self._boxes.streams
         self._begin(terms)
 
     def _begin(self, terms: Terms) -> None:
@@ -118,61 +118,15 @@ class HyperEngine:
 
     def outgoing(self, limit: int = NO_LIMIT) -> bytes:
         if not self._over:
-            self._pump(limit)
+            self._boxes.pump(self._out, limit)
             self._tell_closed()
         self._out += self._connection.data_to_send()
         out = bytes(self._out[:limit])
         del self._out[:limit]
         return out
 
-    def _pump(self, limit: int) -> None:
-        """Give h2 what the windows let out, a frame of each stream at a time, and tell of queues long and short."""
-        waiting = {key: stream for key, stream in self._streams.items() if stream.queue or stream.finishing}
-        while waiting:
-            waiting = {key: stream for key, stream in waiting.items() if self._send_frame(key, stream)}
-            self._out += self._connection.data_to_send()
-            if len(self._out) >= limit:
-                break
-        for key, stream in list(self._streams.items()):
-            if not stream.slow and len(stream.queue) > HIGH_WATER_BYTES:
-                stream.slow = True
-                self._owner.slow(key)
-            elif stream.slow and len(stream.queue) <= LOW_WATER_BYTES:
-                stream.slow = False
-                self._owner.ready(key)
-
-    def _send_frame(self, key: int, stream: Outbox) -> bool:
-        """Send the next frame of a stream, if it may be sent; whether there is more to try."""
-        if key not in self._streams:
-            return False
-        if stream.queue:
-            room = min(self._connection.local_flow_control_window(key), self._connection.max_outbound_frame_size)
-            if room <= 0:
-                return False
-            self._connection.send_data(key, bytes(stream.queue[:room]))
-            del stream.queue[:room]
-        if stream.queue:
-            return True
-        if stream.finishing:
-            if stream.trailers:
-                self._connection.send_headers(key, stream.trailers, end_stream=True)
-            else:
-                self._connection.end_stream(key)
-            self._sent(key, stream)
-        return False
-
-    def _sent(self, key: int, stream: Outbox) -> None:
-        stream.finishing = False
-        stream.sent = True
-        self._settle(key, stream)
-
-    def _settle(self, key: int, stream: Outbox) -> None:
-        """A stream that is complete in both directions is over."""
-        if stream.sent and stream.received and self._streams.pop(key, None) is not None:
-            self._closed.append((key, H2Error.NO_ERROR))
-
     def _tell_closed(self) -> None:
-        closed, self._closed = self._closed, []
+        closed, self._boxes.closed = self._boxes.closed, []
         for stream, code in closed:
             self._owner.closed(stream, code, False)
         if self._leaving and not self._streams and not self._over:
@@ -193,7 +147,7 @@ class HyperEngine:
             case TrailersReceived():
                 if self._sound(event.stream_id, list(event.headers)):
                     self._owner.trailers(event.stream_id, list(event.headers))
-                    self._received(event.stream_id)
+                    self._boxes.received(event.stream_id)
             case InformationalResponseReceived():
                 self._owner.interim(event.stream_id, list(event.headers))
             case StreamReset():
@@ -213,7 +167,7 @@ class HyperEngine:
         else:
             self.consume(event.stream_id, len(event.data))
         if event.stream_ended is not None:
-            self._received(event.stream_id)
+            self._boxes.received(event.stream_id)
 
     def _tell_head(self, key: int, fields: Fields, end: bool) -> None:
         if self._server:
@@ -225,7 +179,7 @@ class HyperEngine:
         if self._sound(key, fields):
             self._owner.head(key, fields, end)
             if end:
-                self._received(key)
+                self._boxes.received(key)
 
     def _sound(self, key: int, fields: Fields) -> bool:
         """Whether a head can be told; if not, its stream is reset."""
@@ -233,12 +187,6 @@ class HyperEngine:
             return True
         self.reset(key, H2Error.PROTOCOL_ERROR)
         return False
-
-    def _received(self, key: int) -> None:
-        stream = self._streams.get(key)
-        if stream is not None:
-            stream.received = True
-            self._settle(key, stream)
 
     def _tell_settings(self, event: RemoteSettingsChanged) -> None:
         self.greeted = True
@@ -271,29 +219,26 @@ class HyperEngine:
         if stream in self._streams and not self._over:
             self._connection.send_headers(stream, fields, end_stream=end)
             if end:
-                self._sent(stream, self._streams[stream])
+                self._boxes.sent(stream)
 
     def send(self, stream: int, data: bytes) -> None:
-        if stream in self._streams and not self._streams[stream].finishing:
-            self._streams[stream].queue += data
+        self._boxes.send(stream, data)
 
     def finish(self, stream: int, trailers: Fields) -> None:
-        if stream in self._streams and not self._streams[stream].sent:
-            self._streams[stream].finishing = True
-            self._streams[stream].trailers = trailers
+        self._boxes.finish(stream, trailers)
 
     def reset(self, stream: int, code: int) -> None:
         if self._streams.pop(stream, None) is not None and not self._over:
             with suppress(ProtocolError):  # h2 may have seen the stream's end already, in the same read
                 self._connection.reset_stream(stream, code)
-            self._closed.append((stream, code))
+            self._boxes.closed.append((stream, code))
 
     def consume(self, stream: int, octets: int) -> None:
         if octets and not self._over:
             self._connection.acknowledge_received_data(octets, stream)
 
     def queued(self, stream: int) -> int:
-        return len(self._streams[stream].queue) if stream in self._streams else 0
+        return self._boxes.queued(stream)
 
     def ping(self) -> None:
         if not self._over:

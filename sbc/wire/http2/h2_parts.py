@@ -41,17 +41,3 @@ class SmallEncoder(Encoder):
         self.header_table.maxsize = min(octets, _LARGEST_TABLE)
         if self.header_table.resized:
             self.table_size_changes.append(self.header_table.maxsize)
-
-
-class Outbox:
-    """What is queued on a stream, and which directions of it are complete."""
-
-    __slots__ = ("finishing", "queue", "received", "sent", "slow", "trailers")
-
-    def __init__(self) -> None:
-        self.queue = bytearray()
-        self.finishing = False
-        self.trailers: Fields = []
-        self.sent = False
-        self.received = False
-        self.slow = False
