@@ -6,7 +6,9 @@ other program can be said with it.
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address
 from typing import Any, Final
 
 import orjson
@@ -18,9 +20,12 @@ LONGEST_LINE: Final = 16 * 1024
 MOST_SHARES: Final = 8
 DEVICE: Final = re.compile(r"[A-Za-z0-9_.@-]{1,15}")
 """IFNAMSIZ is 16 with the null byte at its end."""
+SOURCE: Final = re.compile(r"[0-9a-f.:]{2,39}")
 SLOWEST: Final = 8 * 1024
 FASTEST: Final = 400 * 1000**3 // 8
 """Bytes a second of a device."""
+LONGEST_BLOCK: Final = 7 * 24 * 3600
+"""Seconds."""
 
 
 class OrderError(SbcError):
@@ -55,7 +60,23 @@ class Unshape:
     device: str
 
 
-Order = Shape | Unshape
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Drop whatever comes from a source."""
+
+    source: str
+    """An IPv4 address, or the first address of an IPv6 /64, in its shortest form."""
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unblock:
+    """Drop it no more."""
+
+    source: str
+
+
+Order = Shape | Unshape | Block | Unblock
 
 
 def name_of(order: Order) -> str:
@@ -75,6 +96,10 @@ def _written(order: Order) -> dict[str, Any]:
                     "shares": [{"dscp": share.dscp, "rate": share.rate} for share in shares]}
         case Unshape(device):
             return {"device": device}
+        case Block(source, seconds):
+            return {"source": source, "seconds": seconds}
+        case Unblock(source):
+            return {"source": source}
 
 
 def decode(line: bytes) -> Order:
@@ -117,6 +142,27 @@ def _unshape(said: Mapping[str, Any]) -> Unshape:
     return Unshape(_device(said))
 
 
+def _block(said: Mapping[str, Any]) -> Block:
+    _only(said, "source", "seconds")
+    return Block(_source(said), _whole(said, "seconds", 1, LONGEST_BLOCK))
+
+
+def _unblock(said: Mapping[str, Any]) -> Unblock:
+    _only(said, "source")
+    return Unblock(_source(said))
+
+
+def _source(said: Mapping[str, Any]) -> str:
+    text = said["source"]
+    # No scope: whatever stands behind a "%" is taken for one.
+    if isinstance(text, str) and SOURCE.fullmatch(text):
+        with suppress(ValueError):
+            address = ip_address(text)
+            if str(address) == text and (isinstance(address, IPv4Address) or not int(address) & (1 << 64) - 1):
+                return text
+    raise OrderError("source: an IPv4 address, or the first one of an IPv6 /64")
+
+
 def _only(said: Mapping[str, Any], *names: str) -> None:
     if set(said) != set(names):
         raise OrderError(f"its fields are: {', '.join(names)}")
@@ -136,4 +182,6 @@ def _whole(said: Mapping[str, Any], name: str, least: int, most: int) -> int:
     return value
 
 
-_READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Order]]] = {"shape": _shape, "unshape": _unshape}
+_READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Order]]] = {
+    "shape": _shape, "unshape": _unshape, "block": _block, "unblock": _unblock,
+}  # fmt: skip

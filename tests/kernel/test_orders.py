@@ -5,13 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sbc.kernel.orders import OrderError, Shape, Share, Unshape, decode, encode
+from sbc.kernel.orders import Block, Order, OrderError, Shape, Share, Unblock, Unshape, decode, encode
 
 SHAPE = Shape("eth0", 10_000_000, (Share(46, 4_000_000), Share(26, 2_000_000)))
 
 
-@pytest.mark.parametrize("order", [SHAPE, Unshape("eth0.7")])
-def test_what_is_written_is_read(order: Shape | Unshape) -> None:
+@pytest.mark.parametrize("order", [
+    SHAPE, Unshape("eth0.7"), Block("203.0.113.7", 600), Block("2001:db8:0:1::", 1), Unblock("203.0.113.7"),
+])  # fmt: skip
+def test_what_is_written_is_read(order: Order) -> None:
     line = encode(order)
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     assert decode(line) == order
@@ -39,10 +41,21 @@ def test_what_makes_no_sense_is_refused_with_a_reason(changed: dict[str, object]
         decode(orjson.dumps(said))
 
 
+@pytest.mark.parametrize("source", [
+    "", 7, None, "eth0", "203.0.113.0/24", "203.0.113.07", "2001:db8::1", "2001:DB8::", "2001:db8:0::", "fe80::%eth0",
+    "fe80::%a}; flush ruleset", "1.2.3.4; flush ruleset", "1.2.3.4\n", "@ipv4",
+])  # fmt: skip
+def test_only_an_address_or_a_64_can_be_blocked(source: object) -> None:
+    for order in ({"order": "block", "source": source, "seconds": 60}, {"order": "unblock", "source": source}):
+        with pytest.raises(OrderError, match="source"):
+            decode(orjson.dumps(order))
+
+
 @given(st.one_of(st.binary(max_size=200), st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
-        st.sampled_from(["order", "device", "rate", "shares", "dscp"]) | st.text(max_size=5), inner, max_size=5),
+        st.sampled_from(["order", "device", "rate", "shares", "dscp", "source", "seconds"]) | st.text(max_size=5),
+        inner, max_size=5),
     max_leaves=12).map(lambda value: orjson.dumps(value, option=0) if _fits(value) else b"0")))
 def test_no_line_does_more_than_be_refused(line: bytes) -> None:
     try:
