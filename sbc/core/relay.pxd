@@ -14,12 +14,12 @@ cdef class Tally:
 cdef class Relay:
     cdef public Journal journal
     cdef public Tally tally
-    cdef public object gate
     cdef public long long count
+    cdef public object clerk
+    cdef public object gate
     cdef public bint attention
     cdef public object notices
     cdef public object fault
-    cdef public object clerk
     cdef public object ear
     cdef bint _masked
     cdef Py_ssize_t _limit

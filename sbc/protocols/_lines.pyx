@@ -1,7 +1,7 @@
 """The C twins of the functions of the same names in lines.py; the compiled scanner calls them as C functions."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.string cimport memchr, memcpy
+from libc.string cimport memchr, memcmp, memcpy
 
 
 cpdef Py_ssize_t event_end(bytes data, Py_ssize_t at) noexcept:
@@ -40,6 +40,25 @@ cdef bint _id_follows(const char* octets, Py_ssize_t size, char line_end) noexce
             return True
         found = <const char*>memchr(found + 1, line_end, stop - found - 1)
     return False
+
+
+cpdef bint just_data(bytes read) noexcept:
+    cdef const char* octets = PyBytes_AS_STRING(read)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(read), line = 0
+    cdef const char* found
+    cdef bint data = False
+    if memchr(octets, c"\r", size) != NULL:
+        return False
+    while line < size and octets[line] != c"\n":
+        if size - line > 5 and memcmp(octets + line, b"data:", 5) == 0:
+            data = True
+        elif octets[line] == c"i" and octets[line + 1] == c"d":  # behind the last octet there is a NUL
+            return False
+        found = <const char*>memchr(octets + line, c"\n", size - line)
+        if found == NULL:
+            return False
+        line = found - octets + 1
+    return data and line == size - 1
 
 
 cpdef bytes numbered(bytes before, unsigned long long number, bytes event):

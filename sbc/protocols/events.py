@@ -9,7 +9,7 @@ never given to whoever listens, but may still set the last event id.
 import re
 from collections.abc import Iterator
 
-from sbc.protocols.lines import event_end, may_have_id, numbered
+from sbc.protocols.lines import event_end, just_data, may_have_id
 
 KEEP_ALIVE = b":\n\n"
 """A comment: shows that the stream lives, and is no event to anybody."""
@@ -56,6 +56,10 @@ class Scanner:
             at = end
             end = event_end(data, at)
         return self._feed_slowly(data[at:], events) if at < len(data) else events
+
+    def is_one(self, data: bytes) -> bool:
+        """Whether `data`, read next, is just one event with data and without an id: then it need not be fed."""
+        return self._clear and len(data) <= self._limit and just_data(data)
 
     def _feed_slowly(self, data: bytes, events: list[bytes]) -> list[bytes]:
         """All else: adds to the events that were found before."""
@@ -154,11 +158,6 @@ def has_data(event: bytes) -> bool:
 def with_id(event: bytes, identity: bytes) -> bytes:
     """The event with this id in the place of its own, if it has one."""
     return b"id: " + identity + b"\n" + without_id(event)
-
-
-def with_number(event: bytes, before: bytes, number: int) -> bytes:
-    """The event with the line `before` and a number as its id: the same, quicker."""
-    return numbered(before, number, without_id(event))
 
 
 def without_id(event: bytes) -> bytes:

@@ -7,6 +7,7 @@ import re
 
 _LF = 10
 _PLAIN_EVENT = re.compile(rb"(?:[^\r\n]++\r?\n)++\r?\n")
+_JUST_DATA = re.compile(rb"(?:(?!id|data:)[^\r\n]++\n)*+data:[^\r\n]*+\n(?:(?!id)[^\r\n]++\n)*+\n")
 
 
 def event_end(data: bytes, at: int) -> int:
@@ -22,6 +23,11 @@ def event_end(data: bytes, at: int) -> int:
 def may_have_id(event: bytes) -> bool:
     """Whether a line begins with `id`: the letters are common in data, there they are not."""
     return event.startswith(b"id") or b"\nid" in event or b"\rid" in event
+
+
+def just_data(read: bytes) -> bool:
+    """Whether this is one whole event with data and without an id, as nearly all are; False: it takes a closer look."""
+    return _JUST_DATA.fullmatch(read) is not None
 
 
 def numbered(before: bytes, number: int, event: bytes) -> bytes:

@@ -4,21 +4,20 @@ from sbc.transports.outflow cimport Outflow
 cdef object _ANSWERING
 
 cdef class RequestStream:
-    cdef object _carrier
+    # Every event comes by these.
+    cdef public object stage
+    cdef long long _left
+    cdef public long long sent
     cdef Outflow _outflow
     cdef object _stream
-    cdef bint _to_head
-    cdef bint _expects
-    cdef bint _received
-    cdef bint _paused
-    cdef long long _came, _left
+    cdef public bint congested
+    cdef bint _to_head, _expects, _received, _paused
+    cdef object _carrier
+    cdef long long _came
     cdef object _fields
     cdef list _held
     cdef object _ended
     cdef public object asker
-    cdef public object stage
-    cdef public bint congested
-    cdef public long long sent
 
     cpdef send(self, bytes data)
     cdef _complete(self)

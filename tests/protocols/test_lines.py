@@ -30,6 +30,29 @@ def test_lines_are_told_from_what_only_looks_like_one(twin: Twin, data: bytes, b
 
 
 @BOTH
+@pytest.mark.parametrize(("read", "plain"), [
+    (b"data: x\n\n", True), (b"data:\n\n", True), (b"event: a\ndata: x\ndata: y\n\n", True),
+    (b": c\ndata: x\n\n", True),
+    (b"", False), (b"\n", False), (b"data:", False), (b"data: x", False), (b"data: x\n", False), (b"data\n\n", False),
+    (b"\ndata: x\n\n", False), (b": c\n\n", False), (b"retry: 1\n\n", False), (b"data: x\n\n\n", False),
+    (b"data: x\n\ndata: y\n\n", False), (b"id: 1\ndata: x\n\n", False), (b"data: x\nid\n\n", False),
+    (b"data: x\r\n\r\n", False), (b"data: x\ry\n\n", False), (b"i\n\n", False), (b"data: x\ni\n\n", True),
+])  # fmt: skip
+def test_what_is_just_one_event_with_data_and_without_an_id(twin: Twin, read: bytes, plain: bool) -> None:
+    assert twin.lines.just_data(read) == plain
+
+
+@BOTH
+@given(read=st.lists(st.sampled_from([b"data:", b"id:", b"a", b"i", b"\n", b"\r", b"\n\n"]), max_size=9).map(b"".join))
+def test_just_data_is_what_the_closer_look_finds_too(twin: Twin, read: bytes) -> None:
+    if twin.lines.just_data(read):
+        assert twin.lines.event_end(read, 0) == len(read)
+        assert not twin.lines.may_have_id(read)
+        assert twin.events.event_data(read) is not None
+    assert len({bool(one.lines.just_data(read)) for one in TWINS}) == 1
+
+
+@BOTH
 @pytest.mark.parametrize("number", [0, 9, 10, 12345678901, 2**63 - 1])
 def test_an_event_behind_a_numbered_line(twin: Twin, number: int) -> None:
     assert twin.lines.numbered(b"id: a-", number, b"data: x\n\n") == b"id: a-%d\ndata: x\n\n" % number

@@ -4,13 +4,16 @@ from sbc.model.http cimport Response
 from sbc.protocols.events cimport Scanner
 
 
+# What every event touches stands together at the front: there are as many answers as streams, and no cache holds all.
 cdef class Answer:
-    cdef public object form, handle, body, ids, last_id
-    cdef public Relay outbound
-    cdef public Response head
     cdef public Scanner scanner
-    cdef public bytes id_line, mark
+    cdef public Relay outbound
+    cdef public bint unread
     cdef public long long delivered, skip
+    cdef public object form, ids
+    cdef public bytes id_line, mark
+    cdef public object body, handle, last_id
+    cdef public Response head
 
     cpdef begin(self, Response response, bint end, bint events, bint wanted_whole)
 

@@ -29,7 +29,7 @@ class Answer:
     """What is known of an answer under way."""
 
     __slots__ = ("body", "delivered", "form", "handle", "head", "id_line", "ids", "last_id", "mark", "outbound",
-                 "scanner", "skip")
+                 "scanner", "skip", "unread")
 
     def __init__(self) -> None:
         self.form = PLAIN
@@ -41,6 +41,8 @@ class Answer:
         """How many messages of it the client has been given."""
         self.skip = 0
         """How many messages of a repeated answer the client has already."""
+        self.unread = False
+        """Whether its protocol lets the rest of its events pass unread."""
         self.mark = b""
         self.id_line = b""
         """What its entries in the journal, and the ids that the edge gives, begin with; made with the first message."""
@@ -70,7 +72,7 @@ class Answer:
 
     def begin_again(self, response: Response) -> None:
         """Another answer to go on with: the client has the head and some events of the one before."""
-        self.head = response
+        self.head, self.unread = response, False
         if _is_events(response):
             self.form, self.scanner = EVENTS, Scanner(LONGEST_EVENT)
         else:

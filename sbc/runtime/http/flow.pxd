@@ -1,7 +1,8 @@
 import cython
 
 from sbc.core.relay cimport Relay
-from sbc.protocols.events cimport event_id, has_data, with_number
+from sbc.protocols._lines cimport may_have_id, numbered
+from sbc.protocols.events cimport Scanner, event_id, has_data, without_id
 from sbc.runtime.http.answer cimport Answer
 from sbc.runtime.http.asking cimport Asking
 
@@ -9,7 +10,7 @@ cdef object _KEEP
 cdef object _ADD
 
 
-@cython.locals(seen=bytes, out=list, attentive=bint, relay=Relay)
+@cython.locals(seen=bytes, out=list, attentive=bint, relay=Relay, scanner=Scanner)
 cpdef bytes read_events(Asking exchange, Answer answer, bytes data)
 cpdef bytes keep_event(Relay relay, Asking exchange, Answer answer, bytes message)
 @cython.locals(own=bytes)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sbc.core.relay import Relay
 from sbc.protocols.event_ids import before_number
-from sbc.protocols.events import event_id, has_data, with_number
+from sbc.protocols.events import event_id, has_data, without_id
+from sbc.protocols.lines import may_have_id, numbered
 from sbc.protocols.protocol import Ids
 from sbc.runtime.http.answer import Answer
 
@@ -21,11 +22,19 @@ _KEEP, _ADD = Ids.KEEP, Ids.ADD
 
 def read_events(exchange: "Exchange", answer: Answer, data: bytes) -> bytes:
     """What the client is given of a piece of an answer that is a stream of events."""
+    relay, scanner = answer.outbound, answer.scanner
+    assert scanner is not None
+    # Most reads of most streams bring just one event that nobody looks into. What belongs to all the streams is more
+    # than a cache holds, so nothing is touched for it that can be done without.
+    if answer.unread and relay is not None and not answer.skip and scanner.is_one(data):
+        exchange.attempts = 0
+        answer.delivered += 1
+        return keep_event(relay, exchange, answer, data)
     reading, home = exchange.reading, exchange.home
-    assert answer.scanner is not None and home is not None
+    assert home is not None
     attentive = reading.attentive
     out: list[bytes] = []
-    for event in answer.scanner.feed(data):
+    for event in scanner.feed(data):
         seen: bytes | None = event
         if attentive:
             seen = reading.event(event)
@@ -42,8 +51,8 @@ def read_events(exchange: "Exchange", answer: Answer, data: bytes) -> bytes:
             home.suppressed()
         else:
             answer.delivered += 1
-            relay = answer.outbound
             out.append(home.deliver(exchange, seen) if relay is None else keep_event(relay, exchange, answer, seen))
+    answer.unread = not attentive
     return out[0] if len(out) == 1 else b"".join(out)
 
 
@@ -62,12 +71,14 @@ def _numbered(event: bytes, answer: Answer, number: int) -> bytes:
     ids = answer.ids
     if ids is _KEEP:
         return event
-    own = event_id(event)
-    if own is not None:
-        answer.last_id = own
-        if ids is _ADD:
-            return event
-    return with_number(event, answer.id_line, number)
+    if may_have_id(event):
+        own = event_id(event)
+        if own is not None:
+            answer.last_id = own
+            if ids is _ADD:
+                return event
+        event = without_id(event)
+    return numbered(answer.id_line, number, event)
 
 
 def event_entry(exchange: int, message: bytes) -> bytes:
