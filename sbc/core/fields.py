@@ -28,6 +28,11 @@ def without(fields: Fields, names: Set[bytes], prefixes: tuple[bytes, ...]) -> F
     return [field for field in fields if field[0] not in names and not field[0].startswith(prefixes)]
 
 
+def parted(fields: Fields, names: Set[bytes]) -> tuple[Fields, Fields]:
+    """The fields of other names, and those of these."""
+    return [field for field in fields if field[0] not in names], [field for field in fields if field[0] in names]
+
+
 def unbroken(text: bytes) -> bool:
     """Whether this can stand in one line: no CR, no LF."""
     return b"\n" not in text and b"\r" not in text

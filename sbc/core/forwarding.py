@@ -62,7 +62,7 @@ def node_fields(request: Request) -> Fields:
     """A client's fields as a node sees them."""
     fields = request.fields
     named = _named(fields)
-    kept = without(fields, _DROPPED | named if named else _DROPPED, OWN)
+    kept = without(fields, {*_DROPPED, *named} if named else _DROPPED, OWN)
     for name, value in fields:
         if name == b"te" and b"trailers" in value.lower():
             kept.append((b"te", b"trailers"))  # gRPC asks for it from end to end
@@ -93,7 +93,7 @@ def _for(address: bytes) -> bytes:
 def client_fields(fields: Fields, hidden: frozenset[bytes]) -> Fields:
     """A node's fields as a client sees them. hidden: names that the policy keeps from clients."""
     shut, named = _shut(hidden), _named(fields)
-    return without(fields, shut | named if named else shut, _SESSION)
+    return without(fields, {*shut, *named} if named else shut, _SESSION)
 
 
 @lru_cache(maxsize=256)

@@ -1,5 +1,6 @@
 import cython
 
+from sbc.core._fields cimport parted
 from sbc.core._octets cimport cut
 from sbc.model.http cimport Response
 from sbc.wire._heads cimport fields_of, head_end, status_line
@@ -28,7 +29,7 @@ cdef class AnswerReader:
     cpdef read(self, bytes data)
     cpdef bytes take_body(self)
     cdef _begin(self, bytes piece)
-    @cython.locals(fields=list, kept=list, line=tuple)
+    @cython.locals(fields=list, kept=list, framing=list, line=tuple)
     cdef _read_head(self, bytes head)
     cdef _frame(self, bytes name, bytes value)
     cdef _inform(self, int status, list fields)

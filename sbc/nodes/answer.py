@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import httptools
 
+from sbc.core.fields import parted
 from sbc.core.octets import cut
 from sbc.model.errors import SbcError
 from sbc.model.http import Fields, Response
@@ -130,11 +131,9 @@ class AnswerReader:
             self._refuse("garbage from the node: not a proper head of an answer")
         if len(head) > LONGEST_HEAD or len(fields) > MOST_FIELDS:
             self._refuse("endless answer head")
-        kept: Fields = []
-        for field in fields:
-            if field[0] not in _FRAMING:
-                kept.append(field)
-            elif line[0] >= 200:
+        kept, framing = parted(fields, _FRAMING)
+        if line[0] >= 200:
+            for field in framing:
                 self._frame(field[0], field[1])
         if line[0] < 200:
             self._inform(line[0], kept)

@@ -1,16 +1,25 @@
 """The C twins of the functions of the same names in heads.py."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.string cimport memchr, memcmp
+from cpython.list cimport PyList_GET_ITEM
+from libc.stdint cimport uint64_t
+from libc.string cimport memchr, memcmp, memcpy
 
 cdef enum:
     LONGEST_METHOD = 31
     LONGEST_KNOWN = 40
+    LINES = 1024  # a power of two
+    LONGEST_LINE = 192
 
 cdef unsigned char LOWER[256]  # of the characters of a name; 0: has no place in one
 cdef unsigned char TEXT[256]  # whether it may stand in a value
 cdef list KNOWN = [b""] * 256
 """Names that came before, each at its own place: most come again, and need not be made again."""
+
+cdef list SPELT = [b""] * LINES
+cdef list FIELDS = [None] * LINES
+"""Lines of fields that came before, as they were spelt, and what they say: an agent says most of them with each
+request, and what is known to be proper need not be looked through, or made, again."""
 
 
 cdef void _fill() noexcept:
@@ -90,37 +99,67 @@ cpdef status_line(bytes head):
 
 cpdef fields_of(bytes head, Py_ssize_t at):
     cdef const unsigned char* octets = <const unsigned char*>PyBytes_AS_STRING(head)
-    cdef Py_ssize_t end = PyBytes_GET_SIZE(head) - 2, start, colon, stop, last
-    cdef unsigned char proper
+    cdef Py_ssize_t end = PyBytes_GET_SIZE(head) - 2, size, slot
     cdef const void* found
     cdef list fields = []
-    cdef bytes name
+    cdef bytes known
+    cdef object field
     while at < end:
-        colon = at
-        while colon < end and LOWER[octets[colon]]:
-            colon += 1
-        if colon == at or colon >= end or octets[colon] != 58:
-            return None
-        name = _name(octets + at, colon - at)
-        start = colon + 1
-        while start < end and (octets[start] == 32 or octets[start] == 9):
-            start += 1
-        found = memchr(octets + start, 13, end - start)
+        found = memchr(octets + at, 13, end - at)
         if found == NULL:
             return None
-        stop = <const unsigned char*>found - octets
-        if stop + 1 >= end or octets[stop + 1] != 10:
+        size = <const unsigned char*>found - octets - at
+        if at + size + 1 >= end or octets[at + size + 1] != 10:
             return None
-        proper = 1
-        for last in range(start, stop):
-            proper &= TEXT[octets[last]]
-        if not proper:
-            return None
-        at = stop + 2
-        while stop > start and (octets[stop - 1] == 32 or octets[stop - 1] == 9):
-            stop -= 1
-        fields.append((name, _cut(octets, start, stop)))
+        slot = _place_of(octets + at, size)
+        known = <bytes>PyList_GET_ITEM(SPELT, slot)
+        if PyBytes_GET_SIZE(known) == size and memcmp(PyBytes_AS_STRING(known), octets + at, size) == 0 and size:
+            field = <object>PyList_GET_ITEM(FIELDS, slot)
+        else:
+            field = _field(octets + at, size)
+            if field is None:
+                return None
+            if size <= LONGEST_LINE:
+                SPELT[slot], FIELDS[slot] = _cut(octets, at, at + size), field
+        fields.append(field)
+        at += size + 2
     return fields
+
+
+cdef Py_ssize_t _place_of(const unsigned char* octets, Py_ssize_t size) noexcept:
+    """Where a line stands if it is known."""
+    cdef uint64_t mixed = <uint64_t>size, eight = 0
+    cdef Py_ssize_t at = 0
+    while size - at >= 8:
+        memcpy(&eight, octets + at, 8)
+        mixed = (mixed ^ eight) * <uint64_t>0x9E3779B97F4A7C15
+        mixed ^= mixed >> 29
+        at += 8
+    eight = 0
+    memcpy(&eight, octets + at, size - at)
+    mixed = (mixed ^ eight) * <uint64_t>0x9E3779B97F4A7C15
+    return <Py_ssize_t>((mixed >> 40) & (LINES - 1))
+
+
+cdef object _field(const unsigned char* octets, Py_ssize_t size):
+    """The field that a line says, without its end; None: it is not a proper one."""
+    cdef Py_ssize_t colon = 0, start, at
+    cdef unsigned char octet, odd = 0
+    while colon < size and LOWER[octets[colon]]:
+        colon += 1
+    if colon == 0 or colon >= size or octets[colon] != 58:
+        return None
+    start = colon + 1
+    while start < size and (octets[start] == 32 or octets[start] == 9):
+        start += 1
+    for at in range(start, size):  # without a branch: the compiler makes it many bytes a step
+        octet = octets[at]
+        odd |= ((octet < 32) & (octet != 9)) | (octet == 127)
+    if odd:
+        return None
+    while size > start and (octets[size - 1] == 32 or octets[size - 1] == 9):
+        size -= 1
+    return _name(octets, colon), _cut(octets, start, size)
 
 
 cdef bytes _name(const unsigned char* octets, Py_ssize_t size):

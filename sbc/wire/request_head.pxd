@@ -1,10 +1,10 @@
 import cython
 
+from sbc.core._fields cimport parted
 from sbc.model.http cimport Request
 from sbc.wire._heads cimport fields_of, head_end, request_line
 
 
-cdef frozenset _FRAMING
 cdef frozenset _LISTS
 cdef frozenset _METHODS
 cdef frozenset _SPECIAL
@@ -26,7 +26,7 @@ cdef class RequestReader:
     cpdef Py_ssize_t read(self, bytes data, Py_ssize_t at) except -2
     @cython.locals(fields=list, request=Request, method=bytes, target=bytes, modern=bint, at=Py_ssize_t, line=tuple)
     cdef _judge(self, bytes head)
-    @cython.locals(name=bytes, special=dict, kept=list, old=bint)
+    @cython.locals(name=bytes, special=dict, kept=list, told=list, old=bint)
     cdef _sort(self, Request request, list fields)
     cdef _sort_out(self, Request request, dict special, bint old)
     @cython.locals(target=bytes)

@@ -5,6 +5,7 @@ What follows the empty line behind a head (a body, another request, another prot
 
 import re
 
+from sbc.core.fields import parted
 from sbc.core.screening import LONGEST_TARGET, check_target
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request
@@ -119,19 +120,18 @@ class RequestReader:
         self.chunked = self.expects = self.upgrade = False
         self.persists = not old
         special: dict[bytes, bytes] = {}
-        kept = request.fields
-        for field in fields:
+        kept, told = parted(fields, _SPECIAL)
+        for field in told:
             name = field[0]
-            if name in _SPECIAL:
-                # A list in two lines is one list (RFC 9110 section 5.3), but not of these.
-                if name in special:
-                    if name not in _LISTS:
-                        raise Refusal(400, "duplicate_header", f"more than one {name.decode()} header")
-                    special[name] += b"," + field[1]
-                else:
-                    special[name] = field[1]
-            if name not in _FRAMING:
+            if name in _LISTS:
                 kept.append(field)
+            if name not in special:
+                special[name] = field[1]
+            elif name in _LISTS:  # a list in two lines is one list (RFC 9110 section 5.3)
+                special[name] += b"," + field[1]
+            else:
+                raise Refusal(400, "duplicate_header", f"more than one {name.decode()} header")
+        request.fields = kept
         host = special.get(b"host")
         # RFC 9112 section 3.2: exactly one Host, and it names a host and maybe a port.
         if host is None or host != self._host:  # most clients name one host all the time
@@ -190,8 +190,7 @@ class RequestReader:
 
 
 _LISTS = frozenset({b"connection", b"upgrade"})
-_FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
-_SPECIAL = _LISTS | _FRAMING
+_SPECIAL = _LISTS | {b"host", b"content-length", b"transfer-encoding", b"expect"}
 _ALLOWED = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 

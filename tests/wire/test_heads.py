@@ -86,3 +86,14 @@ def test_the_twins_agree(parts: list[bytes]) -> None:
 def test_a_bare_line_feed() -> None:
     assert all(heads.bare_feed(*pieces) for pieces in ((b"", b"a\nb"), (b"a", b"\nb"), (b"", b"a\r\nb\n")))
     assert not any(heads.bare_feed(*pieces) for pieces in ((b"", b"a\r\nb"), (b"a\r", b"\nb"), (b"", b"a\r")))
+
+
+def test_lines_that_come_again() -> None:
+    """What is known of a line is known of that line alone: not of one that begins or ends like it, or says less."""
+    odd = [b"x-y : 1", b"x-y: 1\0", b"x-y", b":"]
+    lines = [b"X-Y: 1", b"x-y:1", *odd, *(b"x-y: %d" % number for number in range(3000))]
+    for _ in range(2):
+        for line in lines:
+            said = [head(line + b"\r\n\r\n", 0) for head in both("fields_of")]
+            assert said.count(said[0]) == len(said)
+            assert said[0] == (None if line in odd else [(b"x-y", line.partition(b":")[2].strip())])
