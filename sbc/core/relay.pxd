@@ -17,6 +17,7 @@ cdef class Relay:
     cdef public long long count
     cdef public object clerk
     cdef public object gate
+    cdef public Py_ssize_t stopped
     cdef public bint attention
     cdef public object notices
     cdef public object fault
@@ -31,8 +32,8 @@ cdef class Relay:
     cdef object _fragments
     cdef bint _fast
 
-    @cython.locals(at=Py_ssize_t, size=Py_ssize_t, end=Py_ssize_t)
-    cpdef bytes admit(self, bytes data)
+    @cython.locals(start=Py_ssize_t, size=Py_ssize_t, end=Py_ssize_t, left=int)
+    cpdef bytes admit(self, bytes data, Py_ssize_t at=*)
     cpdef Relay rest(self)
 
     @cython.locals(length=Py_ssize_t, body=Py_ssize_t, mask_at=Py_ssize_t, end=Py_ssize_t)

@@ -20,6 +20,10 @@ from sbc.model.errors import CloseCode
 NOTICES = 16
 """Control frames of one read that are seen to; of more the latest."""
 
+PORTION = 128
+"""Frames of one read that are looked at in one turn of the loop: however many a session sends, others wait for no more
+than these."""
+
 
 class Gate(IntEnum):
     OPEN = 0
@@ -66,7 +70,7 @@ class Relay:
 
     __slots__ = (
         "_deflate", "_fast", "_fragments", "_keep", "_limit", "_masked", "_need", "_suppress", "_tail",
-        "attention", "clerk", "count", "ear", "fault", "gate", "journal", "notices", "tally",
+        "attention", "clerk", "count", "ear", "fault", "gate", "journal", "notices", "stopped", "tally",
     )  # fmt: skip
 
     def __init__(self, journal: Journal, tally: Tally, *, masked: bool, limit: int) -> None:
@@ -81,6 +85,8 @@ class Relay:
         self.notices: list[tuple[int, bytes]] = []
         """Control frames that came: opcode and payload. The session empties it."""
         self.fault: Fault | None = None
+        self.stopped = 0
+        """Where `admit` stopped in what it was given; 0: nowhere, all of it was taken."""
         self.clerk: Clerk | None = None
         """Is told when there are new messages that a durable store has to keep."""
         self.ear: Ear | None = None
@@ -139,24 +145,32 @@ class Relay:
             and self.fault is None and self.ear is None
         )  # fmt: skip
 
-    def admit(self, data: bytes) -> bytes:
-        """What is to be written to the other leg now that `data` was read from this one."""
+    def admit(self, data: bytes, at: int = 0) -> bytes:
+        """What is to be written to the other leg now that `data` was read from this one, from `at` on.
+
+        Of very much only a portion is looked at: `stopped` says where to go on, once others had their turn.
+        """
+        self.stopped = 0
         if not self._fast:
-            return self._admit_slowly(data, 0)
-        at, size = 0, len(data)
+            return self._admit_slowly(data, at)
+        start, size, left = at, len(data), PORTION
         while at < size:
+            if left == 0:
+                self.stopped = at
+                break
             end = self._whole_message(data, at, size)
             if end == 0:
-                return data[:at] + self._admit_slowly(data, at)
+                return data[start:at] + self._admit_slowly(data, at)
             self.count += 1
             self.tally.messages += 1
             self.tally.octets += end - at
             if self._keep:
                 self.journal.append(data, at, end)
+            left -= 1
             at = end
         if self.clerk is not None and not self.clerk.noted:
             self.clerk.note()
-        return data
+        return data if at - start == len(data) else data[start:at]
 
     def _whole_message(self, data: bytes, at: int, size: int) -> int:
         """Where the message that begins at `at` ends, if it is plainly one whole, valid frame; else 0."""
@@ -190,20 +204,26 @@ class Relay:
     # The slow way.
 
     def _admit_slowly(self, data: bytes, at: int) -> bytes:
-        if self._tail is not None:
-            self._tail += data
-            if len(self._tail) < self._need:
-                return b""
-            data, at, self._tail = bytes(self._tail), 0, None
         out: list[bytes] = []
+        left = PORTION
         try:
+            if self._tail is not None and self.fault is None:
+                at = self._complete(self._tail, data, at, out)
+                self._settle()
+                if self._fast:
+                    out.append(self.admit(data, at))
+                    return b"".join(out)
             while at < len(data) and self.fault is None:
+                if left == 0:
+                    self.stopped = at
+                    break
                 frame = read_frame(data, at, masked=self._masked, deflate=self._deflate, limit=self._limit)
                 if frame is None or frame.end > len(data):
                     self._tail = bytearray(data[at:])
                     self._need = len(self._tail) + 1 if frame is None else frame.end - at
                     break
                 self._take(data, at, frame, out)
+                left -= 1
                 at = frame.end
         except Fault as fault:
             self.fault = fault
@@ -212,6 +232,23 @@ class Relay:
         if self.clerk is not None and not self.clerk.noted:
             self.clerk.note()
         return b"".join(out)
+
+    def _complete(self, tail: bytearray, data: bytes, at: int, out: list[bytes]) -> int:
+        """Give a frame that has begun what it lacks, and no more: what follows may go the fast way. Where it ends."""
+        while at < len(data):
+            lack = self._need - len(tail)
+            tail += data[at : at + lack]
+            at = min(at + lack, len(data))
+            if len(tail) < self._need:
+                break
+            whole = bytes(tail)
+            frame = read_frame(whole, 0, masked=self._masked, deflate=self._deflate, limit=self._limit)
+            if frame is not None and frame.end == len(whole):
+                self._tail = None
+                self._take(whole, 0, frame, out)
+                break
+            self._need = len(whole) + 1 if frame is None else frame.end
+        return at
 
     def _take(self, data: bytes, at: int, frame: Frame, out: list[bytes]) -> None:
         if frame.opcode >= Opcode.CLOSE:

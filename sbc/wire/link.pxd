@@ -14,5 +14,6 @@ cdef class Link:
     cdef public bint congested
     cdef public int pauses
     cdef public double quiet
+    cdef bytes _rest
 
     cpdef data_received(self, bytes data)

@@ -17,6 +17,9 @@ HIGH_WATER_BYTES = 64 * 1024
 LOW_WATER_BYTES = 16 * 1024
 """How much may stand in a connection's write buffer before the other leg is paused, and when it is read again."""
 
+QUANTUM_BYTES = 64 * 1024
+"""After a read that brought more than this, or more messages than the relay takes at once, others have their turn."""
+
 CLOSING = 3.0
 """How long the other side has to answer a close frame, in seconds."""
 
@@ -28,6 +31,8 @@ class Pause(IntFlag):
     CROWDED = 2
     FROZEN = 4
     TOO_FAST = 8
+    OTHERS = 16
+    """It is the turn of others: the rest is seen to when the loop comes round."""
 
 
 class LinkOwner(Protocol):
@@ -57,8 +62,8 @@ def _nowhere(_data: bytes) -> None:
 class Link:
     """A WebSocket connection that carries a leg. `mask` makes masks for the frames of an edge that is the client."""
 
-    __slots__ = ("congested", "forward", "gauge", "heard", "mask", "mate", "owner", "pauses", "quiet", "relay", "tag",
-                 "transport")
+    __slots__ = ("_rest", "congested", "forward", "gauge", "heard", "mask", "mate", "owner", "pauses", "quiet",
+                 "relay", "tag", "transport")
 
     def __init__(
         self, transport: asyncio.Transport, owner: LinkOwner, tag: int, mask: Callable[[], bytes] | None
@@ -80,6 +85,8 @@ class Link:
         self.congested = False
         """Whether this connection does not take what it is sent at the moment."""
         self.pauses = 0
+        self._rest = b""
+        """What was read and waits for its turn: no more than one read, for nothing is read meanwhile."""
         transport.set_write_buffer_limits(HIGH_WATER_BYTES, LOW_WATER_BYTES)
 
     def data_received(self, data: bytes) -> None:
@@ -87,18 +94,44 @@ class Link:
         relay = self.relay
         if relay is None:
             return
+        if self._rest:  # what came before has not had its turn yet
+            self._rest += data
+            return
         out = relay.admit(data)
         if out:
             self.forward(out)
+        if relay.stopped or len(data) > QUANTUM_BYTES:
+            self._give_way(data[relay.stopped :] if relay.stopped else b"")
         if self.gauge is not None:
-            self.gauge.measure(self, len(data))
+            self.gauge.measure(self, len(data) - len(self._rest))
         if relay.attention and self.owner is not None:
             self.owner.attend(self)
+
+    def _give_way(self, rest: bytes) -> None:
+        """Let other connections be read before this one is again."""
+        self._rest = rest
+        self.pause(Pause.OTHERS)
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """The loop has come round."""
+        if self.pauses == Pause.OTHERS and self._rest:
+            self._take_rest()
+        if not self._rest:
+            self.resume(Pause.OTHERS)
+        elif self.pauses != Pause.OTHERS:  # the last of the other reasons to go brings it here again
+            self.pauses &= ~Pause.OTHERS
+
+    def _take_rest(self) -> None:
+        rest, self._rest = self._rest, b""
+        self.data_received(rest)
 
     def eof_received(self) -> bool:
         return False  # half-closed is closed: there is no WebSocket without both directions
 
     def connection_lost(self, _error: Exception | None) -> None:
+        while self._rest and self.relay is not None and self.pauses == Pause.OTHERS:
+            self._take_rest()
         owner, self.owner = self.owner, None
         if self.mate is not None and self.congested:
             self.mate.resume(Pause.MATE_SLOW)
@@ -129,7 +162,12 @@ class Link:
         if self.pauses == 0:
             return
         self.pauses &= ~reason
-        if self.pauses == 0 and not self.transport.is_closing():
+        if self.pauses:
+            return
+        if self._rest:
+            self.pauses = Pause.OTHERS
+            asyncio.get_running_loop().call_soon(self._go_on)
+        elif not self.transport.is_closing():
             self.transport.resume_reading()
 
     # Wiring: who gets what is read here.
@@ -171,8 +209,12 @@ class Link:
         if owner is None or self.transport.is_closing():
             return
         self.control(Opcode.CLOSE, close_payload(code, reason))
-        rest = relay.rest() if relay is not None and relay.fault is None else None
-        self.transport.set_protocol(Parting(self.transport, rest))
+        onward = relay.rest() if relay is not None and relay.fault is None else None
+        parting = Parting(self.transport, onward)
+        self.transport.set_protocol(parting)
+        rest, self._rest = self._rest, b""
+        if rest:
+            parting.data_received(rest)
 
     def finish(self, code: int, reason: str) -> None:
         """Answer the other side's close frame: the handshake is complete, the connection is closed at once."""
@@ -210,9 +252,12 @@ class Parting(asyncio.Protocol):
             transport.write_eof()
 
     def data_received(self, data: bytes) -> None:
-        if self._relay is not None:
-            self._relay.admit(data)
-            if self._relay.fault is not None:
+        relay = self._relay
+        if relay is not None:
+            relay.admit(data)
+            while relay.stopped:  # in a relay that passes nothing on, they cost little
+                relay.admit(data, relay.stopped)
+            if relay.fault is not None:
                 self._transport.close()
 
     def connection_lost(self, _error: Exception | None) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sbc.core.relay import Gate
+from sbc.core.relay import PORTION, Gate
 from tests.core.twins import TWINS, Twin
 from tests.core.wire import BAD_UTF8, Sent, bad_frames, frame, messages
 
@@ -21,6 +21,14 @@ def new_relay(twin: Twin, *, masked: bool, gate: Gate = Gate.OPEN, limit: int = 
     relay = twin.Relay(twin.Journal(journal), twin.Tally(), masked=masked, limit=limit)
     relay.set_gate(gate)
     return relay
+
+
+def fed(relay: Any, data: bytes) -> bytes:
+    """All of it, a portion at a time."""
+    out: bytes = relay.admit(data)
+    while relay.stopped:
+        out += relay.admit(data, relay.stopped)
+    return out
 
 
 def chunks(data: bytes, cuts: list[int]) -> list[bytes]:
@@ -61,6 +69,37 @@ def test_any_messages_cut_anywhere(twin: Twin, stream: tuple[bool, list[Sent], l
 
 @BOTH
 @SIDES
+@pytest.mark.parametrize("gate", list(Gate))
+@pytest.mark.parametrize("cut", [0, 3, 500])
+def test_of_very_much_it_takes_a_portion_at_a_time(twin: Twin, masked: bool, gate: Gate, cut: int) -> None:
+    relay, one = new_relay(twin, masked=masked, gate=gate), frame(2, b"x" * 600, masked=masked)
+    data = one[cut:] + one * (3 * PORTION)  # its first message may have begun in a read before
+    out, at, turns = relay.admit(one[:cut]), 0, 0
+    while True:
+        before = relay.count + relay.tally.stale
+        out += relay.admit(data, at)
+        assert relay.count + relay.tally.stale <= before + PORTION + (cut > 0)
+        turns += 1
+        if relay.stopped == 0:
+            break
+        at = relay.stopped
+    assert turns == 4 - (cut > 0)
+    assert relay.count + relay.tally.stale == 3 * PORTION + 1
+    assert out == (one * (3 * PORTION + 1) if gate is Gate.OPEN else b"")
+
+
+@BOTH
+@SIDES
+def test_a_read_that_begins_within_a_frame_goes_on_the_fast_way(twin: Twin, masked: bool) -> None:
+    """What the slow way costs for one message must not be paid for all that came behind it."""
+    relay, one = new_relay(twin, masked=masked), frame(2, b"x" * 600, masked=masked)
+    relay.admit(one[:10])
+    assert relay.admit(one[10:] + one + one[:10]) == one * 2
+    assert relay.admit(one[10:]) == one
+
+
+@BOTH
+@SIDES
 def test_byte_by_byte(twin: Twin, masked: bool) -> None:
     relay = new_relay(twin, masked=masked)
     first, second = frame(1, "h\u00e9".encode(), masked=masked), frame(2, b"x" * 300, masked=masked)
@@ -78,7 +117,7 @@ def test_every_fault_has_its_close_code_and_nothing_of_it_passes(twin: Twin, mas
         for size in (len(bad) + len(good), 1 if len(bad) < 400 else 997):
             relay = new_relay(twin, masked=masked, gate=gate, limit=limit)
             wire = good + bad + good
-            out = b"".join(relay.admit(wire[at : at + size]) for at in range(0, len(wire), size))
+            out = b"".join(fed(relay, wire[at : at + size]) for at in range(0, len(wire), size))
             assert relay.fault is not None, bad[:40]
             assert relay.fault.code == code, (bad[:40], relay.fault.reason)
             assert relay.attention
@@ -235,7 +274,7 @@ def test_the_rest_of_a_left_link_is_read_on_and_passes_nothing(twin: Twin, maske
 @SIDES
 def test_the_longest_count_of_notices_is_bounded(twin: Twin, masked: bool) -> None:
     relay = new_relay(twin, masked=masked)
-    relay.admit(frame(9, b"a", masked=masked) * 1000 + frame(9, b"b", masked=masked))
+    fed(relay, frame(9, b"a", masked=masked) * 1000 + frame(9, b"b", masked=masked))
     assert relay.notices == [(9, b"a")] * 15 + [(9, b"b")]
 
 
