@@ -1,6 +1,6 @@
 # The two commands that matter are `make run` and `make test`. Each makes .venv and installs what is missing:
 # Debian packages when it may (root and apt-get), Python packages always. The second time nothing is installed.
-# Tests with programs of others (curl, nghttp2-client, nghttp2-server, nginx-light, wrk, chromium-headless-shell,
+# Tests with programs of others (curl, nghttp2-client, nghttp2-server, nginx-light, wrk, chromium-headless-shell, redis,
 # ngtcp2-client) are skipped where those are missing; .ci/run installs them.
 
 VENV   := .venv

@@ -87,6 +87,50 @@ class Store(Protocol):
         """Whether the last thing asked of it worked (/readyz)."""
 
 
+class Keeper(Protocol):
+    """What a store that edges share tells the hall."""
+
+    def lost(self, session: SessionId) -> bool:
+        """The store has forgotten the session, or some of it: restate it, if it is ours. Whether it is."""
+
+    def taken(self, session: SessionId) -> None:
+        """Another edge has the session: let go of it."""
+
+    def wanted(self, session: SessionId) -> None:
+        """The client of the session is at another edge: let go of it, and release it."""
+
+    def fenced(self) -> None:
+        """The lease of this edge is over: let go of all sessions, before others have them."""
+
+    def announce(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Operators should know."""
+
+
+class SharedStore(Store, Protocol):
+    """A store that several edges share. Each has a lease, and owns its sessions no longer than that."""
+
+    def watch(self, keeper: Keeper) -> None:
+        """Tell this one what happens; before `open`."""
+
+    def first_epoch(self) -> int:
+        """An epoch above any that a session which the store has lost may have had."""
+
+    async def claim(self, session: SessionId) -> tuple[Stored, Journals] | None:
+        """Take a session over that no living edge has, or whose edge lets go of it. None: there is none of this name.
+
+        Raises StoreError: another edge has it, or nobody knows at the moment.
+        """
+
+    async def find(self, agent: AgentName, principal: PrincipalId, key: tuple[str, str]) -> SessionId | None:
+        """The session that a key leads to. Raises StoreError."""
+
+    def restate(self, stored: Stored, journals: Journals, done: Callable[[Exception | None], None]) -> None:
+        """All that is known of a live session, in the place of what the store has. `done(Conflict)`: another has it."""
+
+    def release(self, session: SessionId) -> None:
+        """Another edge may have the session from here on."""
+
+
 class TrunkListener(Protocol):
     """What a trunk (nodes/trunk.py) tells the hall. The trunk has checked the form of every message, not its truth."""
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from sbc.model.binding import Binding, Checkpoint
 from sbc.model.errors import StoreError
-from sbc.model.ids import SessionId
+from sbc.model.ids import AgentName, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Stored
 
 
@@ -82,11 +82,116 @@ class Remove:
     session: SessionId
 
 
-Question = Create | Rebind | Read
-Note = Keep | Cover | Forget | Learn | Remember | Remove
+# Only of stores that edges share.
+
+
+@dataclass(slots=True)
+class Peek:
+    """Which tenure of which edge has the session; None: it is not on record."""
+
+    session: SessionId
+    done: Callable[[str | StoreError | None], None]
+
+
+@dataclass(slots=True)
+class Claim:
+    """Take the session over, if it is free or still `edge`'s. None: it is not on record."""
+
+    session: SessionId
+    edge: str
+    done: Callable[[Stored | StoreError | None], None]
+
+
+@dataclass(slots=True)
+class Find:
+    """Which session a key leads to."""
+
+    agent: AgentName
+    principal: PrincipalId
+    key: tuple[str, str]
+    done: Callable[[SessionId | StoreError | None], None]
+
+
+@dataclass(slots=True)
+class Restate:
+    """All that is known of a session, in the place of what the store has of it."""
+
+    stored: Stored
+    journals: Journals
+    done: Callable[[StoreError | None], None]
+
+
+@dataclass(slots=True)
+class Beat:
+    """This edge lives: renew its lease."""
+
+    former: str
+    """A tenure of this edge's that is known to be over; empty: none."""
+    listening: str
+    """At which server the connection is that shows that we live; empty: at none."""
+    done: Callable[["Beaten | StoreError"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Beaten:
+    """The lease is renewed."""
+
+    store: str
+    """Which store it is: another one after each restart and each failover."""
+    age: float
+    """Since when it has been seen, in seconds."""
+    time: int
+    """What its clock says, in milliseconds since 1970."""
+
+
+@dataclass(slots=True)
+class Look:
+    """How the edge of a tenure is."""
+
+    tenure: str
+    done: Callable[["Looked | StoreError"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The lease of an edge's name, as it stands."""
+
+    tenure: str | None
+    """Whose it is; None: it is over."""
+    beat: int
+    connected: bool
+    """False if the connection that the edge keeps as long as it lives is gone, at the server that it was made to."""
+
+
+@dataclass(slots=True)
+class Call:
+    """Ask the edge of a tenure to let go of a session, or tell all edges something."""
+
+    channel: str
+    text: str
+
+
+@dataclass(slots=True)
+class Release:
+    """Another edge may have the session."""
+
+    session: SessionId
+
+
+@dataclass(slots=True)
+class Touch:
+    """The session is still there, though nothing has happened to it for long."""
+
+    session: SessionId
+
+
+Question = Create | Rebind | Read | Peek | Claim | Find | Restate | Beat | Look
+Lasting = Remove | Release
+"""Never dropped: as many as there were dialogs at most."""
+Note = Keep | Cover | Forget | Learn | Remember | Touch | Call | Lasting
 Operation = Question | Note
 
-Result = Journals | StoreError | None
+Result = Journals | Stored | Beaten | Looked | SessionId | str | StoreError | None
 """What became of one operation of a batch that was committed."""
 
 T = TypeVar("T")

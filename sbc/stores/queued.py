@@ -21,20 +21,30 @@ from sbc.model.errors import StoreError
 from sbc.model.ids import SessionId
 from sbc.model.interfaces import Journals, Stored
 from sbc.stores.operations import (
+    Beat,
+    Call,
+    Claim,
     Cover,
     Create,
+    Find,
     Forget,
     Keep,
+    Lasting,
     Learn,
+    Look,
     Note,
     Operation,
+    Peek,
     Question,
     Read,
     Rebind,
+    Release,
     Remember,
     Remove,
+    Restate,
     Result,
     Told,
+    Touch,
 )
 
 LARGE_BATCH: Final = 1000
@@ -160,8 +170,11 @@ class QueuedStore:
 
     def remove(self, session: SessionId) -> None:
         """See Store. Never dropped, or the session could not be opened anew; as many as there were dialogs at most."""
+        self._leave(Remove(session))
+
+    def _leave(self, order: Lasting) -> None:
         if self._writer is not None and self._closed is None:
-            self._pending.append(Remove(session))
+            self._pending.append(order)
             self._wake_in(self._bounds.interval)
 
     def healthy(self) -> bool:
@@ -181,7 +194,7 @@ class QueuedStore:
     def _note(self, note: Note, size: int) -> None:
         if (self._writer is None or self._closed is not None or self._waiting() >= self._bounds.operations
                 or self._pending_bytes + self._batch_bytes + size > self._bounds.journal_bytes):
-            self.dropped += 1
+            self._drop(note)
             return
         self._pending.append(note)
         self._pending_bytes += size
@@ -225,7 +238,7 @@ class QueuedStore:
         self._failing_since, self._retry = None, FIRST_RETRY
         for operation, result in zip(batch, results, strict=True):
             match operation:
-                case Create() | Rebind() | Read():
+                case Create() | Rebind() | Read() | Peek() | Claim() | Find() | Restate() | Beat() | Look():
                     self._answer(operation, result)
                 case _ if result is not None:
                     self.dropped += 1
@@ -239,16 +252,24 @@ class QueuedStore:
         again: list[Operation] = []
         for operation in batch:
             match operation:
-                case Create() | Rebind() | Read():
+                case Create() | Rebind() | Read() | Peek() | Claim() | Find() | Restate() | Beat() | Look():
                     self._answer(operation, error)
-                case Remove():
+                    again += self._doubtful(operation)
+                case Remove() | Release():
                     again.append(operation)
-                case _ if impatient:
-                    self.dropped += 1
+                case Keep() | Cover() | Forget() | Learn() | Remember() | Touch() | Call() if impatient:
+                    self._drop(operation)
                 case _:
                     again.append(operation)
         self._pending[:0] = again
         self._pending_bytes += 0 if impatient else self._batch_bytes
+
+    def _drop(self, note: Note) -> None:
+        self.dropped += 1
+
+    def _doubtful(self, question: Question) -> Sequence[Operation]:
+        """What is to be done because nobody knows whether a question of a batch that failed was acted upon."""
+        return ()
 
     def _answer(self, question: Question, result: Result) -> None:
         # Not called here: one that fails must not keep the others from their answers.
@@ -274,7 +295,7 @@ class QueuedStore:
     def _give_up(self) -> None:
         for operation in self._pending:
             match operation:
-                case Create() | Rebind() | Read():
+                case Create() | Rebind() | Read() | Peek() | Claim() | Find() | Restate() | Beat() | Look():
                     self._answer(operation, StoreError(f"{self._name}: closed before it was written"))
                 case _:
                     self.dropped += 1

@@ -17,17 +17,26 @@ from sbc.model.errors import Conflict, StoreError
 from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Stored
 from sbc.stores.operations import (
+    Beat,
+    Call,
+    Claim,
     Cover,
     Create,
+    Find,
     Forget,
     Keep,
     Learn,
+    Look,
     Operation,
+    Peek,
     Read,
     Rebind,
+    Release,
     Remember,
     Remove,
+    Restate,
     Result,
+    Touch,
 )
 
 APPLICATION: Final = 0x53424331
@@ -203,6 +212,8 @@ class Tables:
                     self._connection.execute(statement, (session,))
             case Read(session):
                 return self._read(session)
+            case Peek() | Claim() | Find() | Restate() | Beat() | Look() | Call() | Release() | Touch():
+                return StoreError("this store is one edge's alone")
             case _:
                 assert_never(operation)
         return None

@@ -1,6 +1,9 @@
-"""What every store does (Store in model/interfaces.py); those that are durable do it over a restart, too."""
+"""What every store does (Store in model/interfaces.py); those that are durable do it over a restart, too.
 
-from collections.abc import AsyncIterator
+A store that edges share gives a session back to who claims it, one epoch higher.
+"""
+
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,38 +13,70 @@ from sbc.model.binding import Checkpoint
 from sbc.model.errors import Conflict, StoreError
 from sbc.model.ids import SessionId
 from sbc.model.interfaces import Store, Stored
-from sbc.stores.factory import open_store
+from sbc.runtime.tasks import Tasks
+from sbc.stores.factory import BOUNDS, open_store
+from sbc.stores.redis import RedisStore
 from tests.stores.asking import answers, binding, creating, dialog, rebinding
+from tests.stores.redis_terms import terms
+from tests.support.redis import Redis, needs_redis
 
 S = SessionId("s")
 
 
-DURABLE = ["sqlite:{}/var/sbc.db"]
+DURABLE = ["sqlite:{}/var/sbc.db", pytest.param("redis", marks=needs_redis)]
 
 
-async def opened(url: str, place: Path) -> AsyncIterator[Store]:
-    store = open_store(url.format(place))
-    assert list(await store.open()) == []
-    yield store
-    await store.close()
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    server = Redis(tmp_path_factory.mktemp("redis")).start()
+    yield server
+    server.stop()
+
+
+async def opened(request: pytest.FixtureRequest, place: Path) -> AsyncIterator[Store]:
+    async with Tasks() as tasks:
+        if request.param == "redis":
+            server = request.getfixturevalue("redis")
+            server.say("FLUSHALL")
+            server.seen_long_ago()
+            store: Store = RedisStore(server.url, "edge-t", terms(server.url), 45.0, BOUNDS, tasks.spawn)
+        else:
+            store = open_store(request.param.format(place))
+        assert list(await store.open()) == []
+        yield store
+        await store.close()
 
 
 @pytest.fixture(params=["memory:", *DURABLE])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    async for store in opened(request.param, tmp_path):
+    async for store in opened(request, tmp_path):
         yield store
 
 
 @pytest.fixture(params=DURABLE)
 async def durable(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    async for store in opened(request.param, tmp_path):
+    async for store in opened(request, tmp_path):
         assert store.durable
         yield store
 
 
-async def reopened(store: Store) -> list[object]:
+async def reopened(store: Store, *sessions: str) -> list[Stored]:
+    """The dialogs on record after a restart; of these sessions in this order, where they have to be claimed."""
     await store.close()
-    return list(await store.open())
+    dialogs = list(await store.open())
+    if isinstance(store, RedisStore):
+        assert dialogs == []
+        for session in sessions:
+            claimed = await store.claim(SessionId(session))
+            assert claimed is not None
+            dialogs.append(claimed[0])
+    return dialogs
+
+
+def later(stored: Stored, before: Stored) -> Stored:
+    """A dialog as it is to come back: at the epoch at which it does, which is not below the one it had."""
+    assert stored.binding.epoch - before.binding.epoch in (0, 1)
+    return replace(before, binding=replace(before.binding, epoch=stored.binding.epoch))
 
 
 async def test_a_session_is_created_once(store: Store) -> None:
@@ -110,11 +145,14 @@ async def test_dialogs_come_back_as_they_were(durable: Store) -> None:
     state = 'a "state" with half a pair \ud83d, a zero \x00 and größe'
     first, second = dialog("s", 3, Checkpoint(4, 9, state)), dialog("sitzung-ü/☃")
     await answers([creating(durable, first), creating(durable, second)])
-    assert await reopened(durable) == [first, second]
-    await rebinding(durable, binding("s", 4), 3)
+    back = await reopened(durable, "s", "sitzung-ü/☃")
+    assert back == [later(back[0], first), later(back[1], second)]
+    epoch = back[0].binding.epoch
+    assert await rebinding(durable, binding("s", epoch + 1), epoch) is None
     durable.checkpoint(S, Checkpoint(5, 9, None))
     durable.remove(SessionId("sitzung-ü/☃"))
-    assert await reopened(durable) == [dialog("s", 4, Checkpoint(5, 9, None))]
+    [last] = await reopened(durable, "s")
+    assert last == later(last, dialog("s", epoch + 1, Checkpoint(5, 9, None)))
 
 
 async def test_messages_come_back_byte_for_byte(durable: Store) -> None:
@@ -126,7 +164,7 @@ async def test_messages_come_back_byte_for_byte(durable: Store) -> None:
     for _ in range(2):
         journals = await durable.journals(S)
         assert (journals.from_client, journals.from_node) == ((1, from_client), (1, from_node))
-        await reopened(durable)
+        await reopened(durable, "s")
 
 
 async def kept(store: Store, from_client: bool) -> tuple[int, list[bytes]]:
@@ -152,7 +190,7 @@ async def test_what_is_forgotten_is_gone(durable: Store, from_client: bool) -> N
     assert await kept(durable, from_client) == (6, [])
     assert await kept(durable, not from_client) == (1, [])
     durable.journal(S, from_client, 6, [b"6"])
-    await reopened(durable)
+    await reopened(durable, "s")
     assert await kept(durable, from_client) == (6, [b"6"])
 
 
@@ -172,7 +210,8 @@ async def test_a_checkpoint_does_not_go_back(durable: Store) -> None:
     durable.checkpoint(S, Checkpoint(5, 5, "newest"))
     for older in (Checkpoint(4, 5, "older"), Checkpoint(5, 4, "older"), Checkpoint(9, 4, "neither")):
         durable.checkpoint(S, older)
-    assert await reopened(durable) == [dialog("s", 1, Checkpoint(5, 5, "newest"))]
+    [back] = await reopened(durable, "s")
+    assert back == later(back, dialog("s", 1, Checkpoint(5, 5, "newest")))
 
 
 @pytest.mark.parametrize("segments, expected", [
@@ -197,18 +236,19 @@ async def test_the_newest_run_without_a_gap(
 async def test_what_a_dialog_is_known_by(durable: Store) -> None:
     begun = replace(dialog("s"), keys=(("route", "größe \x00"), ("task", "t-1")))
     await answers([creating(durable, begun), creating(durable, dialog("t"))])
-    assert await reopened(durable) == [begun, dialog("t")]
+    back = await reopened(durable, "s", "t")
+    assert back == [later(back[0], begun), later(back[1], dialog("t"))]
     durable.learn(S, [("context", "t-1"), ("task", "t-2")], [])
     durable.learn(SessionId("t"), [("task", "t-1")], [("task", "never there")])
     durable.learn(S, [("task", "t-3")], [("task", "t-1")])
     durable.learn(S, [("route", "größe \x00")], [])
-    first, second = await reopened(durable)
-    assert isinstance(first, Stored) and isinstance(second, Stored)
+    first, second = await reopened(durable, "s", "t")
     assert first.keys == (("context", "t-1"), ("task", "t-2"), ("task", "t-3"), ("route", "größe \x00"))
     assert second.keys == (("task", "t-1"),)
     durable.remove(S)
     await creating(durable, dialog("s"))
-    assert await reopened(durable) == [second, dialog("s")]
+    back = await reopened(durable, "t", "s")
+    assert back == [later(back[0], second), later(back[1], dialog("s"))]
 
 
 async def test_what_a_protocol_remembers(durable: Store) -> None:
@@ -217,7 +257,7 @@ async def test_what_a_protocol_remembers(durable: Store) -> None:
     durable.remember(S, "first")
     durable.remember(S, "größe")
     assert (await durable.journals(S)).memory == "größe"
-    await reopened(durable)
+    await reopened(durable, "s", "t")
     assert (await durable.journals(S)).memory == "größe"
     assert (await durable.journals(SessionId("t"))).memory == ""
     durable.remove(S)
@@ -232,13 +272,14 @@ async def test_a_session_that_comes_again_has_an_empty_journal(durable: Store) -
     durable.journal(S, True, 5, [b"5"])
     await creating(durable, dialog("s"))
     assert await kept(durable, True) == (1, [])
-    assert await reopened(durable) == [dialog("s")]
+    [back] = await reopened(durable, "s")
+    assert back == later(back, dialog("s"))
 
 
 async def test_what_was_asked_before_close_is_on_record(durable: Store) -> None:
     futures = [creating(durable, dialog(f"s-{number}")) for number in range(200)]
     durable.journal(SessionId("s-7"), False, 1, [b"x"])
-    assert len(await reopened(durable)) == 200
+    assert len(await reopened(durable, *(f"s-{number}" for number in range(200)))) == 200
     assert await answers(futures) == [None] * 200
     assert (await durable.journals(SessionId("s-7"))).from_node == (1, [b"x"])
 
@@ -252,4 +293,4 @@ async def test_a_closed_store_says_so(durable: Store) -> None:
     durable.remove(S)
     with pytest.raises(StoreError):
         await durable.journals(S)
-    assert await durable.open() == []
+    assert list(await durable.open()) == []

@@ -1,0 +1,245 @@
+"""The store in Redis or Valkey, which edges share: bindings, checkpoints, journals, and who may own what until when.
+
+    queued.py         collects what is asked, and hands it over in batches
+    redis_writer.py   carries a batch out as one pipeline          redis_link.py  the connections
+    redis_words.py    operations as commands, answers as results   redis.lua      what must be one step at the server
+    redis_lease.py    this edge's lease                            redis_claims.py  the sessions of others
+
+A session on record belongs to a *tenure* of an edge: from when it was given a lease to when that was over. The server
+refuses whatever another one asks about it. An edge whose lease is over lets go of all its sessions, and begins a tenure
+anew when it can; while it cannot reach the server it goes on with what it has until then (core/tenure.py).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+from sbc.model.binding import Binding
+from sbc.model.errors import Conflict, StoreError
+from sbc.model.ids import AgentName, PrincipalId, SessionId
+from sbc.model.interfaces import Journals, Keeper, Spawn, Stored
+from sbc.stores.operations import (
+    Call,
+    Create,
+    Find,
+    Note,
+    Operation,
+    Peek,
+    Question,
+    Release,
+    Remove,
+    Restate,
+    Told,
+    Touch,
+)
+from sbc.stores.queued import Bounds, QueuedStore
+from sbc.stores.redis_claims import Claims
+from sbc.stores.redis_lease import Lease
+from sbc.stores.redis_link import Link, Terms
+from sbc.stores.redis_words import KEPT, Lost, Taken
+from sbc.stores.redis_writer import RedisWriter
+
+AT_A_TIME: Final = 256
+"""Sessions that are stated anew at a time."""
+
+
+class RedisStore(QueuedStore):
+    """See SharedStore."""
+
+    def __init__(self, name: str, edge: str, terms: Terms, lease: float, bounds: Bounds, spawn: Spawn) -> None:
+        """name: what errors call it. edge: this edge's name, which no other has. lease: in seconds."""
+        super().__init__(name, bounds)
+        self._edge = edge
+        self._terms = terms
+        self._seconds = lease
+        self._spawn = spawn
+        self._keeper: Keeper | None = None
+        self._redis: RedisWriter | None = None
+        self._touched: dict[SessionId, float] = {}
+        """When each session of ours was touched last, the longest ago first."""
+        self._restating: set[SessionId] = set()
+        self._patchy: set[SessionId] = set()
+        """Sessions of which the store was not told all, for it did not answer."""
+        self.lease: Lease
+        self.claims: Claims
+
+    # Beginning and end.
+
+    def watch(self, keeper: Keeper) -> None:
+        """See SharedStore."""
+        self._keeper = keeper
+
+    async def open(self) -> Sequence[Stored]:
+        """See Store. Nothing is given back: a session is claimed when its client comes.
+
+        Raises StoreError: not to be reached, or an edge of the same name is alive.
+        """
+        self.lease = Lease(self._name, self._edge, self._seconds, self._spawn, self)
+        self.lease.keeper = self._keeper
+        self.claims = Claims(self._name, self)
+        await super().open()
+        try:
+            await self.asked(partial(Peek, SessionId("-")))
+            await self.lease.begin(self._terms.patience)
+        except StoreError:
+            await self.close()
+            raise
+        return ()
+
+    def _writer_for(self, opened: Told[Sequence[Stored]]) -> RedisWriter:
+        self._redis = RedisWriter(self._name, self._terms, self._seconds, self._spawn, lambda: self.lease.me,
+                                  self._written, self._gone, self._noticed)
+        opened(())
+        return self._redis
+
+    async def close(self) -> None:
+        """See Store. The lease is given up: others need not wait for its end."""
+        await super().close()
+        await self.lease.end()
+
+    def healthy(self) -> bool:
+        """See Store."""
+        return super().healthy() and self.lease.holds()
+
+    # What the lease needs (Ground).
+
+    @property
+    def link(self) -> Link | None:
+        return self._redis.link if self._redis is not None else None
+
+    @property
+    def home(self) -> str:
+        return self._redis.identity.home if self._redis is not None else ""
+
+    async def asked(self, question: Callable[[Callable[[Any], None]], Question]) -> Any:
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def done(told: Any) -> None:
+            if answer.done():
+                return
+            if isinstance(told, StoreError):
+                answer.set_exception(told)
+            else:
+                answer.set_result(told)
+        self._ask(question(done))
+        return await answer
+
+    async def over(self, tenure: str) -> bool:
+        return await self.claims.over(tenure)
+
+    def replaced(self) -> None:
+        self._patchy.update(self._touched)
+
+    def beating(self) -> bool:
+        self._state_some()
+        now = self._loop.time()
+        while self._touched:
+            session, touched = next(iter(self._touched.items()))
+            if now - touched < KEPT / 3:
+                break
+            del self._touched[session]
+            self._touched[session] = now
+            self._note(Touch(session), 0)
+        return not self._restating and not self._patchy
+
+    def _state_some(self) -> None:
+        """State those sessions anew that the store was not told all of, or may have forgotten: not all at once."""
+        while self._patchy and self._keeper is not None and len(self._restating) < AT_A_TIME and super().healthy():
+            self._keeper.lost(self._patchy.pop())
+
+    # Sessions.
+
+    def first_epoch(self) -> int:
+        """See SharedStore. By the clock: what was lost is older than what is made in its place."""
+        return int(max(time.time(), self._loop.time() + self.lease.ahead) * 1000)
+
+    def create(self, stored: Stored, done: Callable[[Exception | None], None]) -> None:
+        """See Store."""
+        session = stored.binding.session
+        if self._writer is not None and not self.lease.holds():
+            done(StoreError(f"{self._name}: this edge has no lease"))
+            return
+
+        def told(error: Exception | None) -> None:
+            if error is None:
+                self._touched[session] = self._loop.time()
+            done(error)
+        self._ask(Create(stored, told))
+
+    def rebind(self, binding: Binding, expected: int, done: Callable[[Exception | None], None]) -> None:
+        """See Store. A session of ours that the store has forgotten is a fault of the store's, and no conflict."""
+        def told(error: Exception | None) -> None:
+            if isinstance(error, Lost) and self._keeper is not None and self._keeper.lost(binding.session):
+                error = StoreError(f"{self._name}: {error}")
+            done(error)
+        super().rebind(binding, expected, told)
+
+    def restate(self, stored: Stored, journals: Journals, done: Callable[[Exception | None], None]) -> None:
+        """See SharedStore. It is said until it is heard."""
+        session = stored.binding.session
+
+        def told(error: Exception | None) -> None:
+            if session not in self._restating:
+                return
+            self._restating.discard(session)
+            if error is None or isinstance(error, Conflict):
+                self._touched[session] = self._loop.time()
+                done(error)
+            else:
+                self._patchy.add(session)
+            self._state_some()
+        self._restating.add(session)
+        self._ask(Restate(stored, journals, told))
+
+    def release(self, session: SessionId) -> None:
+        """See SharedStore."""
+        self._let_go(session)
+        self._leave(Release(session))
+
+    def remove(self, session: SessionId) -> None:
+        """See Store."""
+        self._let_go(session)
+        super().remove(session)
+
+    def _let_go(self, session: SessionId) -> None:
+        self._touched.pop(session, None)
+        self._restating.discard(session)
+        self._patchy.discard(session)
+
+    async def find(self, agent: AgentName, principal: PrincipalId, key: tuple[str, str]) -> SessionId | None:
+        """See SharedStore."""
+        found: SessionId | None = await self.asked(partial(Find, agent, principal, key))
+        return found
+
+    async def claim(self, session: SessionId) -> tuple[Stored, Journals] | None:
+        """See SharedStore."""
+        stored = await self.claims.claim(session)
+        if stored is None:
+            return None
+        self._touched[session] = self._loop.time()
+        return stored, await self.journals(session)
+
+    def call(self, channel: str, text: str) -> None:
+        """Say something to whoever listens there."""
+        self._note(Call(channel, text), 0)
+
+    # What the answers show.
+
+    def _noticed(self, session: SessionId, found: Lost | Taken) -> None:
+        if self._keeper is None or session in self._restating:
+            return
+        if isinstance(found, Taken):
+            self._keeper.taken(session)
+        else:
+            self._keeper.lost(session)
+
+    def _drop(self, note: Note) -> None:
+        super()._drop(note)
+        if not isinstance(note, Call):
+            self._patchy.add(note.session)
+
+    def _doubtful(self, question: Question) -> Sequence[Operation]:
+        # It may be on record all the same, for a session that there is not: nobody could begin it again.
+        return [Remove(question.stored.binding.session)] if isinstance(question, Create) else ()

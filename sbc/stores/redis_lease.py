@@ -1,0 +1,199 @@
+"""This edge's lease in the Redis store: its renewal, the connection that shows that the edge lives, and the fence.
+
+An edge whose lease is over before it was renewed lets go of all its sessions, and goes on under another tenure.
+"""
+
+import asyncio
+import math
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, Protocol
+
+from redis.asyncio.connection import Connection
+
+from sbc.core.tenure import Grounds, Tenure
+from sbc.model.errors import StoreError
+from sbc.model.ids import SessionId
+from sbc.model.interfaces import Keeper, Spawn
+from sbc.stores.operations import Beat, Beaten, Look, Looked, Question
+from sbc.stores.redis_link import FAULTS, Link
+from sbc.stores.redis_words import Taken, channel
+
+BEAT: Final = 0.5
+"""Seconds between two renewals."""
+REST: Final = 0.05
+"""Seconds before what did not work is tried again."""
+
+
+class Ground(Protocol):
+    """The store, as far as its lease needs it."""
+
+    @property
+    def link(self) -> Link | None:
+        """The way to the server, while it works."""
+
+    @property
+    def home(self) -> str:
+        """Which server has the leases; empty: nobody knows at the moment."""
+
+    async def asked(self, question: Callable[[Callable[[Any], None]], Question]) -> Any:
+        """The answer to a question. Raises StoreError."""
+
+    async def over(self, tenure: str) -> bool:
+        """Whether this tenure is over, by its lease or by the death of its edge. Raises StoreError."""
+
+    def replaced(self) -> None:
+        """The server is another one than before, and may have forgotten anything."""
+
+    def beating(self) -> bool:
+        """Whether the server knows all our sessions. Called after each try to renew the lease."""
+
+
+class Lease:
+    """`me` is the tenure in whose name all is asked; `tenure` says until when it is good."""
+
+    def __init__(self, name: str, edge: str, seconds: float, spawn: Spawn, ground: Ground) -> None:
+        self.tenure = Tenure(seconds)
+        self.grounds = Grounds(seconds)
+        self.me = f"{edge}/{secrets.token_hex(4)}"
+        self.keeper: Keeper | None = None
+        self.fenced = 0
+        """How often the lease was over before it was renewed."""
+        self.works = True
+        self.ahead = 0.0
+        """How far the server's clock is before our monotonic one, in seconds."""
+        self._name = name
+        self._edge = edge
+        self._spawn = spawn
+        self._ground = ground
+        self._loop = asyncio.get_running_loop()
+        self._former = ""
+        self._alarm: asyncio.TimerHandle | None = None
+        self._line: Connection | None = None
+        self._line_at = ""
+        """At which server the connection is that shows that we live; empty: there is none."""
+        self._stopped = False
+
+    def holds(self) -> bool:
+        """Whether sessions may be owned now."""
+        return self.tenure.holds(self._loop.time())
+
+    async def begin(self, patience: float) -> None:
+        """Get the lease. Raises StoreError: not to be reached, or an edge of the same name is alive."""
+        listening: asyncio.Future[None] = self._loop.create_future()
+        # Before the lease: whoever has a lease and no connection is taken for dead.
+        self._spawn("store calls", self._listen(listening))
+        try:
+            async with asyncio.timeout(4 * patience):
+                await listening
+        except TimeoutError:
+            raise StoreError(f"{self._name}: its orders cannot be listened to") from None
+        beats = dict[str, int]()
+        while True:
+            try:
+                await self._beat()
+                break
+            except Taken as taken:
+                there = str(taken)
+            # We were here before, and went without a word; or somebody has our name.
+            looked: Looked = await self._ground.asked(partial(Look, there))
+            if looked.tenure == there and beats.setdefault(there, looked.beat) != looked.beat:
+                raise StoreError(f"{self._name}: there is an edge {self._edge} already")
+            self._former = there if await self._ground.over(there) else ""
+            await asyncio.sleep(REST)
+        self._spawn("store lease", self._beat_on())
+
+    async def end(self) -> None:
+        """The edge is gone of its own will."""
+        self._stopped = True
+        self.tenure.until = float("-inf")
+        if self._alarm is not None:
+            self._alarm.cancel()
+        await self._hang_up()
+
+    # Renewal.
+
+    async def _beat_on(self) -> None:
+        while not self._stopped:
+            began = self._loop.time()
+            try:
+                await self._beat()
+            except Taken:
+                self._fence("another edge has its name")
+            except StoreError as error:
+                self._say(False, str(error))
+            else:
+                self._say(True, "")
+            self._ground.beating()
+            await asyncio.sleep(max(0.0, began + BEAT - self._loop.time()))
+
+    async def _beat(self) -> None:
+        asked, me = self._loop.time(), self.me
+        beaten: Beaten = await self._ground.asked(partial(Beat, self._former, self._line_at))
+        if me != self.me or self._stopped:
+            return
+        now = self._loop.time()
+        self._former = ""
+        self.ahead = beaten.time / 1000 - now
+        known = self.grounds.known
+        if self.grounds.seen(beaten.store, beaten.age, now) and known is not None and self.keeper is not None:
+            self.keeper.announce("store_replaced", {"store": self._name})
+            self._ground.replaced()
+            await self._hang_up()
+        # A server that has forgotten who owns what lets others claim once all leases of the one before it are over: by
+        # then it has to know our sessions, or they are not ours any more.
+        if self._ground.beating():
+            self.tenure.granted(asked)
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._alarm = self._loop.call_at(self.tenure.until, self._look_at_clock)
+
+    def _look_at_clock(self) -> None:
+        if not self.holds():
+            self._fence("the store was not reached in time")
+
+    def _fence(self, why: str) -> None:
+        self.fenced += 1
+        self.tenure.until = float("-inf")
+        self._former, self.me = self.me, f"{self._edge}/{secrets.token_hex(4)}"
+        self._spawn("store calls anew", self._hang_up())
+        if self.keeper is not None:
+            self.keeper.announce("edge_fenced", {"why": why})
+            self.keeper.fenced()
+
+    def _say(self, works: bool, why: str) -> None:
+        if works != self.works and self.keeper is not None:
+            left = round(self.tenure.until - self._loop.time(), 1)
+            self.keeper.announce("store_works_again" if works else "store_fails",
+                                 {} if works else {"why": why, "lease": max(left, 0.0)})
+        self.works = works
+
+    # The connection that shows that we live, and on which others call us.
+
+    async def _listen(self, listening: "asyncio.Future[None]") -> None:
+        while not self._stopped:
+            link, home, me = self._ground.link, self._ground.home, self.me
+            try:
+                if link is not None and home:
+                    self._line = line = await link.listen([channel(me)])
+                    self._line_at = home if home == self._ground.home else ""
+                    if not listening.done():
+                        listening.set_result(None)
+                    while me == self.me and not self._stopped:
+                        self._called(await line.read_response(timeout=math.inf))
+            except FAULTS:
+                pass  # who writes finds out where the server is
+            await self._hang_up()
+            await asyncio.sleep(REST)
+
+    def _called(self, message: Any) -> None:
+        if self.keeper is not None and isinstance(message, list) and message[0] == b"message":
+            self.keeper.wanted(SessionId(str(message[2], "utf-8", "replace")))
+
+    async def _hang_up(self) -> None:
+        line, self._line, self._line_at = self._line, None, ""
+        if line is not None:
+            with suppress(*FAULTS):
+                await line.disconnect(nowait=True)

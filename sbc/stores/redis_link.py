@@ -1,0 +1,273 @@
+"""The way to a Redis store: one connection to one server that all goes over, or one to each server of a cluster.
+
+A connection leads to one server process, and never to another one: when it breaks, whoever uses it asks anew where the
+server is, and which it is. So what was said of a server before a failover is never taken for true of the one after it.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from redis.asyncio import RedisCluster
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import Connection, SSLConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
+
+from sbc.config.store_url import Kind, RedisAt
+from sbc.model.errors import StoreError
+from sbc.stores.redis_words import SCRIPT, STORES, Words
+
+FAULTS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""What a link raises if it does not work: it is to be closed then."""
+_NEVER: Final = Retry(NoBackoff(), 0)
+_NOT_NOW: Final = ("BUSY", "MISCONF", "OOM", "NOREPLICAS", "NOAUTH", "NOPERM", "READONLY")
+"""Answers that speak of the server, not of what it was asked; for others the library has classes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a store is reached."""
+
+    at: RedisAt
+    patience: float
+    """Seconds without a word from a server that was asked something, and for a connection to be made."""
+    user: str | None = None
+    password: str | None = None
+    sentinel_password: str | None = None
+    ca: str | None = None
+    """File of the certificates that the server's is judged by; None: those of the system."""
+    certificate: tuple[str, str] | None = None
+    """Files of what we show: certificate and key."""
+
+    def options(self) -> dict[str, Any]:
+        """Those of a connection to a server."""
+        return {"username": self.user, "password": self.password, "protocol": 2, "client_name": "sbc",
+                "socket_connect_timeout": self.patience, **self.tls()}
+
+    def tls(self) -> dict[str, Any]:
+        if not self.at.tls:
+            return {}
+        cert, key = self.certificate or (None, None)
+        return {"ssl_ca_certs": self.ca, "ssl_certfile": cert, "ssl_keyfile": key, "ssl_check_hostname": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which servers a link leads to."""
+
+    home: str
+    """The one that has the leases: its process, and since when it is the one to write to."""
+    all: str
+    """All of them."""
+
+
+class Link(Protocol):
+    """Raises one of FAULTS where it does not work any more."""
+
+    async def run(self, commands: Sequence[Words]) -> list[Any]:
+        """Answers in order; what only one command is to blame for is a ResponseError in its place."""
+
+    async def identify(self) -> Identity:
+        """Which servers these are, now."""
+
+    async def listeners(self, channel: str) -> int:
+        """How many listen to a channel at the server that has the leases."""
+
+    async def listen(self, channels: Sequence[str]) -> Connection:
+        """Another connection, to the server that has the leases, on which these channels' messages come."""
+
+    async def close(self) -> None:
+        """Let go."""
+
+
+class OneServer:
+    """Implements Link: all over one connection."""
+
+    def __init__(self, terms: Terms, where: tuple[str, int], connection: Connection) -> None:
+        self._terms = terms
+        self._where = where
+        self._connection = connection
+
+    async def run(self, commands: Sequence[Words]) -> list[Any]:
+        connection = self._connection
+        answers: list[Any] = []
+        async with asyncio.timeout(self._terms.patience) as limit:
+            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            for _ in commands:
+                try:
+                    answers.append(await connection.read_response())
+                except ResponseError as error:
+                    answers.append(_own(error))
+                # A long batch may take its time, as long as there is a word now and then.
+                limit.reschedule(asyncio.get_running_loop().time() + self._terms.patience)
+        return answers
+
+    async def identify(self) -> Identity:
+        [server] = await self.run([("INFO", "server")])
+        [replication] = await self.run([("INFO", "replication")])
+        who = _who(_fields(server), _fields(replication))
+        return Identity(who, who)
+
+    async def listeners(self, channel: str) -> int:
+        [answer] = await self.run([("PUBSUB", "NUMSUB", channel)])
+        return int(_sound(answer)[1])
+
+    async def listen(self, channels: Sequence[str]) -> Connection:
+        return await _listening(self._terms, self._where, channels)
+
+    async def close(self) -> None:
+        with suppress(*FAULTS):
+            await self._connection.disconnect(nowait=True)
+
+
+class Cluster:
+    """Implements Link: the library finds the server of each slot, and asks all that are concerned at once."""
+
+    def __init__(self, terms: Terms, client: "RedisCluster") -> None:
+        self._terms = terms
+        self._client = client
+
+    async def run(self, commands: Sequence[Words]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for words in commands:
+            pipeline.execute_command(*words)
+        async with asyncio.timeout(self._terms.patience + len(commands) / 1000):
+            answers = await pipeline.execute(raise_on_error=False)
+        return [_own(answer) if isinstance(answer, Exception) else answer for answer in answers]
+
+    async def identify(self) -> Identity:
+        home = self._home()
+        who = {}
+        async with asyncio.timeout(self._terms.patience):
+            for node in self._client.get_primaries():
+                server = await self._client.execute_command("INFO", "server", target_nodes=node)
+                replication = await self._client.execute_command("INFO", "replication", target_nodes=node)
+                who[node.name] = _who(_fields(server), _fields(replication))
+        every = hashlib.sha256("\n".join(sorted(who.values())).encode()).hexdigest()[:32]
+        return Identity(who[home.name], every)
+
+    async def listeners(self, channel: str) -> int:
+        async with asyncio.timeout(self._terms.patience):
+            answer = await self._client.execute_command("PUBSUB NUMSUB", channel, target_nodes=self._home())
+        return int(dict(answer)[channel.encode()] if isinstance(answer, dict) else _pair(answer))
+
+    async def listen(self, channels: Sequence[str]) -> Connection:
+        home = self._home()
+        return await _listening(self._terms, (home.host, int(home.port)), channels)
+
+    async def close(self) -> None:
+        with suppress(*FAULTS):
+            await self._client.aclose()
+
+    def _home(self) -> ClusterNode:
+        home = self._client.get_node_from_key(STORES)
+        if home is None:
+            raise RedisClusterException("the slot of the leases has no server")
+        return home
+
+
+async def connect(terms: Terms, former: int | None = None) -> tuple[Link, int | None]:
+    """A link that works, and the number of its connection at the server. Raises one of FAULTS, StoreError.
+
+    former: the number of the connection before, which is to be ended: what it was asked may still lie unread at the
+    server, and must not be done after what this one is asked.
+    """
+    if terms.at.kind is Kind.CLUSTER:
+        return await _cluster(terms), None
+    where = await _master(terms) if terms.at.kind is Kind.SENTINEL else terms.at.hosts[0]
+    connection = await _connected(terms, where)
+    link = OneServer(terms, where, connection)
+    number, *_ = await link.run([
+        ("CLIENT", "ID"), ("SCRIPT", "LOAD", SCRIPT), *([("CLIENT", "KILL", "ID", former)] if former else []),
+    ])
+    return link, number if isinstance(number, int) else None
+
+
+async def _connected(terms: Terms, where: tuple[str, int]) -> Connection:
+    kind = SSLConnection if terms.at.tls else Connection
+    connection = kind(host=where[0], port=where[1], db=terms.at.database, retry=_NEVER, socket_timeout=None,
+                      **terms.options())
+    async with asyncio.timeout(2 * terms.patience):
+        await connection.connect()  # type: ignore[no-untyped-call]
+    return connection
+
+
+async def _listening(terms: Terms, where: tuple[str, int], channels: Sequence[str]) -> Connection:
+    connection = await _connected(terms, where)
+    async with asyncio.timeout(terms.patience):
+        await connection.send_command("SUBSCRIBE", *channels)
+        for _ in channels:
+            await connection.read_response()
+    return connection
+
+
+async def _cluster(terms: Terms) -> Cluster:
+    nodes = [ClusterNode(host, port) for host, port in terms.at.hosts]
+    options = {**terms.options(), "ssl": True} if terms.at.tls else terms.options()
+    client = RedisCluster(startup_nodes=nodes, socket_timeout=terms.patience, retry=_NEVER, **options)
+    async with asyncio.timeout(4 * terms.patience):
+        await client.initialize()
+        for node in client.get_primaries():
+            await client.execute_command("SCRIPT LOAD", SCRIPT, target_nodes=node)
+    return Cluster(terms, client)
+
+
+async def _master(terms: Terms) -> tuple[str, int]:
+    """Where the Sentinels say that the server is. Raises StoreError if none of them knows."""
+    why: Exception | None = None
+    for host, port in terms.at.hosts:
+        kind = SSLConnection if terms.at.tls else Connection
+        sentinel = kind(host=host, port=port, retry=_NEVER, socket_timeout=None, protocol=2, client_name="sbc",
+                        password=terms.sentinel_password, socket_connect_timeout=terms.patience, **terms.tls())
+        try:
+            async with asyncio.timeout(terms.patience):
+                await sentinel.connect()  # type: ignore[no-untyped-call]
+                await sentinel.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", terms.at.service)
+                found = await sentinel.read_response()
+            if isinstance(found, list):
+                return str(found[0], "utf-8"), int(found[1])
+        except FAULTS as error:
+            why = error
+        finally:
+            with suppress(*FAULTS):
+                await sentinel.disconnect(nowait=True)
+    raise StoreError(f"no Sentinel knows where {terms.at.service} is" + (f": {why}" if why else ""))
+
+
+def _own(error: Exception) -> Exception:
+    """An error that only the command is to blame for. Raises it if not."""
+    if type(error) is not ResponseError or str(error).partition(" ")[0] in _NOT_NOW:
+        raise error
+    return error
+
+
+def _sound(answer: Any) -> Any:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _pair(answer: Sequence[Any]) -> Any:
+    first = answer[0]
+    return first[1] if isinstance(first, tuple | list) else answer[1]
+
+
+def _fields(info: Any) -> dict[str, str]:
+    sound = _sound(info)
+    if isinstance(sound, dict):
+        return {str(name): str(value) for name, value in sound.items()}
+    lines = (line.partition(":") for line in str(sound, "utf-8").splitlines())
+    return {name: value for name, _, value in lines}
+
+
+def _who(server: dict[str, str], replication: dict[str, str]) -> str:
+    if replication.get("role") != "master":
+        raise RedisError("this server is a replica")
+    # The process, and which line of writes it stands for: a restart changes the one, a promotion the other.
+    return f"{server['run_id']}:{replication['master_replid']}"
+

@@ -1,0 +1,269 @@
+"""What each operation of the Redis store is in the words of the server, and what its answers mean.
+
+All that changes something is a call of one script (redis.lua), whose keys of one session are in one slot of a cluster.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any, Final, assert_never
+
+from sbc.model.binding import Binding, Checkpoint
+from sbc.model.errors import Conflict, StoreError
+from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
+from sbc.model.interfaces import Journals, Stored
+from sbc.stores.operations import (
+    Beat,
+    Beaten,
+    Call,
+    Claim,
+    Cover,
+    Create,
+    Find,
+    Forget,
+    Keep,
+    Learn,
+    Look,
+    Operation,
+    Peek,
+    Read,
+    Rebind,
+    Release,
+    Remember,
+    Remove,
+    Restate,
+    Result,
+    Touch,
+)
+
+SCRIPT: Final = files("sbc.stores").joinpath("redis.lua").read_bytes()
+SHA: Final = hashlib.sha1(SCRIPT, usedforsecurity=False).hexdigest()
+"""What the server calls the script."""
+KEPT: Final = 3 * 3600
+"""Seconds for which the store keeps a session that nobody touches: its edge died, and its client never came back."""
+
+STORES: Final = "sbc:{edges}:stores"
+"""Since when each server was seen. In the slot of the leases."""
+
+Words = tuple[str | bytes | int | float, ...]
+
+
+class Lost(Conflict):
+    """The store does not know the session any more, or never did."""
+
+
+class Taken(Conflict):
+    """Another edge has the session."""
+
+
+def lease(edge: str) -> str:
+    """The key of an edge's lease. edge: its name, or one of its tenures, `name/number`."""
+    return f"sbc:{{edges}}:lease:{edge.rpartition('/')[0] or edge}"
+
+
+def channel(tenure: str) -> str:
+    """Where an edge listens as long as it lives."""
+    return f"sbc:edge:{tenure}"
+
+
+def command(operation: Operation, me: str, milliseconds: int, store: tuple[str, str]) -> Words:
+    """One operation as the server is asked for it.
+
+    me: this tenure of this edge; milliseconds: how long a lease is; store: which server has the leases, which servers
+    they all are. Raises ValueError, TypeError: it cannot be stored.
+    """
+    match operation:
+        case Create(stored):
+            return _of(stored.binding.session, "create", me, *_row(stored))
+        case Rebind(binding, expected):
+            return _of(binding.session, "rebind", me, binding.owner, binding.replica or "", binding.epoch, expected)
+        case Read(session):
+            return _of(session, "read", me)
+        case Peek(session):
+            return _of(session, "peek", me)
+        case Claim(session, edge):
+            return _of(session, "claim", me, edge)
+        case Find(agent, principal, key):
+            return "GET", name_key(agent, principal, key)
+        case Restate(stored, journals):
+            (client_first, from_client), (node_first, from_node) = journals.from_client, journals.from_node
+            return _of(stored.binding.session, "restate", me, *_row(stored), client_first, node_first,
+                       len(from_client), journals.memory, *from_client, *from_node)
+        case Beat(former, listening):
+            home, all_of_it = store
+            return ("EVALSHA", SHA, 2, lease(me), STORES, "beat", me, KEPT, former, milliseconds, _beat(),
+                    home if home == listening else "", all_of_it)
+        case Keep(session, from_client, first, messages):
+            return _of(session, "keep", me, _flag(from_client), first, *messages)
+        case Cover(session, checkpoint):
+            return _of(session, "cover", me, checkpoint.received, checkpoint.sent, *_state_out(checkpoint.state))
+        case Forget(session, from_client, first):
+            return _of(session, "forget", me, _flag(from_client), first)
+        case Learn(session, learned, forgotten):
+            return _of(session, "learn", me, len(learned), *map(_name_out, learned), *map(_name_out, forgotten))
+        case Remember(session, memory):
+            return _of(session, "remember", me, memory)
+        case Look(tenure):
+            return "HMGET", lease(tenure), "m", "b", "s"
+        case Call(to, text):
+            return "EVALSHA", SHA, 1, STORES, "call", me, KEPT, to, text
+        case Remove(session):
+            return _of(session, "remove", me)
+        case Release(session):
+            return _of(session, "release", me)
+        case Touch(session):
+            return _of(session, "touch", me)
+        case _:
+            assert_never(operation)
+
+
+def leaving(me: str) -> Words:
+    """This edge is gone."""
+    return "EVALSHA", SHA, 1, lease(me), "leave", me, KEPT
+
+
+def result(operation: Operation, said: Any, store: str) -> Result:
+    """What the server's answer to an operation means. said: bytes, numbers, lists; store: which servers they are."""
+    match said:
+        case b"gone":
+            session = _session(operation)
+            return None if isinstance(operation, Claim) else _gone(operation, f"session {session} is not on record")
+        case b"taken":
+            return Taken(f"session {_session(operation)} is another edge's")
+        case b"conflict":
+            return Conflict(f"session {_session(operation)} is on record already, or at another epoch")
+    match operation:
+        case Read():
+            return _journals(said)
+        case Claim(session):
+            return _claimed(session, said)
+        case Peek():
+            return None if said is None else str(said, "utf-8")
+        case Find():
+            return None if said is None else SessionId(str(said, "utf-8"))
+        case Beat():
+            if said[0] != b"ok":
+                return Taken(str(said[1], "utf-8"))
+            now = int(said[1])
+            return Beaten(store, (now - int(said[2])) / 1000, now)
+    return None
+
+
+def _gone(operation: Operation, why: str) -> StoreError:
+    # Asked about at any time, and by whoever: no sign that the store has forgotten anything.
+    return StoreError(why) if isinstance(operation, Read) else Lost(why)
+
+
+def afterwards(operation: Operation, said: Any) -> list[Words]:
+    """What is to be done then to the keys that lead to sessions, each of which is in a slot of its own."""
+    match operation:
+        case Create(stored) | Restate(stored) if said == b"ok":
+            return [_lead(stored.agent, stored.principal, key, stored.binding.session) for key in stored.keys]
+        case Learn(session, learned, forgotten) if isinstance(said, list):
+            agent, principal = (str(part, "utf-8") for part in said)
+            return [*(_lead(agent, principal, key, session) for key in learned),
+                    *(_mislead(agent, principal, key, session) for key in forgotten)]
+        case Remove(session) | Touch(session) if isinstance(said, list):
+            (agent, principal), names = [str(part, "utf-8") for part in said[0]], [_name_in(name) for name in said[1]]
+            change = _mislead if isinstance(operation, Remove) else _lead
+            return [change(agent, principal, name, session) for name in names]
+        case _:
+            return []
+
+
+def name_key(agent: str, principal: str, key: tuple[str, str]) -> str:
+    """Under what the server has which session a key leads to: one principal's keys are never another's."""
+    kind, value = key
+    written = f"{agent}\n{principal}\n{kind}\n{value}".encode()
+    return f"sbc:key:{hashlib.sha256(written).hexdigest()[:32]}"
+
+
+def _lead(agent: str, principal: str, key: tuple[str, str], session: SessionId) -> Words:
+    return "SET", name_key(agent, principal, key), session, "EX", KEPT
+
+
+def _mislead(agent: str, principal: str, key: tuple[str, str], session: SessionId) -> Words:
+    return "EVALSHA", SHA, 1, name_key(agent, principal, key), "unname", "", KEPT, session
+
+
+def _of(session: SessionId, asked: str, me: str, *rest: str | bytes | int | float) -> Words:
+    base = f"sbc:{{{session}}}:"
+    return ("EVALSHA", SHA, 6, base + "b", base + "c", base + "n", base + "k", base + "m", base + "s", asked, me, KEPT,
+            *rest)
+
+
+def _session(operation: Operation) -> str:
+    match operation:
+        case Create(stored) | Restate(stored):
+            return stored.binding.session
+        case Rebind(binding):
+            return binding.session
+        case Find() | Beat() | Look() | Call():
+            return ""
+        case _:
+            return operation.session
+
+
+def _flag(value: bool) -> str:
+    return "1" if value else "0"
+
+
+_beats = iter(range(1, 2**62))
+
+
+def _beat() -> int:
+    return next(_beats)
+
+
+def _row(stored: Stored) -> Sequence[str | bytes | int | float]:
+    binding, checkpoint = stored.binding, stored.checkpoint
+    covered = (checkpoint.received, checkpoint.sent) if checkpoint else ("", "")
+    return (binding.owner, binding.replica or "", binding.epoch, stored.agent, stored.route, stored.principal,
+            repr(stored.created), *covered, *_state_out(checkpoint.state if checkpoint else None),
+            len(stored.keys), *map(_name_out, stored.keys))
+
+
+def _state_out(state: str | None) -> tuple[str, bytes]:
+    # JSON may spell half a surrogate pair; a node gets its state back as it gave it.
+    return ("0", b"") if state is None else ("1", state.encode("utf-8", "surrogatepass"))
+
+
+def _name_out(key: tuple[str, str]) -> str:
+    kind, value = key
+    return f"{kind}\n{value}"
+
+
+def _name_in(name: bytes) -> tuple[str, str]:
+    kind, _, value = str(name, "utf-8").partition("\n")
+    return kind, value
+
+
+def _claimed(session: SessionId, said: Any) -> Stored:
+    fields, state, names = said
+    owner, replica, epoch, agent, route, principal, created, received, sent = (str(part, "utf-8") for part in fields)
+    binding = Binding(session, NodeId(owner), NodeId(replica) if replica else None, int(epoch))
+    checkpoint = None
+    if received:
+        text = None if state is None else str(state, "utf-8", "surrogatepass")
+        checkpoint = Checkpoint(int(received), int(sent), text)
+    return Stored(binding, AgentName(agent), route, PrincipalId(principal), float(created), checkpoint,
+                  tuple(_name_in(name) for name in names))
+
+
+def _journals(said: Any) -> Journals:
+    client_first, node_first, from_client, from_node, memory = said
+    return Journals(_run(int(client_first), from_client), _run(int(node_first), from_node),
+                    "" if memory is None else str(memory, "utf-8"))
+
+
+def _run(floor: int, entries: Sequence[Any]) -> tuple[int, Sequence[bytes]]:
+    """The newest messages without a gap between them, from `floor` on, and the number of the first."""
+    start, run = floor, list[bytes]()
+    for written, (_, message) in entries:
+        number = int(written.partition(b"-")[0])
+        if number < floor:
+            continue
+        if number != start + len(run):
+            start, run = number, []
+        run.append(message)
+    return start, run

@@ -1,0 +1,247 @@
+"""What only the store that edges share promises: one owner at a time, whatever becomes of edges, servers, the way."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sbc.model.binding import Checkpoint
+from sbc.model.errors import Conflict, StoreError
+from sbc.model.ids import SessionId
+from sbc.model.interfaces import Journals
+from sbc.runtime.tasks import Tasks
+from sbc.stores.queued import Bounds
+from tests.stores.asking import binding, creating, dialog, rebinding, until
+from tests.stores.redis_edges import LEASE, Edge
+from tests.support.redis import Redis, Wire, needs_redis
+
+pytestmark = needs_redis
+S = SessionId("s")
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    server = Redis(tmp_path).start()
+    server.seen_long_ago()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def tasks() -> AsyncIterator[Tasks]:
+    async with Tasks() as tasks:
+        yield tasks
+        assert tasks.failed == 0
+
+
+@pytest.fixture
+async def wire(redis: Redis) -> AsyncIterator[Wire]:
+    wire = await Wire(redis.port).open()
+    yield wire
+    await wire.close()
+
+
+async def opened(edge: Edge) -> Edge:
+    assert list(await edge.store.open()) == []
+    assert edge.store.healthy()
+    return edge
+
+
+async def claimed(edge: Edge, session: str) -> int:
+    """Claim until it is granted, as a client does that comes again: the epoch."""
+    async with asyncio.timeout(15):
+        while True:
+            try:
+                stored = await edge.claim(session)
+            except StoreError:
+                await asyncio.sleep(0.05)
+                continue
+            assert stored is not None
+            return stored.binding.epoch
+
+
+async def test_what_an_edge_that_was_stopped_had_is_claimed_at_once(redis: Redis, tasks: Tasks) -> None:
+    one, two = await opened(Edge("one", redis.url, tasks)), await opened(Edge("two", redis.url, tasks))
+    await one.begin(replace(dialog("s", 7, Checkpoint(2, 3, "state")), keys=(("task", "t-1"),)))
+    one.store.journal(S, True, 3, [b"3", b"4"])
+    one.store.journal(S, False, 1, [b"a"])
+    one.store.remember(S, "memory")
+    await one.store.close()
+    stored, journals = await two.store.claim(S) or (None, None)
+    assert stored == replace(dialog("s", 8, Checkpoint(2, 3, "state")), keys=(("task", "t-1"),),
+                             binding=replace(binding("s", 7), epoch=8))
+    assert journals == Journals((3, [b"3", b"4"]), (1, [b"a"]), "memory")
+    assert await rebinding(two.store, binding("s", 9), 8) is None
+    assert await two.store.find(stored.agent, stored.principal, ("task", "t-1")) == S
+    assert await two.store.find(stored.agent, stored.principal, ("task", "t-2")) is None
+    assert await two.claim("never there") is None
+    await two.store.close()
+
+
+async def test_an_edge_that_is_called_lets_go(redis: Redis, tasks: Tasks) -> None:
+    one, two = await opened(Edge("one", redis.url, tasks)), await opened(Edge("two", redis.url, tasks))
+    await one.begin(dialog("s"))
+    began = time.monotonic()
+    assert await claimed(two, "s") == 2
+    assert time.monotonic() - began < 1 and not one.live
+    # What it still says of the session is nobody's word.
+    one.store.journal(S, True, 1, [b"x"])
+    one.store.remove(S)
+    assert isinstance(await rebinding(one.store, binding("s", 3), 2), Conflict)
+    assert (await two.store.journals(S)).from_client == (1, [])
+    assert await rebinding(two.store, binding("s", 3), 2) is None
+    for edge in (one, two):
+        await edge.store.close()
+
+
+async def test_the_death_of_an_edge_is_found_before_its_lease_is_over(redis: Redis, tasks: Tasks) -> None:
+    one, two = await opened(Edge("one", redis.url, tasks, 60.0)), await opened(Edge("two", redis.url, tasks, 60.0))
+    for number in range(50):
+        await one.begin(dialog(f"s-{number}"))
+    one.die()
+    began = time.monotonic()
+    assert await asyncio.gather(*(claimed(two, f"s-{number}") for number in range(50))) == [2] * 50
+    assert 0.9 < time.monotonic() - began < 2
+    # Another edge of its name comes in its place, also before its lease is over.
+    again = await opened(Edge("one", redis.url, tasks, 60.0))
+    for edge in (two, again):
+        await edge.store.close()
+
+
+async def test_a_living_edge_that_does_not_let_go_keeps_its_session_even_if_its_line_breaks(
+    redis: Redis, tasks: Tasks,
+) -> None:
+    one, two = await opened(Edge("one", redis.url, tasks, 60.0)), await opened(Edge("two", redis.url, tasks, 60.0))
+    await one.begin(dialog("s"))
+    one.yields = False
+    redis.say("CLIENT", "KILL", "TYPE", "pubsub")
+    with pytest.raises(StoreError, match="edge one has session s"):
+        await two.claim("s")
+    assert S in one.live
+    for edge in (one, two):
+        await edge.store.close()
+
+
+async def test_an_edge_that_is_cut_off_lets_go_before_another_one_has_its_sessions(
+    redis: Redis, wire: Wire, tasks: Tasks,
+) -> None:
+    one = await opened(Edge("one", f"redis://127.0.0.1:{wire.port}", tasks))
+    two = await opened(Edge("two", redis.url, tasks))
+    await one.begin(dialog("s"))
+    wire.cut()
+    began = time.monotonic()
+    assert await claimed(two, "s") == 2
+    had = asyncio.get_running_loop().time()
+    [(_, let_go)] = one.let_go
+    assert let_go < had and time.monotonic() - began > LEASE / 2
+    assert "edge_fenced" in one.events and not one.store.healthy()
+    assert isinstance(await creating(one.store, dialog("t")), StoreError)
+    wire.heal()
+    await until(one.store.healthy)
+    one.store.journal(S, True, 1, [b"stale"])
+    assert await creating(one.store, dialog("t")) is None
+    assert (await two.store.journals(S)).from_client == (1, [])
+    for edge in (one, two):
+        await edge.store.close()
+
+
+async def test_a_name_is_one_edges(redis: Redis, tasks: Tasks) -> None:
+    one = await opened(Edge("one", redis.url, tasks))
+    with pytest.raises(StoreError, match="there is an edge one already"):
+        await Edge("one", redis.url, tasks).store.open()
+    assert one.store.healthy()
+    await one.store.close()
+
+
+async def test_a_server_that_is_not_there_is_an_error(redis: Redis, tasks: Tasks) -> None:
+    redis.stop()
+    with pytest.raises(StoreError, match=r"redis://127\.0\.0\.1"):
+        await Edge("one", redis.url, tasks).store.open()
+
+
+async def test_a_server_that_stops_harms_no_session_and_gets_what_it_missed(redis: Redis, tasks: Tasks) -> None:
+    few = Bounds(operations=1000, journal_bytes=1_000_000, interval=0.003, patience=0.1)
+    one = await opened(Edge("one", redis.url, tasks, 60.0, few))
+    await one.begin(dialog("s"))
+    redis.signal(signal.SIGSTOP)
+    began = time.monotonic()
+    asked, made = rebinding(one.store, binding("s", 2), 1), creating(one.store, dialog("t"))
+    answers = await asked, await made
+    assert all(isinstance(answer, StoreError) and not isinstance(answer, Conflict) for answer in answers)
+    assert time.monotonic() - began < 1.5
+    one.live[S] = dialog("s", 2), Journals((1, [b"1", b"2"]), (4, [b"d"]), "m")
+    one.store.journal(S, True, 1, [b"1", b"2"])
+    await until(lambda: one.store.dropped > 0 and "store_fails" in one.events)
+    assert not one.store.healthy() and S in one.live
+    redis.signal(signal.SIGCONT)
+    await until(lambda: one.store.healthy() and "restated" in one.events)
+    assert await one.store.journals(S) == one.live[S][1]
+    # What was asked in vain may have been done all the same, or not: neither is in the way.
+    assert await rebinding(one.store, binding("s", 3), 2) is None
+    assert await creating(one.store, dialog("t")) is None
+    await one.store.close()
+
+
+async def test_what_was_asked_in_vain_is_not_done_later(redis: Redis, tasks: Tasks) -> None:
+    """A rebinding that was not answered in time, and that the server does when it goes on."""
+    one = await opened(Edge("one", redis.url, tasks, 60.0))
+    await one.begin(dialog("s"))
+    redis.signal(signal.SIGSTOP)
+    assert isinstance(await rebinding(one.store, binding("s", 2), 1), StoreError)
+    redis.signal(signal.SIGCONT)
+    await until(one.store.healthy)
+    assert await rebinding(one.store, binding("s", 3), 1) is None, "whether the one before was done or not"
+    assert isinstance(await rebinding(one.store, binding("s", 3), 1), Conflict)
+    await one.store.close()
+
+
+async def test_a_server_that_comes_back_empty_is_told_all_and_gives_nothing_away_meanwhile(
+    redis: Redis, tasks: Tasks,
+) -> None:
+    one, two = await opened(Edge("one", redis.url, tasks)), await opened(Edge("two", redis.url, tasks))
+    for number in range(300):
+        await one.begin(dialog(f"s-{number}", 7))
+    redis.stop()
+    redis.start()
+    with pytest.raises(StoreError):  # it is not there, or nobody knows yet whose it is
+        await two.claim("s-1")
+    await until(lambda: one.events.count("restated") == 300 and one.store.healthy())
+    assert "store_replaced" in one.events and len(one.live) == 300
+    assert await rebinding(one.store, binding("s-5", 8), 7) is None
+    await claimed(two, "s-1")
+    assert SessionId("s-1") not in one.live
+    assert two.live[SessionId("s-1")][0].binding.epoch == 8
+    for edge in (one, two):
+        await edge.store.close()
+
+
+async def test_an_epoch_that_was_lost_with_a_server_does_not_come_again(redis: Redis, tasks: Tasks) -> None:
+    one = await opened(Edge("one", redis.url, tasks))
+    before = one.store.first_epoch()
+    await one.begin(dialog("s", before))
+    redis.stop()
+    redis.start()
+    await asyncio.sleep(0.05)
+    assert one.store.first_epoch() > before
+    await one.store.close()
+
+
+async def test_of_two_that_have_a_session_the_higher_epoch_stays(redis: Redis, tasks: Tasks) -> None:
+    """A claim that a server acknowledged and forgot: who had it says so again, and the one before has to go."""
+    one, two = await opened(Edge("one", redis.url, tasks)), await opened(Edge("two", redis.url, tasks))
+    await one.begin(dialog("s", 4))
+    two.live[S] = dialog("s", 5), Journals((1, []), (1, [b"a"]))
+    assert two.lost(S)
+    await until(lambda: "restated" in two.events)
+    one.store.journal(S, True, 1, [b"x"])
+    await until(lambda: not one.live)
+    assert await two.store.journals(S) == Journals((1, []), (1, [b"a"]))
+    one.live[S] = dialog("s", 4), Journals((1, []), (1, []))
+    assert one.lost(S)
+    await until(lambda: "taken" in one.events)
+    for edge in (one, two):
+        await edge.store.close()
