@@ -6,7 +6,7 @@ the edge follows (RFC 9000 section 9).
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from qh3.h3.connection import H3_ALPN, ErrorCode, H3Connection, Setting
@@ -15,10 +15,9 @@ from qh3.quic.configuration import QuicConfiguration
 from qh3.quic.connection import QuicConnection
 from qh3.quic.events import ConnectionTerminated, HandshakeCompleted, QuicEvent
 
-from sbc.sdk.client.contract import refusal
-from sbc.sdk.client.http2 import connect_fields, text_fields
 from sbc.sdk.client.race import first_address
-from sbc.sdk.client.stream import ANSWER_OCTETS, CROWDED_OCTETS, ByteStream, Connection, Origin, Transport, Unfit
+from sbc.sdk.client.stream import CROWDED_OCTETS, ByteStream, Connection, Origin, Transport, Unfit
+from sbc.sdk.client.tunnel import Carrier, connect_fields
 
 IDLE = 60.0
 UNREAD_OCTETS = 4 * 1024 * 1024
@@ -47,12 +46,13 @@ async def _dial(origin: Origin, family: int, address: Any, ca_file: str | None) 
     return connection
 
 
-class Http3Connection(asyncio.DatagramProtocol):
+class Http3Connection(Carrier, asyncio.DatagramProtocol):
     """Carries one WebSocket. Implements Connection."""
 
     transport = Transport.HTTP3
 
     def __init__(self, quic: QuicConnection, origin: Origin) -> None:
+        super().__init__()
         self._quic = quic
         self._origin = origin
         self._udp: asyncio.DatagramTransport
@@ -60,13 +60,6 @@ class Http3Connection(asyncio.DatagramProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._h3: H3Connection | None = None
         self._id = -1
-        self._stream: _Tunnel | None = None
-        self._answer: dict[str, str] | None = None
-        self._early = bytearray()
-        """What came before anybody could take it."""
-        self._finished = ""
-        """Why nothing comes any more."""
-        self._changed = asyncio.Event()
 
     async def shake(self, address: Any) -> None:
         """Shake hands. Raises ConnectionError."""
@@ -83,30 +76,15 @@ class Http3Connection(asyncio.DatagramProtocol):
         self._id = self._quic.get_next_available_stream_id()
         h3.send_headers(self._id, connect_fields(self._origin, path, fields))
         self.flush()
-        await self._until(lambda: self._answer is not None)
-        assert self._answer is not None
-        status = int(self._answer.get(":status", "0"))
-        if status != 200:
-            await self._until(lambda: bool(self._finished) or len(self._early) > ANSWER_OCTETS)
-            raise refusal(status, self._answer, bytes(self._early))
-        self._stream = _Tunnel(self, self._answer)
-        self._stream.fed(bytes(self._early))
-        if self._finished:
-            self._stream.ended()
-        return self._stream
-
-    async def _until(self, there: Callable[[], bool]) -> None:
-        while not there():
-            if self._finished:
-                raise ConnectionError(self._finished)
-            self._changed.clear()
-            await self._changed.wait()
+        return await self._opened()
 
     def send(self, data: bytes) -> None:
-        """Queue a piece of the stream."""
         if not self._finished and self._h3 is not None:
             self._h3.send_data(self._id, data, end_stream=False)
             self.flush()
+
+    def taken(self, octets: int) -> None:
+        """This library opens its windows by itself."""
 
     def abort(self) -> None:
         self._finish("aborted here")
@@ -127,11 +105,8 @@ class Http3Connection(asyncio.DatagramProtocol):
             self._timer.cancel()
         due = self._quic.get_timer()
         self._timer = None if due is None or self._udp.is_closing() else self._loop.call_at(due, self._ring)
-        if self._stream is not None and not self._stream.over:
-            if self._quic.get_send_buffer_size(self._id) > CROWDED_OCTETS:
-                self._stream.writable.clear()
-            else:
-                self._stream.writable.set()
+        if self._tunnel is not None and not self._tunnel.over:
+            self._crowded(self._quic.get_send_buffer_size(self._id) > CROWDED_OCTETS)
 
     def _ring(self) -> None:
         self._timer = None
@@ -152,27 +127,15 @@ class Http3Connection(asyncio.DatagramProtocol):
     def _note(self, event: H3Event) -> None:
         match event:
             case HeadersReceived(stream_id=self._id) if self._answer is None:
-                self._answer = text_fields(event.headers)
+                self._answered(event.headers)
             case DataReceived(stream_id=self._id):
-                self._take(event.data)
+                self._came(event.data)
+                if self._tunnel is not None and self._tunnel.waiting > UNREAD_OCTETS:
+                    self._finish("nobody reads")
             case StreamReset(stream_id=self._id) | StopSending(stream_id=self._id):
                 self._finish("the stream was reset")
         if getattr(event, "stream_ended", False):
             self._finish("the stream has ended")
-
-    def _take(self, data: bytes) -> None:
-        if self._stream is None:
-            self._early += data
-            return
-        self._stream.fed(data)
-        if self._stream.waiting > UNREAD_OCTETS:
-            self._finish("nobody reads")
-
-    def _finish(self, why: str) -> None:
-        self._finished = self._finished or why
-        self._changed.set()
-        if self._stream is not None:
-            self._stream.ended()
 
     # What the loop tells.
 
@@ -184,20 +147,3 @@ class Http3Connection(asyncio.DatagramProtocol):
         """Something came."""
         self._quic.receive_datagram(data, address, now=self._loop.time())
         self.flush()
-
-
-class _Tunnel(ByteStream):
-    """The stream after its 200."""
-
-    def __init__(self, carrier: Http3Connection, fields: Mapping[str, str]) -> None:
-        super().__init__(Transport.HTTP3, fields)
-        self._carrier = carrier
-
-    def write(self, data: bytes) -> None:
-        self._carrier.send(data)
-
-    def abort(self) -> None:
-        self._carrier.abort()
-
-    def _taken(self, _octets: int) -> None:
-        pass  # this library opens its windows by itself
