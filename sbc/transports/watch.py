@@ -10,6 +10,9 @@ from sbc.wire.http2.inbound import Inbound
 SLOWEST = 240.0
 """Bytes in a second that a client has to take of what waits for it, or send of what is waited for."""
 
+Progress = dict[int, tuple[float, int]]
+"""How far streams were, and when they were that far."""
+
 
 @dataclass(frozen=True, slots=True)
 class Times:
@@ -50,10 +53,10 @@ class Watch:
         self._idle_since: float | None = now
         self._taken = 0
         self._taken_at = now
-        self._behind: dict[int, tuple[float, int]] = {}
-        """Streams on which something waits: since when, and how much of them was out by then."""
-        self._owed: dict[int, tuple[float, int]] = {}
-        """Requests whose bodies are waited for: since when, and how much of them was here by then."""
+        self._behind: Progress = {}
+        """Streams on which something waits, and how much of them was out."""
+        self._owed: Progress = {}
+        """Requests whose bodies are waited for, and how much of them was here."""
 
     def look(self, now: float, streams: int, begun: int) -> Due:
         """What is due for the connection as a whole. streams: that are open; begun: that there ever were."""
@@ -80,33 +83,25 @@ class Watch:
 
     def stalled(self, now: float, streams: Mapping[int, Inbound], engine: StreamOrders) -> list[int]:
         """Streams whose windows let out too little for too long."""
-        found: list[int] = []
-        behind: dict[int, tuple[float, int]] = {}
-        for stream, inbound in streams.items():
-            queued = engine.queued(stream)
-            if queued == 0:
-                continue
-            out = inbound.sent - queued
-            since, before = self._behind.get(stream, (now, out))
-            if now - since >= self._times.stall:
-                if out - before < SLOWEST * self._times.stall:
-                    found.append(stream)
-                since, before = now, out
-            behind[stream] = since, before
-        self._behind = behind
-        return found
+        out = {key: found.sent - queued for key, found in streams.items() if (queued := engine.queued(key))}
+        self._behind, slow = self._slow(self._behind, out, now)
+        return slow
 
     def late(self, now: float, awaited: Mapping[int, int]) -> list[int]:
         """Streams whose clients send too little for too long. awaited: those of which more has to come, and how much is
         here."""
+        self._owed, slow = self._slow(self._owed, awaited, now)
+        return slow
+
+    def _slow(self, seen: Progress, octets: Mapping[int, int], now: float) -> tuple[Progress, list[int]]:
+        """What is seen of these streams, and which of them came too little forward. octets: how far they are."""
         found: list[int] = []
-        owed: dict[int, tuple[float, int]] = {}
-        for stream, here in awaited.items():
-            since, before = self._owed.get(stream, (now, here))
+        still: Progress = {}
+        for stream, here in octets.items():
+            since, before = seen.get(stream, (now, here))
             if now - since >= self._times.stall:
                 if here - before < SLOWEST * self._times.stall:
                     found.append(stream)
                 since, before = now, here
-            owed[stream] = since, before
-        self._owed = owed
-        return found
+            still[stream] = since, before
+        return still, found

@@ -7,8 +7,8 @@ is there may still not have all there is.
 
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import IPv6Address, ip_address
 
+from sbc.core.rates import source
 from sbc.wire.http3.engine import Address
 
 
@@ -88,9 +88,5 @@ class Admittance:
 
 
 def source_of(address: Address) -> str:
-    """Whom an address stands for: itself, or for IPv6 its network of 64 bits, all of which one host may have."""
-    host = str(address[0]).partition("%")[0]
-    if ":" not in host:
-        return host
-    network = int(ip_address(host)) >> 64 << 64
-    return str(IPv6Address(network))
+    """Whom an address stands for."""
+    return source(str(address[0]).partition("%")[0])

@@ -3,7 +3,8 @@ others are passed over."""
 
 from typing import Final
 
-from sbc.wire.http3.frames import Fault, H3Error, read_varint, varint
+from sbc.wire.http3.frames import Fault, H3Error, varint
+from sbc.wire.http3.pieces import Pieces
 
 CLOSE_SESSION: Final = 0x2843
 """CLOSE_WEBTRANSPORT_SESSION: a code of 32 bits, and a reason in UTF-8."""
@@ -20,33 +21,21 @@ def close_capsule(code: int, reason: str) -> bytes:
 class Capsules:
     """Reads what comes on a session's stream."""
 
-    __slots__ = ("_buffer", "_pass")
+    __slots__ = ("_pieces",)
 
     def __init__(self) -> None:
-        self._buffer = b""
-        self._pass = 0
-        """How much of a capsule is still to be passed over."""
+        self._pieces = Pieces()
 
     def feed(self, data: bytes) -> tuple[int, str] | None:
-        """Code and reason, once the other side has closed the session. Raises Fault."""
-        data = self._buffer + data
-        at = 0
-        while True:
-            step = min(self._pass, len(data) - at)
-            self._pass -= step
-            at += step
-            kind, after = read_varint(data, at)
-            length, after = read_varint(data, after) if after >= 0 else (0, after)
-            if after < 0:
-                break
-            if kind != CLOSE_SESSION:
-                self._pass, at = length, after
-                continue
-            if not _CODE_OCTETS <= length <= _CODE_OCTETS + LONGEST_REASON:
-                raise Fault(H3Error.MESSAGE_ERROR, "a session that is closed for no proper reason")
-            if len(data) - after < length:
-                break
-            code = int.from_bytes(data[after : after + _CODE_OCTETS], "big")
-            return code, data[after + _CODE_OCTETS : after + length].decode(errors="replace")
-        self._buffer = data[at:]
+        """Code and reason, once the other side has closed the session; nothing is read after that. Raises Fault."""
+        for _, said in self._pieces.cut(data, _closes):
+            return int.from_bytes(said[:_CODE_OCTETS], "big"), said[_CODE_OCTETS:].decode(errors="replace")
         return None
+
+
+def _closes(kind: int, length: int) -> bool:
+    if kind != CLOSE_SESSION:
+        return False
+    if not _CODE_OCTETS <= length <= _CODE_OCTETS + LONGEST_REASON:
+        raise Fault(H3Error.MESSAGE_ERROR, "a session that is closed for no proper reason")
+    return True

@@ -5,6 +5,7 @@ from typing import Final
 from sbc.wire.http2.engine import H2Error
 from sbc.wire.http3.frames import OF_HTTP2, Fault, Frame, H3Error, StreamType, read_settings, read_varint
 from sbc.wire.http3.hub import DONE, Hub, Reader
+from sbc.wire.http3.pieces import Pieces
 
 MOST_SETTINGS_OCTETS: Final = 1024
 _LONGEST_CONTROL: Final = 16
@@ -77,13 +78,11 @@ class Coded:
 class Control:
     """The control stream."""
 
-    __slots__ = ("_buffer", "_hub", "_pass", "_pushes", "_settled")
+    __slots__ = ("_hub", "_pieces", "_pushes", "_settled")
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._buffer = b""
-        self._pass = 0
-        """How much of a frame is still to be passed over."""
+        self._pieces = Pieces()
         self._settled = False
         self._pushes = 0
         """The last MAX_PUSH_ID."""
@@ -91,28 +90,11 @@ class Control:
     def take(self, data: bytes, end: bool) -> None:
         if end:
             raise Fault(H3Error.CLOSED_CRITICAL_STREAM, "the control stream has ended")
-        data = self._buffer + data
-        at = 0
-        while True:
-            step = min(self._pass, len(data) - at)
-            self._pass -= step
-            at += step
-            kind, after = read_varint(data, at)
-            length, after = read_varint(data, after) if after >= 0 else (0, after)
-            if after < 0:
-                break
-            if self._passes(kind, length):
-                self._pass = length
-            elif len(data) - after < length:
-                break
-            else:
-                self._frame(kind, data[after : after + length])
-                after += length
-            at = after
-        self._buffer = data[at:]
+        for kind, payload in self._pieces.cut(data, self._wanted):
+            self._frame(kind, payload)
 
-    def _passes(self, kind: int, length: int) -> bool:
-        """Whether a frame is to be passed over."""
+    def _wanted(self, kind: int, length: int) -> bool:
+        """Whether a frame is not to be passed over."""
         if not self._settled and kind != Frame.SETTINGS:
             raise Fault(H3Error.MISSING_SETTINGS, "no SETTINGS first")
         if kind in _NOT_FOR_CONTROL or (kind == Frame.SETTINGS and self._settled):
@@ -120,13 +102,13 @@ class Control:
         if kind == Frame.SETTINGS:
             if length > MOST_SETTINGS_OCTETS:
                 raise Fault(H3Error.EXCESSIVE_LOAD, "settings without end")
-            return False
+            return True
         self._hub.odd()
         if kind not in (Frame.GOAWAY, Frame.MAX_PUSH_ID, Frame.CANCEL_PUSH):
-            return True
+            return False
         if length > _LONGEST_CONTROL:
             raise Fault(H3Error.FRAME_ERROR, "a frame that is too long")
-        return False
+        return True
 
     def _frame(self, kind: int, payload: bytes) -> None:
         if kind == Frame.SETTINGS:
