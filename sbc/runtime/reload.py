@@ -19,9 +19,9 @@ from sbc.runtime.seals import load_seal
 from sbc.telemetry.metrics import QuicTally
 from sbc.tls import Shelf, Vouching, stock
 from sbc.transports.entrance import DoorTerms, protocols
-from sbc.transports.listener import Listener, Security, Sockets, bind_all, quic_credentials
+from sbc.transports.listener import Listener, Security, quic_credentials
 from sbc.transports.proxied import Proxies
-from sbc.transports.quic.udp import bind_datagrams
+from sbc.transports.sockets import Sockets, bind_all, bind_datagrams
 from sbc.wire.http3.credentials import Credentials
 
 

@@ -36,7 +36,8 @@ from sbc.telemetry.collector import Gauges
 from sbc.telemetry.metrics import Metrics
 from sbc.telemetry.records import RecordWriter
 from sbc.telemetry.systemd import Notifier
-from sbc.transports.listener import Listener, Sockets, bind
+from sbc.transports.listener import Listener
+from sbc.transports.sockets import Sockets, bind
 from sbc.wire.link import CLOSING, Parting
 
 log = logs.get("sbc")

@@ -1,7 +1,6 @@
 """Listening sockets, one port: by TCP, plain or TLS, connections come in through an Entrance; by UDP, a QuicDoor."""
 
 import asyncio
-import os
 import socket
 import ssl
 from dataclasses import dataclass, replace
@@ -13,12 +12,12 @@ from sbc.model.interfaces import Reception
 from sbc.model.route import Hello
 from sbc.telemetry.metrics import QuicTally
 from sbc.tls import Front, Shelf, Vouching, stock
-from sbc.transports.entrance import Door, DoorTerms, Entrance, protocols
+from sbc.transports.entrance import Door, DoorTerms, Entrance
 from sbc.transports.proxied import Proxied, address_of
 from sbc.transports.quic.admittance import Bounds
 from sbc.transports.quic.door import QuicDoor
 from sbc.transports.quic.keeper import Manners
-from sbc.transports.quic.udp import bind_datagrams
+from sbc.transports.sockets import Sockets, bind_all
 from sbc.transports.threshold import Threshold
 from sbc.wire.http3.credentials import Credentials, load_credentials
 from sbc.wire.tls_transport import TlsTransport
@@ -29,9 +28,6 @@ HANDSHAKE_TIMEOUT = 10.0
 ADVERTISED = 86_400
 """How long clients may remember that there is HTTP/3 (RFC 7838), in seconds."""
 WITHDRAWN = b"clear"
-
-_TRIES = 16
-"""For a free port that is free for TCP and UDP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +44,6 @@ class Security:
     def stock(self) -> Shelf:
         """Load it. Raises OSError or ssl.SSLError."""
         return stock(self.certificates, self.min_version, self.protocols, self.vouching)
-
-
-@dataclass(frozen=True, slots=True)
-class Sockets:
-    """The sockets of a listener, bound; None: not needed, or still to be bound."""
-
-    stream: socket.socket | None = None
-    datagrams: socket.socket | None = None
-
-    def close(self) -> None:
-        """Let them go."""
-        for sock in (self.stream, self.datagrams):
-            if sock is not None:
-                sock.close()
 
 
 class Listener:
@@ -195,37 +177,3 @@ def quic_credentials(security: Security, terms: DoorTerms) -> Credentials:
         return load_credentials(terms.quic_engine, security.certificates)
     except ValueError as fault:
         raise ssl.SSLError(f"for QUIC: {fault}") from None
-
-
-def bind_all(host: str, port: int, terms: DoorTerms, given: Sockets) -> Sockets:
-    """All sockets that a listener needs, on one port: those that are given, and new ones. Raises OSError."""
-    stream = given.stream is None and bool(protocols(terms.transports))
-    datagrams = given.datagrams is None and "quic" in terms.transports
-    tries = _TRIES if port == 0 and stream and datagrams else 1
-    while True:
-        tries -= 1
-        bound = Sockets(bind(host, port) if stream else given.stream)
-        try:
-            if not datagrams:
-                return Sockets(bound.stream, given.datagrams)
-            same = bound.stream.getsockname()[1] if bound.stream is not None else port
-            return Sockets(bound.stream, bind_datagrams(host, same))
-        except OSError:
-            if stream:
-                bound.close()
-            if not tries:
-                raise
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening-to-be socket. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-        sock.setblocking(False)
-    except OSError as error:
-        sock.close()
-        raise OSError(error.errno, f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}") from None
-    return sock

@@ -16,8 +16,7 @@ import pytest
 import trustme
 from cryptography import x509
 
-from sbc.transports.listener import bind
-from sbc.transports.quic.udp import bind_datagrams
+from sbc.transports.sockets import bind, bind_datagrams
 from tests.faults.test_http_p1 import numbers
 from tests.support.asking import web
 from tests.support.h3_client import H3Client

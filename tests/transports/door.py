@@ -12,7 +12,8 @@ from sbc.model.http import Fields, Request, Response
 from sbc.model.streams import ClientStream
 from sbc.telemetry.metrics import QuicTally
 from sbc.transports.entrance import DoorTerms, protocols
-from sbc.transports.listener import Listener, Security, Sockets
+from sbc.transports.listener import Listener, Security
+from sbc.transports.sockets import Sockets
 from tests.support.wait import PATIENCE, wait_until
 from tests.wire.tls import AUTHORITY, client_context
 

@@ -8,7 +8,7 @@ from sbc.telemetry.metrics import QuicTally
 from sbc.transports.quic.admittance import Bounds
 from sbc.transports.quic.door import QuicDoor
 from sbc.transports.quic.keeper import Manners
-from sbc.transports.quic.udp import bind_datagrams
+from sbc.transports.sockets import bind_datagrams
 from sbc.transports.watch import Times
 from sbc.wire.http3.credentials import load_credentials
 from tests.support.h3_client import H3Client

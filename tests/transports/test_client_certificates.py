@@ -12,7 +12,8 @@ import trustme
 from sbc.telemetry.metrics import QuicTally
 from sbc.tls import Vouching
 from sbc.transports.entrance import DoorTerms, protocols
-from sbc.transports.listener import Listener, Security, Sockets
+from sbc.transports.listener import Listener, Security
+from sbc.transports.sockets import Sockets
 from tests.support.h2_client import H2Client
 from tests.support.wait import wait_until
 from tests.transports.desk import Desk

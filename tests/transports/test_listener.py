@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from sbc.telemetry.metrics import QuicTally
 from sbc.transports.entrance import DoorTerms, protocols
-from sbc.transports.listener import Listener, Security, Sockets, bind, bind_all
-from sbc.transports.quic.udp import bind_datagrams
+from sbc.transports.listener import Listener, Security
+from sbc.transports.sockets import Sockets, bind, bind_all, bind_datagrams
 from tests.support.h2_client import H2Client
 from tests.support.h3_client import H3Client
 from tests.support.wait import wait_until

@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 
 from sbc.telemetry.metrics import QuicTally
-from sbc.transports.quic.udp import DSCP, QUEUED, Local, UdpSocket, bind_datagrams
+from sbc.transports.quic.udp import DSCP, QUEUED, Local, UdpSocket
+from sbc.transports.sockets import bind_datagrams
 from sbc.wire.http3.engine import Address
 from tests.support.wait import wait_until
 

@@ -9,7 +9,6 @@ when they come one by one, and half as much in runs.
 
 import asyncio
 import errno
-import os
 import socket
 import struct
 from collections import deque
@@ -62,7 +61,7 @@ class UdpSocket:
     """One bound socket, from `start` on."""
 
     def __init__(self, sock: socket.socket, tally: QuicTally) -> None:
-        """sock: bound, by `bind_datagrams` or the service manager. tally: where datagrams are counted. Raises
+        """sock: bound, by `sockets.bind_datagrams` or the service manager. tally: where datagrams are counted. Raises
         OSError."""
         self.blocked = False
         """Whether the kernel takes nothing at the moment."""
@@ -209,21 +208,6 @@ class UdpSocket:
         self.blocked = False
         self._loop.remove_writer(self._sock)
         self._receiver.flowing()
-
-
-def bind_datagrams(host: str, port: int) -> socket.socket:
-    """A socket on this address. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((host, port))
-        sock.setblocking(False)
-    except OSError as error:
-        sock.close()
-        raise OSError(error.errno, f"cannot listen on {host}:{port} (UDP): {os.strerror(error.errno or 0)}") from None
-    return sock
 
 
 def _set_up(sock: socket.socket) -> bool:
