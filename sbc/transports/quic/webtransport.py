@@ -11,7 +11,7 @@ numbers, in each direction. What the query of the CONNECT says: `messages=binary
 import asyncio
 import os
 from collections import deque
-from typing import Any, Final, Protocol, cast
+from typing import Final, Protocol
 from urllib.parse import parse_qs
 
 from sbc.core.frames import Fault as FrameFault
@@ -20,15 +20,14 @@ from sbc.model.errors import CloseCode
 from sbc.model.http import Fields
 from sbc.transports.quic.frame_cutter import FrameCutter
 from sbc.transports.quic.session_messages import Hold, Incoming, Outgoing
+from sbc.wire.http2.carried import CarriedTransport
 from sbc.wire.http2.engine import H2Error
-from sbc.wire.http2.inbound import Inbound, Stage
-from sbc.wire.http2.stream_transport import CLOSING
+from sbc.wire.http2.inbound import Carrier, Inbound
 from sbc.wire.http3.capsules import Capsules, close_capsule
 from sbc.wire.http3.engine import MOST_DATAGRAM_OCTETS, QuicEngine
 from sbc.wire.http3.frames import Fault
 from sbc.wire.link import HIGH_WATER_BYTES, LOW_WATER_BYTES
 
-_NOBODY = asyncio.Protocol()
 _SESSION_OVER: Final = 1000
 """The close code for a session that ends without one."""
 PATIENCE = 30.0
@@ -37,42 +36,34 @@ _COST: Final = 64
 """What a message counts beside its bytes until it is sent."""
 
 
-class SessionCarrier(Protocol):
+class SessionCarrier(Carrier, Protocol):
     """What a session needs of its connection."""
 
     @property
     def engine(self) -> QuicEngine:
         """What reads and writes the connection."""
 
-    def touch(self) -> None:
-        """The engine was given an order."""
-
-    def extra(self, name: str, default: Any) -> Any:
-        """What the connection's transport says of itself."""
-
     def hand_over(self, stream: int, inbound: Inbound) -> None:
         """From here on a stream's facts are for this one."""
 
 
-class SessionTransport:
+class SessionTransport(CarriedTransport):
     """An asyncio.Transport by its methods; Inbound for the connection, of the CONNECT's stream."""
 
-    __slots__ = ("_afloat", "_capsules", "_carrier", "_closing", "_cutter", "_datagrams", "_goodbye", "_hold", "_kind",
-                 "_outbox", "_protocol", "_said_all", "_slow", "_starved", "_stream", "_timer", "sent", "stage")
+    __slots__ = ("_afloat", "_capsules", "_cutter", "_datagrams", "_goodbye", "_hold", "_kind", "_outbox", "_slow",
+                 "_starved")
+
+    _carrier: SessionCarrier
 
     def __init__(self, carrier: SessionCarrier, stream: int, query: str) -> None:
         """stream: that of the CONNECT. query: of its path."""
         wishes = parse_qs(query)
-        self.stage = Stage.ANSWERING
-        self.sent = 0
-        self._carrier = carrier
-        self._stream = stream
+        super().__init__(carrier, stream)
         self._kind = Opcode.BINARY if wishes.get("messages") == ["binary"] else Opcode.TEXT
         self._datagrams = wishes.get("datagrams") == ["1"]
         self._hold = Hold(carrier.engine, self)
         self._capsules = Capsules()
         self._cutter = FrameCutter()
-        self._protocol: asyncio.Protocol = _NOBODY
         self._outbox: deque[bytes] = deque()
         """Messages for which the client has not let a stream be opened."""
         self._afloat = 0
@@ -82,9 +73,6 @@ class SessionTransport:
         self._slow = False
         self._goodbye = b""
         """The capsule that closes the session, while messages are still to be sent before it."""
-        self._said_all = False
-        self._closing = False
-        self._timer: asyncio.TimerHandle | None = None
 
     # From the engine, by way of the connection.
 
@@ -135,16 +123,14 @@ class SessionTransport:
 
     def closed(self) -> None:
         """The session is over, or its whole connection."""
-        self.stage = Stage.OVER
-        self._closing = self._said_all = True
-        for timer in (self._timer, self._starved):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._starved = None
-        self._hold.clear()
+        if self._starved is not None:
+            self._starved.cancel()
+            self._starved = None
         self._outbox.clear()
-        protocol, self._protocol = self._protocol, _NOBODY
-        protocol.connection_lost(None)
+        super().closed()
+
+    def _drop(self) -> None:
+        self._hold.clear()
 
     # Messages of the client's.
 
@@ -166,9 +152,6 @@ class SessionTransport:
             self._protocol.data_received(build(opcode, payload, os.urandom(4)))
 
     # For the protocol.
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self._protocol = cast(asyncio.Protocol, protocol)
 
     def write(self, data: bytes) -> None:
         for opcode, payload in self._cutter.cut(data):
@@ -237,37 +220,8 @@ class SessionTransport:
         self._carrier.engine.finish(self._stream, [])
         self._carrier.touch()
 
-    def can_write_eof(self) -> bool:
-        return True
-
     def write_eof(self) -> None:
         """The goodbye is the end."""
-
-    def close(self) -> None:
-        if self._closing:
-            return
-        self._closing = True
-        self._hold.clear()
-        if not self._said_all:
-            self._said_all = True
-            self._carrier.engine.finish(self._stream, [])
-            self._carrier.touch()
-        self._timer = asyncio.get_running_loop().call_later(CLOSING, self._give_up)
-
-    def _give_up(self) -> None:
-        self._timer = None
-        self.abort()
-
-    def abort(self) -> None:
-        if self.stage is not Stage.OVER:
-            self.stage = Stage.OVER
-            self._closing = self._said_all = True
-            self._hold.clear()
-            self._carrier.engine.reset(self._stream, H2Error.CANCEL)
-            self._carrier.touch()
-
-    def is_closing(self) -> bool:
-        return self._closing
 
     def pause_reading(self) -> None:
         self._hold.paused = True
@@ -284,9 +238,3 @@ class SessionTransport:
 
     def get_write_buffer_size(self) -> int:
         return self._afloat
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Its own hold (HIGH_WATER_BYTES, LOW_WATER_BYTES)."""
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._carrier.extra(name, default)
