@@ -19,7 +19,9 @@ Script = Callable[["H2Peer", h2.events.Event], None]
 class H2Peer(asyncio.Protocol):
     """One connection, on the node's side. `script` is told every event; the test may use `h2` and `flush` too."""
 
-    def __init__(self, script: Script, settings: dict[int, int]) -> None:
+    def __init__(self, script: Script, settings: dict[int, int], peers: "list[H2Peer]") -> None:
+        """peers: where it counts as one, once it is connected."""
+        self._peers = peers
         self.h2 = h2.connection.H2Connection(
             h2.config.H2Configuration(client_side=False, header_encoding=None, validate_outbound_headers=False,
                                       normalize_outbound_headers=False))
@@ -36,6 +38,7 @@ class H2Peer(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
+        self._peers.append(self)
         self.h2.initiate_connection()
         self.flush()
 
@@ -90,8 +93,7 @@ async def h2_node(script: Script, tls: Any = None, scheme: str | None = None,
     codes = {h2.settings.SettingCodes[name.upper()]: value for name, value in settings.items()}
 
     def connected() -> H2Peer:
-        it.peers.append(H2Peer(script, codes))  # type: ignore[arg-type]
-        return it.peers[-1]
+        return H2Peer(script, codes, it.peers)  # type: ignore[arg-type]
 
     server = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
