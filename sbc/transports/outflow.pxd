@@ -12,6 +12,7 @@ cdef class Outflow:
     cdef public bint shut
 
     cpdef put(self, stream, bytes data)
+    cpdef add(self, stream, bytes data)
     cpdef touch(self)
     cpdef flush(self)
     cdef _hold_back(self)

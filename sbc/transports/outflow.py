@@ -60,6 +60,10 @@ class Outflow:
             self.scheduled = True
             self._loop.call_soon(self.flush)
 
+    def add(self, stream: int, data: bytes) -> None:
+        """Send a piece of an answer: while others follow it closely they may go out together, a moment later."""
+        self.put(stream, data)
+
     def touch(self) -> None:
         """The engine was given an order."""
         if not self.scheduled:

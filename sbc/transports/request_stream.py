@@ -127,7 +127,7 @@ class RequestStream:
                 self.abort()  # there is more than was told: none of it can be trusted
                 return
         self.sent += len(data)
-        self._outflow.put(self._stream, data)
+        self._outflow.add(self._stream, data)
 
     def finish(self, trailers: Fields) -> None:
         if self.stage is not Stage.ANSWERING:

@@ -58,8 +58,8 @@ class Http3Connection(SessionDoor):
         terms = QuicTerms(header_octets=self._limits[0], websocket=manners.websocket, webtransport=manners.websocket,
                           idle=manners.times.idle)
         self.engine = make_engine(manners.engine, self, terms, credentials, beginning)
-        self.outflow = DatagramOutflow(self, self.engine, self._loop, self._streams)
         self._budget = Http3Budget(now)
+        self.outflow = DatagramOutflow(self, self.engine, self._budget, self._loop, self._streams, keeper.beat)
         self._watch = Watch(manners.times, now)
         self._state = State.SHAKING
         self._told = False
@@ -100,10 +100,6 @@ class Http3Connection(SessionDoor):
         self.outflow.flush()
 
     # Writing.
-
-    def put(self, stream: int, data: bytes) -> None:
-        self._budget.sent(len(data))
-        self.outflow.put(stream, data)
 
     def pour(self) -> None:
         if self._keeper.held_up(self):

@@ -19,6 +19,7 @@ from sbc.model.interfaces import Reception
 from sbc.model.route import Hello
 from sbc.telemetry.metrics import QuicTally
 from sbc.transports.quic.admittance import Admittance, Bounds, Verdict, source_of
+from sbc.transports.quic.beat import Beat
 from sbc.transports.quic.connection import Http3Connection
 from sbc.transports.quic.keeper import Manners
 from sbc.transports.quic.retry_token import RetryTokens
@@ -53,6 +54,7 @@ class QuicDoor:
         self.manners = manners
         """For the connections to come."""
         self.retiring = False
+        self.beat = Beat(asyncio.get_running_loop())
         self._tally = tally
         self.port = 0
         self._reception = reception

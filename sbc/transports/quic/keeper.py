@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, TypeVar
 
+from sbc.transports.quic.beat import Beat
 from sbc.transports.quic.udp import Local
 from sbc.transports.watch import Times
 from sbc.wire.http3.engine import Address
@@ -47,6 +48,10 @@ class Doorkeeper(Protocol[Connection_contra]):
     @property
     def retiring(self) -> bool:
         """Whether no more requests are to be taken."""
+
+    @property
+    def beat(self) -> Beat:
+        """When pieces are sent that follow others closely."""
 
     def held_up(self, connection: Connection_contra) -> bool:
         """Whether nothing can be sent at the moment; if so, its `flowing` tells of the end of it."""
