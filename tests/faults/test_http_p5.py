@@ -10,7 +10,7 @@ from tests.nodes.h2_node import H2Peer, h2_node
 from tests.support.asking import Stream, asking, url, web
 from tests.support.h2_client import H2Client
 from tests.support.scene import Scene
-from tests.support.wait import wait_until
+from tests.support.wait import settled, wait_until
 
 MIB = 1024 * 1024
 
@@ -30,10 +30,7 @@ async def test_a_client_that_does_not_read_stops_its_node_and_nobody_else(scene:
 
     def sent() -> int:
         return int(sum(fact["octets"] for fact in node.history("sent")[-1:]))
-    last = -1
-    while last != sent():
-        last = sent()
-        await asyncio.sleep(0.3)
+    await settled(sent, 0.3)
     assert sum(1 for _ in node.history("sent")) * 16_384 < 40_000_000, "the node went on although nobody reads"
     assert process.memory_info().rss - before < 24 * MIB
     async with asking() as http:
@@ -62,11 +59,7 @@ async def test_a_node_that_takes_an_upload_slowly_slows_the_client(scene: Scene)
                 given += 65_536
                 yield b"x" * 65_536
         slow = Stream.opened(http, "POST", url(scene, "/digest?rate=500000"), headers={"X-Chat": "c"}, data=flood())
-        last = -1
-        while given != last:
-            last = given
-            await asyncio.sleep(0.1)
-        assert given < 30_000_000, "the client was let go on"
+        assert await settled(lambda: given, 0.1) < 30_000_000, "the client was let go on"
         assert process.memory_info().rss - before < 16 * MIB
         assert slow.end == ""
 
@@ -112,10 +105,7 @@ async def test_of_many_streams_on_one_connection_to_a_node_only_the_slow_ones_st
         stopped = [await slow.ask(b"/bytes?50000000", more=[(b"x-chat", b"s%d" % number)]) for number in range(12)]
         quick = await slow.ask(b"/ask", more=[(b"x-chat", b"q")])
         await slow.until(lambda: slow.answers[quick].complete, "a quick answer between slow ones")
-        last = -1
-        while last != node.sent:
-            last = node.sent
-            await asyncio.sleep(0.3)
+        await settled(lambda: node.sent, 0.3)
         assert 12 * 65_535 <= node.sent < 12 * 2 * MIB
         assert process.memory_info().rss - before < 24 * MIB
         reader = await H2Client.connect(scene.edge.port)

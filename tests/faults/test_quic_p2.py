@@ -1,11 +1,10 @@
 """P2 over HTTP/3: every request is processed once, every event comes once, whoever dies meanwhile."""
 
-import asyncio
 
 import pytest
 
-from tests.faults.test_http_p2 import Chat
 from tests.support.asking import Stream, url, web
+from tests.support.chat import through_deaths
 from tests.support.quic import asking_over, secure
 from tests.support.scene import Scene
 from tests.support.wait import wait_until
@@ -18,20 +17,7 @@ async def test_owners_are_killed_one_after_the_other_in_the_middle_of_answers(
     scene.trunk("a", "b", module="node_http_trunk", checkpoint=checkpoint)
     await scene.open(secure(scene, web(scene, output=output), engine=engine))
     async with asking_over(library, scene) as http:
-        chats = [Chat(scene, http, f"c{number}") for number in range(4)]
-        for victim in scene.nodes.values():
-            streams = []
-            for chat in chats:
-                chat.say(0)
-                await chat.answers[-1].ended()
-                streams.append(chat.say(20, every=0.01))
-            await asyncio.gather(*(stream.has(8) for stream in streams))
-            victim.kill()
-            for chat in chats:
-                chat.say(2)
-            await asyncio.gather(*(chat.ended() for chat in chats))
-            victim.start()
-            await scene.edge.sees(*scene.nodes.values())
+        chats = await through_deaths(scene, http)
         for chat in chats:
             chat.exactly_once()
     assert await scene.edge.metric("sbc_handovers_total", cause="failover", outcome="moved") >= len(chats)

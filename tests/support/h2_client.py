@@ -20,36 +20,16 @@ from h2.events import (
 )
 from h2.settings import Settings
 
+from tests.support.answer import Answer, Fields
 from tests.support.wait import PATIENCE
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-Fields = list[tuple[bytes, bytes]]
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"", length: int | None = None) -> bytes:
     """A frame as bytes, whatever sense it makes."""
     octets = len(payload) if length is None else length
     return struct.pack(">BHBBL", octets >> 16, octets & 0xFFFF, kind, flags, stream) + payload
-
-
-class Answer:
-    """What came on a stream."""
-
-    def __init__(self) -> None:
-        self.interims: list[Fields] = []
-        self.fields: dict[bytes, bytes] = {}
-        self.body = b""
-        self.trailers: dict[bytes, bytes] = {}
-        self.complete = False
-        self.reset: int | None = None
-
-    @property
-    def status(self) -> int:
-        return int(self.fields.get(b":status", b"0"))
-
-    @property
-    def over(self) -> bool:
-        return self.complete or self.reset is not None
 
 
 class H2Client:

@@ -23,9 +23,8 @@ import qh3.quic.configuration
 import qh3.quic.connection
 import qh3.quic.events
 
+from tests.support.answer import Answer, Fields
 from tests.support.wait import PATIENCE, wait_until
-
-Fields = list[tuple[bytes, bytes]]
 
 GOAWAY = 0x7
 NO_ERROR, REQUEST_CANCELLED = 0x100, 0x10C
@@ -56,28 +55,6 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
     """The number that stands there (RFC 9000 section 16), and where it ends; beyond the end if it is not all here."""
     octets = 1 << (data[at] >> 6) if at < len(data) else len(data) + 1
     return int.from_bytes(data[at : at + octets], "big") & (1 << 8 * octets - 2) - 1, at + octets
-
-
-class Answer:
-    """What came on a stream."""
-
-    def __init__(self) -> None:
-        self.interims: list[Fields] = []
-        self.fields: dict[bytes, bytes] = {}
-        self.body = b""
-        self.trailers: dict[bytes, bytes] = {}
-        self.complete = False
-        self.reset: int | None = None
-        self.stopped: int | None = None
-        """The code by which the edge asked for no more of the request."""
-
-    @property
-    def status(self) -> int:
-        return int(self.fields.get(b":status", b"0"))
-
-    @property
-    def over(self) -> bool:
-        return self.complete or self.reset is not None
 
 
 class H3Client:

@@ -25,3 +25,15 @@ async def wait_until(condition: Callable[[], T | Awaitable[T]], what: str, patie
             raise AssertionError(f"not within {patience:g} s: {what} (last: {value!r})")
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, 0.05)
+
+
+async def settled(number: Callable[[], int], quiet: float, patience: float = PATIENCE) -> int:
+    """A number that did not change for `quiet` seconds. Raises AssertionError after `patience` s."""
+    deadline = time.monotonic() + patience
+    last = -1
+    while last != number():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not still within {patience:g} s (last: {last})")
+        last = number()
+        await asyncio.sleep(quiet)
+    return last

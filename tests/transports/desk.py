@@ -11,6 +11,7 @@ from sbc.model.streams import ClientStream
 from sbc.transports.http2 import Http2Connection
 from sbc.transports.watch import Times
 from sbc.wire.link import Link
+from tests.support.wait import wait_until
 
 BRIEF = Times(look=0.05, ping=0.3, idle=1.0, stall=0.6, parting=0.1)
 
@@ -93,6 +94,14 @@ class Desk:
             raise Refusal(404, "no_route", "nothing is served here")
         self.doors.append((doorstep, hello))
 
+    async def admit(self) -> tuple[Link, "Owner"]:
+        """Let the first WebSocket in whose hello is there, or comes."""
+        await wait_until(lambda: self.doors, "the hello")
+        owner = Owner()
+        link, early = self.doors[0][0].admit([("Sec-WebSocket-Protocol", "b"), ("Session-Id", "t")], owner)
+        assert early == b""
+        return link, owner
+
     def request(self, stream: ClientStream, request: Request, octets: int) -> Talk:
         assert octets > 0
         talk = Talk(stream, request)
@@ -122,6 +131,13 @@ class Owner:
 
     def link_lost(self, link: Link) -> None:
         self.lost.set()
+
+
+class Catcher(asyncio.Protocol):
+    """In the place of a link: what comes is written down."""
+
+    def __init__(self, heard: list[bytes]) -> None:
+        self.data_received = heard.append  # type: ignore[method-assign]
 
 
 class Door:

@@ -12,7 +12,7 @@ from sbc.wire.http2.engine import H2Error
 from sbc.wire.link import Link
 from tests.support.h2_client import H2Client, frame
 from tests.support.wait import wait_until
-from tests.transports.desk import Desk, Door, Owner, Talk
+from tests.transports.desk import Catcher, Desk, Door, Owner, Talk
 
 
 @pytest.fixture
@@ -400,10 +400,7 @@ CONNECT = [(b":method", b"CONNECT"), (b":protocol", b"websocket"), (b":scheme", 
 
 async def admitted(client: H2Client, desk: Desk) -> tuple[int, Link, Owner]:
     stream = await client.ask(fields=CONNECT, end=False)
-    await wait_until(lambda: desk.doors, "the hello")
-    owner = Owner()
-    link, early = desk.doors[0][0].admit([("Sec-WebSocket-Protocol", "b"), ("Session-Id", "t")], owner)
-    assert early == b""
+    link, owner = await desk.admit()
     await client.until(lambda: client.answers[stream].fields, "the 200")
     return stream, link, owner
 
@@ -430,11 +427,6 @@ async def test_a_websocket_over_a_stream(client: H2Client, desk: Desk) -> None:
     answer = await client.answer(stream)
     await asyncio.wait_for(owner.lost.wait(), 5)
     assert answer.complete and (await client.get()).complete
-
-
-class Catcher(asyncio.Protocol):
-    def __init__(self, heard: list[bytes]) -> None:
-        self.data_received = heard.append  # type: ignore[method-assign]
 
 
 async def test_the_last_words_before_an_abort_arrive(client: H2Client, desk: Desk) -> None:

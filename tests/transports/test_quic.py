@@ -10,7 +10,7 @@ from sbc.model.http import Response
 from sbc.wire.link import Link
 from tests.support.h3_client import H3Client
 from tests.support.wait import wait_until
-from tests.transports.desk import Desk, Owner, Talk
+from tests.transports.desk import Catcher, Desk, Owner, Talk
 from tests.transports.quic import BRIEF, Porch
 
 NO_ERROR, INTERNAL_ERROR, EXCESSIVE_LOAD, REQUEST_CANCELLED = 0x100, 0x102, 0x107, 0x10C
@@ -248,10 +248,7 @@ async def test_a_client_that_moves_keeps_its_connection(porch: Porch, desk: Desk
 
 async def admitted(client: H3Client, desk: Desk) -> tuple[int, Link, Owner]:
     stream = client.tunnel(b"/chat?x=1", more=[(b"sec-websocket-protocol", b"a, b")])
-    await wait_until(lambda: desk.doors, "the hello")
-    owner = Owner()
-    link, early = desk.doors[0][0].admit([("Sec-WebSocket-Protocol", "b"), ("Session-Id", "t")], owner)
-    assert early == b""
+    link, owner = await desk.admit()
     await client.until(lambda: client.answers[stream].fields, "the 200")
     return stream, link, owner
 
@@ -273,11 +270,6 @@ async def test_a_websocket_over_a_stream(client: H3Client, desk: Desk) -> None:
     await client.until(lambda: answer.complete and answer.body.endswith(b"bye"), "the close frame")
     client.send(stream, b"\x88\x80abcd", end=True)
     assert (await client.get()).complete and not desk.abuses
-
-
-class Catcher(asyncio.Protocol):
-    def __init__(self, heard: list[bytes]) -> None:
-        self.data_received = heard.append  # type: ignore[method-assign]
 
 
 async def test_a_websocket_that_is_reset_or_aborted(client: H3Client, desk: Desk) -> None:
