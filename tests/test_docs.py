@@ -58,7 +58,7 @@ def test_every_verb_is_described_and_no_other_is_used() -> None:
 
 
 def test_every_metric_is_described_and_no_other() -> None:
-    registry = make_registry(Metrics(), lambda: Gauges({}, {}, 0, {}))
+    registry = make_registry(Metrics(), lambda: Gauges({}, {}, 0, {}, {}, 0))
     exposition = render(registry, "")[0].decode()
     there = set(re.findall(r"^# TYPE (sbc_\S+)", exposition, re.MULTILINE))
     described = set(re.findall(r"`(sbc_[a-z_]+)", section("Metrics")))

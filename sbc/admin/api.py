@@ -16,6 +16,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from sbc.admin.answers import answer, bad_request, fault, honest, plain_head
 from sbc.admin.guard import guard, is_loopback
 from sbc.admin.patience import WAIT, Patience
+from sbc.admin.revoking import kind_of, revocation_of
 from sbc.admin.roles import Tokens, doorkeeper
 from sbc.admin.stream import Stream
 from sbc.model.errors import Refusal
@@ -86,6 +87,9 @@ class AdminDoor:
             web.get("/api/v1/sessions/{id}", self._session),
             web.delete("/api/v1/sessions/{id}", self._end),
             web.post("/api/v1/sessions/{id}/migrate", self._migrate),
+            web.get("/api/v1/revocations", self._revocations),
+            web.post("/api/v1/revocations", self._revoke),
+            web.delete("/api/v1/revocations/{kind}/{name:.+}", self._forgive),
             web.get("/api/v1/nodes", self._nodes),
             web.post(_NODE + "/drain", self._drain),
             web.post(_NODE + "/undrain", self._undrain),
@@ -128,6 +132,17 @@ class AdminDoor:
     async def _migrate(self, request: web.Request) -> web.Response:
         to = _destination(await _body(request))
         return answer(self._operations.migrate(request.match_info["id"], to), 202)
+
+    async def _revocations(self, request: web.Request) -> web.Response:
+        return answer({"revocations": self._operations.revocations()})
+
+    async def _revoke(self, request: web.Request) -> web.Response:
+        kind, name, lasts = revocation_of(await _body(request))
+        return answer(await self._operations.revoke(kind, name, lasts), 201)
+
+    async def _forgive(self, request: web.Request) -> web.Response:
+        kind = kind_of(request.match_info["kind"])
+        return answer(await self._operations.forgive(kind, request.match_info["name"]))
 
     async def _nodes(self, request: web.Request) -> web.Response:
         return answer({"nodes": self._operations.nodes()})

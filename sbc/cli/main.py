@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sbc import __version__
-from sbc.cli import local, operate, receipts
+from sbc.cli import local, operate, receipts, revoke
 from sbc.cli.show import complain
 from sbc.model.errors import ConfigError, SbcError
 
@@ -35,7 +35,8 @@ def _options(
 for verb in (local.run, local.check, local.schema, local.demo, local.kernel):
     app.command()(verb)
 for order in (operate.sessions, operate.nodes, operate.show, operate.migrate, operate.end, operate.drain,
-              operate.undrain, operate.abuse, operate.pardon, operate.reload):
+              operate.undrain, operate.abuse, operate.pardon, operate.reload, revoke.revoke, revoke.forgive,
+              revoke.revocations):
     app.command()(order)
 app.add_typer(receipts.app, name="receipts")
 

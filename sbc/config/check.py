@@ -219,6 +219,7 @@ def _files(tree: Tree) -> Found:
         jwks = _get(policy, "auth", "jwt", "jwks")
         if isinstance(jwks, str) and jwks.startswith("file:"):
             yield from _file(tree, (*path, "auth", "jwt", "jwks"), jwks, partial(files.check_jwks, jwks[5:]))
+        yield from _authorities(tree, (*path, "auth", "jwt", "jwks_ca"), _get(policy, "auth", "jwt", "jwks_ca"))
     doors: list[tuple[Path, Any]] = [(("trunk",), _get(tree.value, "trunk")), *_entries(tree, "listeners")]
     for path, door in doors:
         yield from _authorities(tree, (*path, "tls", "client_ca"), _get(door, "tls", "client_ca"))

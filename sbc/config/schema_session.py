@@ -10,7 +10,8 @@ from sbc.config.values import (
     ClaimText,
     Digest,
     FieldPath,
-    JwksFile,
+    File,
+    Jwks,
     Label,
     Loss,
     Method,
@@ -181,9 +182,14 @@ class Headers(Section):
 class Jwt(Section):
     """Bearer tokens (RFC 7519), in `Authorization` or the query parameter `access_token`."""
 
-    jwks: JwksFile
-    """The file with the issuer's public keys (RFC 7517), as `file:PATH`; it is read again when it changes. URLs are not
-    available in this version."""
+    jwks: Jwks
+    """Where the issuer's public keys are (RFC 7517): `file:PATH`, which is read again when it changes, or a URL."""
+    jwks_ca: File | None = None
+    """The certificates (PEM) of those who vouch for the URL's host; null: those of the system."""
+    jwks_refresh: Annotated[float, Duration("10s", "1d")] = default("10m")
+    """How often keys are fetched from the URL; sooner if a token names one that is not known, each 10s at most."""
+    jwks_keep: Annotated[float, Duration("1m", "30d")] = default("1d")
+    """For how long the keys stay in force while they cannot be fetched again."""
     issuer: ClaimText
     """What `iss` has to say."""
     audience: ClaimText
@@ -193,6 +199,8 @@ class Jwt(Section):
     """Which signatures are taken (RFC 7518)."""
     principal: Token = "sub"
     """The claim that names the client."""
+    tenant: Token | None = None
+    """The claim that names whose client it is; null: nobody asks."""
     leeway: Annotated[float, Duration(0, "10m")] = default("30s")
     """By how much the clocks of the issuer and of the edge may differ."""
 

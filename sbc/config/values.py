@@ -27,6 +27,7 @@ _HOST_NAME = re.compile(_HOST)
 _ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([0-9.]{7,15})):([0-9]{1,5})")
 _STORE = re.compile(r"memory:|sqlite:[^\x00-\x1f\x7f]{1,1024}")
 _JWKS_FILE = re.compile(r"file:[^\x00-\x1f\x7f]{1,1024}")
+_JWKS_URL = re.compile(r"https?://[!-~]{1,1024}")
 _ROUTE_PATH = re.compile(r"/[!-\"$->@-~]{0,1023}")
 
 
@@ -147,14 +148,23 @@ def _ip(host: str) -> object | None:
         return None
 
 
-def jwks_file(value: Any) -> str:
-    """The path in `file:PATH`. Raises Wrong."""
+def jwks(value: Any) -> str:
+    """The path in `file:PATH`, or a URL. Raises Wrong."""
     written = text(value)
-    if written.startswith("https:"):
-        raise Wrong(NOT_HERE, "file:PATH, and have the file brought up to date; it is read again when it changes")
-    if not _JWKS_FILE.fullmatch(written):
-        raise Wrong("not the file of an issuer's keys", "file:PATH, such as file:/etc/sbc/jwks.json")
-    return written.removeprefix("file:")
+    if _JWKS_FILE.fullmatch(written):
+        return written.removeprefix("file:")
+    right = "file:PATH, or https://HOST/PATH without user, password and fragment"
+    if not _JWKS_URL.fullmatch(written):
+        raise Wrong("not where an issuer's keys are", right)
+    try:
+        parts = urlsplit(written)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise Wrong("not a URL of an issuer's keys", right) from None
+    named = host is not None and (_HOST_NAME.fullmatch(host) or _ip(host) is not None)
+    if not named or "@" in parts.netloc or parts.fragment:
+        raise Wrong("not a URL of an issuer's keys", right)
+    return written
 
 
 def network(value: Any) -> IPv4Network | IPv6Network:
@@ -244,8 +254,8 @@ RouteHost = Annotated[str, Reads(route_host, {"type": "string", "pattern": f"^{_
                                               "examples": ["mcp.example.com"]})]
 RoutePath = Annotated[str, Reads(route_path, {"type": "string", "pattern": f"^{_ROUTE_PATH.pattern}$",
                                               "examples": ["/chat"]})]
-JwksFile = Annotated[str, Reads(jwks_file, {"type": "string", "pattern": f"^(?:{_JWKS_FILE.pattern})$",
-                                            "examples": ["file:/etc/sbc/jwks.json"]})]
+Jwks = Annotated[str, Reads(jwks, {"type": "string", "pattern": f"^(?:{_JWKS_FILE.pattern}|{_JWKS_URL.pattern})$",
+                                   "examples": ["file:/etc/sbc/jwks.json", "https://idp.example/keys"]})]
 ClaimText = Annotated[str, patterned(r"[!-~]{1,256}", "up to 256 visible ASCII characters", "https://idp.example")]
 Workers = Annotated[int, Reads(one_worker, {"const": 1})]
 Loss = Annotated[str | int, Reads(loss, {"anyOf": [{"enum": ["none", "any"]},

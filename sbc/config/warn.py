@@ -1,6 +1,8 @@
 """What is allowed but probably not meant: `sbc check` tells it, and the edge logs it when it starts."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from sbc.config.model import Config
 from sbc.model.manifest import Manifest
@@ -21,7 +23,8 @@ OWN_KEYS = frozenset({"mcp"})
 
 def warnings(config: Config) -> list[str]:
     """A line `dotted.path: what, and what to do` for each thing that looks wrong and is no fault."""
-    return [*_doors(config), *_limits(config), *_store(config), *_pools(config), *_agents(config), *_routes(config)]
+    return [*_doors(config), *_issuers(config), *_limits(config), *_store(config), *_pools(config), *_agents(config),
+            *_routes(config)]  # fmt: skip
 
 
 def _doors(config: Config) -> Iterator[str]:
@@ -54,6 +57,24 @@ def _closed(config: Config, route: Route) -> bool:
     """Whether not everybody may ask there."""
     policy = config.policies[route.policy]
     return policy.auth is not None or (policy.access is not None and bool(policy.access.allow))
+
+
+def _issuers(config: Config) -> Iterator[str]:
+    for name, policy in config.policies.items():
+        jwt = policy.auth.jwt if policy.auth is not None else None
+        if jwt is not None and jwt.jwks.startswith("http:") and not _is_loopback(urlsplit(jwt.jwks).hostname or ""):
+            yield (f"policies.{name}.auth.jwt.jwks: {jwt.jwks} has no TLS: whoever is on the way can put his own keys "
+                   "there and be everybody; take https")
+        if jwt is not None and jwt.published and jwt.jwks_keep < jwt.jwks_refresh:
+            yield (f"policies.{name}.auth.jwt.jwks_keep: keys are let go of before they are fetched again: "
+                   f"write at least {jwt.jwks_refresh:g}s")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _limits(config: Config) -> Iterator[str]:

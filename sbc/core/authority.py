@@ -8,12 +8,14 @@ import math
 from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
-from sbc.core.tokens import BadToken, Tokens
+from sbc.core.tokens import BadToken, KeysAway, Tokens
 from sbc.model.errors import Refusal
 from sbc.model.http import Request, first
-from sbc.model.identity import Auth, Identity
+from sbc.model.identity import Auth, CertificateProof, Identity, KeyProof, Proof, TokenProof
 from sbc.model.ids import PrincipalId
 
+INVALID = 'Bearer error="invalid_token"'
+"""The challenge (RFC 6750 section 3) to whom a bearer token does not help."""
 _BEARER = b"bearer "
 
 
@@ -33,29 +35,43 @@ class Authority:
         self.challenge = _challenge(auth)
 
     def identify(self, request: Request, now: float) -> Identity:
-        """Who asks. now: wall-clock seconds. Raises Refusal 400 and 401."""
+        """Who asks. now: wall-clock seconds. Raises Refusal 400, 401 and 503."""
         if self.tokens is not None:
             token = _bearer(request)
             if token is not None:
                 try:
                     return self.tokens.identify(token, now)
                 except BadToken as error:
-                    raise self._refusal("bad_token", str(error), 'Bearer error="invalid_token"') from None
+                    raise self._refusal("bad_token", str(error), INVALID) from None
+                except KeysAway:
+                    raise Refusal(503, "no_keys", "the keys of the token's issuer are not known at the moment",
+                                  retry_after=1) from None  # fmt: skip
         if self._api_keys is not None:
             secret = first(request.fields, self._api_keys.header)
             if secret is not None:
                 return self._of_key(secret)
         if self._certificate and request.certificate:
-            return Identity(PrincipalId(f"certificate:{request.certificate}"), math.inf)
+            return Identity(PrincipalId(f"certificate:{request.certificate}"), math.inf, CertificateProof())
         raise self._refusal("unauthenticated", "this route asks who you are", *self.challenge)
 
     def _of_key(self, secret: bytes) -> Identity:
         assert self._api_keys is not None
         # How long the look-up takes tells of the hash at most, and no secret can be made for a hash.
-        name = self._api_keys.names.get(hashlib.sha256(secret).digest())
+        digest = hashlib.sha256(secret).digest()
+        name = self._api_keys.names.get(digest)
         if name is None:
             raise self._refusal("bad_key", "no such API key", *self.challenge)
-        return Identity(PrincipalId(f"key:{self._policy}/{name}"), math.inf)
+        return Identity(PrincipalId(f"key:{self._policy}/{name}"), math.inf, KeyProof(digest, name))
+
+    def stands(self, proof: Proof) -> bool:
+        """Whether who came in with this would be let in with it now; a token's own time is not looked at."""
+        match proof:
+            case TokenProof():
+                return self.tokens is not None and self.tokens.stands(proof)
+            case KeyProof():
+                return self._api_keys is not None and self._api_keys.names.get(proof.digest) == proof.name
+            case CertificateProof():
+                return self._certificate
 
     def _refusal(self, code: str, detail: str, *challenges: str) -> Refusal:
         # RFC 9110 section 15.5.2: a 401 says by which ways one may come in.

@@ -1,6 +1,5 @@
 """Judge a hello before a dialog exists: what is malformed, who asks, which session is meant, what a node may see."""
 
-import math
 import re
 from urllib.parse import parse_qsl, unquote
 
@@ -58,7 +57,7 @@ def claims(hello: Hello, route: Route, identity: Identity | None) -> Claims:
         token=token or None,
         received=_count(hello.header("session-received"), parameters.get("received")),
         key=route_key(as_request(hello), route.session, None),
-        good_until=identity.good_until if identity is not None else math.inf,
+        identity=identity,
     )
 
 

@@ -1,18 +1,74 @@
-"""Who a client is proven to be, and what a policy takes as proof. Durations are in seconds."""
+"""Who a client is proven to be, what a policy takes as proof, and what is good no more. Durations are in seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from sbc.model.ids import PrincipalId
 
 
 @dataclass(frozen=True, slots=True)
+class TokenProof:
+    """A bearer token, as far as it takes to judge it again without having it."""
+
+    id: str
+    """What it calls itself (`jti`), or its SHA-256 in hexadecimal if it has no name."""
+    key: str
+    """Which key has signed it: its thumbprint (RFC 7638)."""
+    algorithm: str
+    issuer: str
+    audiences: tuple[str, ...]
+    claim: str
+    """The one that names the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyProof:
+    """An API key."""
+
+    digest: bytes
+    """The SHA-256 of the secret."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateProof:
+    """A certificate that the listener has verified."""
+
+
+Proof = TokenProof | KeyProof | CertificateProof
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
-    """Who somebody is proven to be, and for how long the proof holds."""
+    """Who somebody is proven to be, by what, and for how long the proof holds."""
 
     principal: PrincipalId
     good_until: float
     """Wall-clock seconds, the leeway included; infinite for what does not expire."""
+    proof: Proof
+    tenant: str = ""
+    """Whose client it is, where the policy asks for that; empty: nobody said."""
+
+
+class Revoked(Enum):
+    """What a revocation names."""
+
+    PRINCIPAL = "principal"
+    TOKEN = "token"
+    SESSION = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Something that is good no more, whatever was shown for it. Times are wall-clock seconds."""
+
+    kind: Revoked
+    name: str
+    """The principal, the token's id (TokenProof.id), or the session's plain id."""
+    since: float
+    until: float
+    """When it is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +76,7 @@ class Jwt:
     """Bearer tokens of one issuer (RFC 7519), for one audience."""
 
     jwks: str
-    """The file with the issuer's public keys (RFC 7517)."""
+    """Where the issuer's public keys are (RFC 7517): the path of a file, or a URL."""
     issuer: str
     audience: str
     algorithms: tuple[str, ...]
@@ -29,6 +85,19 @@ class Jwt:
     """The claim that names the client."""
     leeway: float
     """By how much the clocks of issuer and edge may differ."""
+    tenant: str | None = None
+    """The claim that names whose client it is; None: nobody asks."""
+    jwks_ca: str | None = None
+    """The PEM file of the authorities that vouch for the URL; None: those of the system."""
+    jwks_refresh: float = 600.0
+    """How often keys are fetched from a URL."""
+    jwks_keep: float = 86_400.0
+    """For how long keys stay in force that could not be fetched again."""
+
+    @property
+    def published(self) -> bool:
+        """Whether the keys are at a URL."""
+        return self.jwks.startswith(("https://", "http://"))
 
 
 @dataclass(frozen=True, slots=True)

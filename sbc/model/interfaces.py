@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from sbc.model.binding import Binding, Checkpoint
 from sbc.model.http import Request
+from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
 from sbc.model.streams import Asker, ClientStream
 
@@ -82,6 +83,15 @@ class Store(Protocol):
 
     def remove(self, session: SessionId) -> None:
         """The dialog is over."""
+
+    async def revoke(self, revocation: Revocation) -> None:
+        """Keep a revocation until its time is over, in the place of one that names the same. Raises StoreError."""
+
+    async def forgive(self, kind: Revoked, name: str) -> None:
+        """It is on record no more. Raises StoreError."""
+
+    async def revocations(self) -> Sequence[Revocation]:
+        """Those on record whose time is not over, the oldest first. Raises StoreError."""
 
     def healthy(self) -> bool:
         """Whether the last thing asked of it worked (/readyz)."""
@@ -184,6 +194,16 @@ class Operations(Protocol):
 
     def end(self, session: str) -> dict[str, Any]:
         """End a session. Raises Refusal 404."""
+
+    async def revoke(self, kind: Revoked, name: str, lasts: float) -> dict[str, Any]:
+        """Have a principal, a token or a session be good no more, for so many seconds. Raises Refusal 409 (too many)
+        and StoreError: it is in force, but not on record."""
+
+    async def forgive(self, kind: Revoked, name: str) -> dict[str, Any]:
+        """Take a revocation back. Raises Refusal 404, and StoreError: it will be in force after a restart."""
+
+    def revocations(self) -> list[dict[str, Any]]:
+        """Those in force, the oldest first."""
 
     def nodes(self) -> list[dict[str, Any]]:
         """All nodes with state, load and trunk."""

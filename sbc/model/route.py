@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from sbc.model.identity import Identity
 from sbc.model.ids import AgentName, PrincipalId
 
 
@@ -88,5 +89,10 @@ class Claims:
     key: str | None = None
     """The client's own key of the session."""
     parameters: Mapping[str, str] = field(default_factory=dict)
-    good_until: float = math.inf
-    """Until when it is proven who asks, in wall-clock seconds."""
+    identity: Identity | None = None
+    """By what it is proven who asks; None: nobody was asked."""
+
+    @property
+    def good_until(self) -> float:
+        """Until when it is proven who asks, in wall-clock seconds."""
+        return math.inf if self.identity is None else self.identity.good_until

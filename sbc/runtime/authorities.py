@@ -1,85 +1,75 @@
-"""The authorities of all policies, and the files that their issuers' keys come from: read, and read again if changed.
+"""The authorities of all policies, and the sources that their issuers' keys come from (runtime/keysources.py)."""
 
-A file that cannot be read for a while, or is half written, takes no key away: the ones that were read last stay.
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from joserfc.jwk import KeySet
-
 from sbc.core.authority import Authority
-from sbc.core.tokens import Tokens, key_set
+from sbc.core.tokens import Tokens
+from sbc.model.identity import Jwt
+from sbc.model.interfaces import Spawn
 from sbc.model.policy import Policy
+from sbc.runtime.keysources import Complain, FileSource, KeySource, UrlSource
 
-LONGEST_JWKS = 1024 * 1024
-"""Bytes of a file with keys."""
-
-Stamp = tuple[int, int, int]
-
-
-@dataclass(slots=True)
-class _Watched:
-    path: Path
-    tokens: Tokens
-    stamp: Stamp | None
-    """Of the file as it was read last, well or not; None: it could not be looked at."""
+Where = tuple[str, str | None, float, float]
+"""What makes a source: policies that say the same share it."""
 
 
 class Authorities:
     """Who may come in, by policy."""
 
-    __slots__ = ("_by_policy", "_watched")
+    __slots__ = ("_by_policy", "_seen", "sources")
 
-    def __init__(self, policies: Mapping[str, Policy]) -> None:
-        """Raises OSError if the keys of an issuer cannot be read."""
-        self._watched: list[_Watched] = []
+    def __init__(self, policies: Mapping[str, Policy], former: "Authorities | None" = None) -> None:
+        """former: those that these replace: what was fetched for them is not fetched again.
+
+        Raises OSError or ssl.SSLError if keys in a file, or the authorities of a URL, cannot be read."""
+        self.sources: dict[Where, KeySource] = {}
         self._by_policy: dict[str, Authority] = {}
         for name, policy in policies.items():
-            if policy.auth is None:
-                continue
-            tokens = None
-            if policy.auth.jwt is not None:
-                path = Path(policy.auth.jwt.jwks)
-                stamp = _stamp(path)
-                tokens = Tokens(policy.auth.jwt, _keys(path))
-                self._watched.append(_Watched(path, tokens, stamp))
-            self._by_policy[name] = Authority(name, policy.auth, tokens)
+            if policy.auth is not None:
+                jwt = policy.auth.jwt
+                tokens = None if jwt is None else Tokens(jwt, self._source(jwt, former))
+                self._by_policy[name] = Authority(name, policy.auth, tokens)
+        self._seen = [source.current for source in self.sources.values()]
+
+    def _source(self, jwt: Jwt, former: "Authorities | None") -> KeySource:
+        where = (jwt.jwks, jwt.jwks_ca, jwt.jwks_refresh, jwt.jwks_keep)
+        known = self.sources.get(where)
+        if known is None and former is not None and jwt.published:
+            known = former.sources.get(where)
+        if known is None:
+            known = UrlSource(jwt, time.monotonic) if jwt.published else FileSource(Path(jwt.jwks))
+        self.sources[where] = known
+        return known
 
     def of(self, policy: str) -> Authority | None:
         """Who says who a client is; None: nobody is asked."""
         return self._by_policy.get(policy)
 
-    def look(self) -> list[str]:
-        """Read the files again that have changed; the answer says which could not be taken, once for each change."""
-        faults = []
-        for watched in self._watched:
-            stamp = _stamp(watched.path)
-            if stamp == watched.stamp:
-                continue
-            watched.stamp = stamp
-            try:
-                watched.tokens.replace_keys(_keys(watched.path))
-            except OSError as error:
-                faults.append(str(error))
-        return faults
+    def look(self, spawn: Spawn, complain: Complain) -> bool:
+        """Have each source look whether there is something new; whether there was since the last time."""
+        for source in self.sources.values():
+            source.look(spawn, complain)
+        seen, self._seen = self._seen, [source.current for source in self.sources.values()]
+        return any(one is not other for one, other in zip(seen, self._seen, strict=True))
 
+    async def complete(self) -> None:
+        """Fetch what never was. Raises OSError if one of them cannot be fetched."""
+        await asyncio.gather(*(source.fetch() for source in self._waited_for()))
 
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    @property
+    def incomplete(self) -> bool:
+        """Whether there are keys that were never fetched."""
+        return any(True for _ in self._waited_for())
 
+    def _waited_for(self) -> Iterator[UrlSource]:
+        for source in self.sources.values():
+            if isinstance(source, UrlSource) and source.age == float("inf"):
+                yield source
 
-def _keys(path: Path) -> KeySet:
-    with path.open("rb") as file:
-        text = file.read(LONGEST_JWKS + 1)
-    if len(text) > LONGEST_JWKS:
-        raise OSError(f"{path}: more than {LONGEST_JWKS} bytes")
-    try:
-        return key_set(text)
-    except ValueError as error:
-        raise OSError(f"{path}: {error}") from None
+    @property
+    def ages(self) -> dict[str, float]:
+        """By URL: for how many seconds its keys have not been fetched."""
+        return {where[0]: source.age for where, source in self.sources.items() if source.fetches}

@@ -1,6 +1,6 @@
 """Dialogs that a store gave back after a restart: they wait for their clients, and are woken when these return."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from sbc.core.dialog import ClientSide, Dialog, NodeSide
@@ -113,6 +113,8 @@ class Dormant:
         self._forget(sleeper)
         for number, waiter in enumerate(waiters):
             try:
+                self._host.house.revocations.check_session(session)
+                self._host.house.revocations.check(entry.principal, None)
                 if manifest is None:
                     raise Refusal(404, "session_gone", "its agent is no longer served here")
                 if number == 0:
@@ -136,13 +138,20 @@ class Dormant:
     def expire(self) -> list[Stored]:
         """Those whose clients did not come back in time; they are forgotten."""
         now = self._host.house.loop.time()
-        expired = [found for found in self.sleepers.values() if now >= found.until and not found.waiters]
-        for sleeper in expired:
+        return self._give_up([found for found in self.sleepers.values() if now >= found.until and not found.waiters])
+
+    def dismiss(self, unwanted: Callable[[Stored], bool]) -> list[Stored]:
+        """Those that may not come back; they are forgotten. One whose client is back already is judged as it wakes."""
+        found = self.sleepers.values()
+        return self._give_up([sleeper for sleeper in found if unwanted(sleeper.entry) and not sleeper.waiters])
+
+    def _give_up(self, sleepers: Sequence[Sleeper]) -> list[Stored]:
+        for sleeper in sleepers:
             self._forget(sleeper)
             self._host.house.store.remove(sleeper.entry.binding.session)
             if self._host.rules.agents.get(sleeper.entry.agent) is not None:
                 self._host.house.roster.ledger.leave(sleeper.entry.principal)
-        return [sleeper.entry for sleeper in expired]
+        return [sleeper.entry for sleeper in sleepers]
 
 
 def restore(dialog: Dialog, entry: Stored, journals: Journals) -> None:

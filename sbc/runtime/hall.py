@@ -14,6 +14,7 @@ from sbc.core.relay import Relay, Tally
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import EndOrdered, MoveOrdered, NodeReady, NodeSilent
 from sbc.model.http import Request
+from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Stored
 from sbc.model.leg import Cause
@@ -31,6 +32,7 @@ from sbc.runtime.http.front import RequestFront
 from sbc.runtime.http.session import HttpSession
 from sbc.runtime.movers import Movers
 from sbc.runtime.pace import waited_for
+from sbc.runtime.review import Ousted, Review
 from sbc.runtime.rules import Rules
 from sbc.runtime.session import Session
 from sbc.runtime.websocket.front import WebSocketFront
@@ -144,8 +146,28 @@ class Hall:
     def expire_singles(self, now: float) -> None:
         """End the requests of no session whose proof is good no more. now: wall-clock seconds."""
         for single in [single for single in self._requests.singles if single.good_until <= now]:
-            self.house.metrics.abuse["expired"] += 1
-            single.abandon()
+            single.oust(Ousted.EXPIRED)
+
+    # What was taken away.
+
+    def review(self) -> int:
+        """Something was taken away: whoever would not be let in now is served no more; how much that has ended."""
+        review = Review(self.rules, self.house.revocations)
+        ended = sum([single.review(review) for single in list(self._requests.singles)])
+        return ended + sum([session.review(review) for session in list(self.sessions.values())])
+
+    def revoke(self, revocation: Revocation) -> int:
+        """It is in force, and what is open by it ends; how many sessions, streams and requests. Raises Refusal."""
+        self.house.revocations.take(revocation)
+        named = [session for session in self.sessions.values() if _names(revocation, session.record)]
+        for session in named:
+            self.house.metrics.abuse[Ousted.REVOKED.value] += 1
+            session.tell(EndOrdered(CloseCode.POLICY, Ousted.REVOKED.value))
+        ousted = self.review()
+        asleep = self.dormant.dismiss(lambda entry: _names(revocation, entry))
+        for entry in asleep:
+            record.write_absent(self.house, entry, "revoked", self.records)
+        return len(named) + ousted + len(asleep)
 
     # The nodes (Concerned).
 
@@ -212,6 +234,17 @@ class Hall:
                 session.tell(EndOrdered(CloseCode.RESTART, "retry_after=1"))
             if number % 200 == 199:
                 await asyncio.sleep(0)
+
+
+def _names(revocation: Revocation, entry: Stored) -> bool:
+    """Whether a session is what is revoked, or its principal's."""
+    match revocation.kind:
+        case Revoked.PRINCIPAL:
+            return entry.principal == revocation.name
+        case Revoked.SESSION:
+            return entry.binding.session == revocation.name
+        case Revoked.TOKEN:
+            return False
 
 
 def _rank(session: Session) -> int:

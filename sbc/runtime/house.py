@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sbc.core.rates import Turnstile
+from sbc.core.revocations import Revocations
 from sbc.core.roster import Roster
 from sbc.core.seal import Seal
 from sbc.model.ids import NodeId, SessionId
@@ -42,6 +43,7 @@ class House:
     office: Office
     roster: Roster
     turnstile: Turnstile
+    revocations: Revocations
     signals: Signals
     pool: Pool
     """The way to nodes."""

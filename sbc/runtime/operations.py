@@ -9,6 +9,7 @@ from sbc.core.dialog import NodeSide
 from sbc.core.roster import Standing
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import EndOrdered
+from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import NodeId, SessionId
 from sbc.model.interfaces import Stored
 from sbc.model.leg import Cause, State
@@ -116,6 +117,26 @@ class EdgeOperations:
         found.tell(EndOrdered(CloseCode.NORMAL, "ended by the operator"))
         return row(found)
 
+    # Revocations.
+
+    async def revoke(self, kind: Revoked, name: str, lasts: float) -> dict[str, Any]:
+        now = time.time()
+        revocation = Revocation(kind, name, now, now + lasts)
+        ended = self._hall.revoke(revocation)
+        self._hall.house.announce("revoked", {kind.value: name, "seconds": lasts, "ended": ended})
+        await self._hall.house.store.revoke(revocation)
+        return revocation_row(revocation) | {"ended": ended}
+
+    async def forgive(self, kind: Revoked, name: str) -> dict[str, Any]:
+        if not self._hall.house.revocations.forgive(kind, name):
+            raise Refusal(404, "not_revoked", f"the {kind.value} {name!r} is not revoked")
+        self._hall.house.announce("forgiven", {kind.value: name})
+        await self._hall.house.store.forgive(kind, name)
+        return {"kind": kind.value, "name": name}
+
+    def revocations(self) -> list[dict[str, Any]]:
+        return [revocation_row(revocation) for revocation in self._hall.house.revocations]
+
     # Nodes.
 
     def nodes(self) -> list[dict[str, Any]]:
@@ -182,6 +203,12 @@ def row(session: Session) -> dict[str, Any]:
         "sent": dialog.outbound.count, "handovers": dialog.account.handovers,
         "age": round(time.time() - session.record.created, 1),
     }  # fmt: skip
+
+
+def revocation_row(revocation: Revocation) -> dict[str, Any]:
+    """One revocation in a list."""
+    return {"kind": revocation.kind.value, "name": revocation.name, "since": round(revocation.since, 3),
+            "until": round(revocation.until, 3)}  # fmt: skip
 
 
 def dormant_row(entry: Stored) -> dict[str, Any]:

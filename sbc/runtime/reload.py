@@ -93,8 +93,10 @@ def terms_of(listener: ListenerConfig, config: Config) -> DoorTerms:
                      listener.quic_retry == "always")
 
 
-def prepare(old: Config, path: str) -> Prepared:
-    """Read and build a configuration. Raises ConfigError; nothing has changed then."""
+async def prepare(old: Config, path: str, in_force: Rules) -> Prepared:
+    """Read and build a configuration, and fetch the keys of issuers that are new. in_force: the rules so far.
+
+    Raises ConfigError; nothing has changed then."""
     new = configuration.load(path)
     changes = configuration.diff(old, new)
     if changes.restart_needed:
@@ -121,8 +123,10 @@ def prepare(old: Config, path: str) -> Prepared:
                                    "an address in use; take another address or name"])  # fmt: skip
             else:
                 sockets[listener.name] = bind_all(listener.listen.host, listener.listen.port, terms, Sockets())
-        return Prepared(new, rules(new, load_seal(new.edge.seal_keys)), shelves, credentials, sockets, trusts_of(new),
-                        trunk_terms(new), datagrams)
+        prepared = Prepared(new, rules(new, load_seal(new.edge.seal_keys), in_force), shelves, credentials, sockets,
+                            trusts_of(new), trunk_terms(new), datagrams)  # fmt: skip
+        await prepared.rules.authorities.complete()
+        return prepared
     except (OSError, ssl.SSLError) as error:
         _drop(sockets, datagrams)
         raise ConfigError([f"{path}: {error}"]) from None

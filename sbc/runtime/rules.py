@@ -43,8 +43,10 @@ class Rules:
         return self.policies[route.policy]
 
 
-def rules(config: Config, seal: Seal) -> Rules:
-    """The rules of a configuration. Raises OSError if the keys of an issuer cannot be read."""
+def rules(config: Config, seal: Seal, former: Rules | None = None) -> Rules:
+    """The rules of a configuration. former: those that these replace.
+
+    Raises OSError or ssl.SSLError if the keys of an issuer, or who vouches for them, cannot be read."""
     limits = [policy.limits for policy in config.policies.values()]
     head = (
         max(limit.head for limit in limits), max(limit.headers for limit in limits),
@@ -54,7 +56,8 @@ def rules(config: Config, seal: Seal) -> Rules:
     hops = {listener.name: listener.trusted_hops for listener in config.listeners}
     doormen = {name: Doorman(policy.access) for name, policy in config.policies.items() if policy.access is not None}
     return Rules(Routes(config.routes), config.agents, config.policies, protocols, seal, head, hops,
-                 Authorities(config.policies), doormen, abuse_of(config))
+                 Authorities(config.policies, former.authorities if former is not None else None), doormen,
+                 abuse_of(config))
 
 
 def abuse_of(config: Config) -> AbuseRules:

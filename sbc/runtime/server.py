@@ -11,6 +11,7 @@ from typing import Any
 
 from sbc.config import Config, diff
 from sbc.core.rates import Turnstile
+from sbc.core.revocations import Revocations
 from sbc.core.roster import Roster
 from sbc.model.errors import ConfigError
 from sbc.model.ids import PoolName, SessionId
@@ -72,6 +73,7 @@ class Server:
         self._notifier = Notifier()
         self._state = "starting"
         self._records_fault: str | None = None
+        self._reloading = asyncio.Lock()
         loop = asyncio.get_running_loop()
         roster = Roster()
         self._pool = Pool(tasks.spawn, config.edge.h2_engine)
@@ -81,8 +83,8 @@ class Server:
         constable = Constable(held.abuse, held.hops, self.metrics, self.announce, loop.time)
         house = House(
             loop=loop, spawn=tasks.spawn, store=store, office=Office(store), roster=roster, signals=self.fleet,
-            turnstile=Turnstile(), pool=self._pool, seal=seal, pace=Pace(), burst=Burst(loop), metrics=self.metrics,
-            constable=constable, announce=self.announce, closed=self._closed,
+            turnstile=Turnstile(), revocations=Revocations(), pool=self._pool, seal=seal, pace=Pace(),
+            burst=Burst(loop), metrics=self.metrics, constable=constable, announce=self.announce, closed=self._closed,
         )  # fmt: skip
         records = config.edge.records
         self._records = RecordWriter(Path(records), Path(records).with_suffix(".key")) if records else None
@@ -112,6 +114,8 @@ class Server:
     async def start(self) -> None:
         """Open the store, then every door. Raises OSError, ssl.SSLError, SbcError."""
         self.hall.dormant.lay_down(await self._store.open())
+        self.hall.house.revocations.restore(await self._store.revocations())
+        self._look_at_files()
         self.fleet.apply(self.config)
         if self._trunk is not None and self.config.trunk is not None:
             where = self.config.trunk.listen
@@ -151,12 +155,17 @@ class Server:
         """Why the edge is not ready for clients; None if it is."""
         if self._state != "ready":
             return self._state
+        if self.hall.rules.authorities.incomplete:
+            return "the keys of an issuer were not fetched yet"
         return None if self._store.healthy() else "the store does not answer"
 
     def _look_at_files(self) -> None:
-        for fault in self.hall.rules.authorities.look():
-            self.announce("jwks_rejected", {"why": fault})
+        if self.hall.rules.authorities.look(self._tasks.spawn, self._reject_keys):
+            self.hall.review()
         self._look_at_records()
+
+    def _reject_keys(self, why: str) -> None:
+        self.announce("jwks_rejected", {"why": why})
 
     def _look_at_records(self) -> None:
         fault = self._records.fault if self._records is not None else None
@@ -184,9 +193,13 @@ class Server:
 
     async def reload(self) -> dict[str, Any]:
         """Take the configuration from its file again. Raises ConfigError, and nothing has changed then."""
+        async with self._reloading:  # each builds on what the one before has left
+            return await self._reload()
+
+    async def _reload(self) -> dict[str, Any]:
         self._notifier.reloading()
         try:
-            prepared = prepare(self.config, self._path)
+            prepared = await prepare(self.config, self._path, self.hall.rules)
         except ConfigError as error:
             self.metrics.reloaded(False)
             self.announce("reload_rejected", {"faults": list(error.faults)})
@@ -203,6 +216,7 @@ class Server:
             await self._trunk.change(prepared.trunk.secret, prepared.trunk.tls)
         self.fleet.apply(prepared.config)
         doors = await open_doors(prepared, self._listeners, self.hall, self.metrics.quic)
+        self.hall.review()
         self.metrics.reloaded(True)
         applied = {"changed": bool(changes), **doors}
         self.announce("reloaded", applied)
@@ -252,7 +266,8 @@ class Server:
             state = standing.health.state.value
             nodes[state] = nodes.get(state, 0) + 1
         expiry = {name: door.front.expires_in() for name, door in self._listeners.items() if door.front is not None}
-        return Gauges(dialogs, nodes, journal_bytes, expiry)
+        return Gauges(dialogs, nodes, journal_bytes, expiry, self.hall.rules.authorities.ages,
+                      len(self.hall.house.revocations))
 
 
 async def _wait_for(done: Callable[[], bool], longest: float) -> None:

@@ -40,6 +40,7 @@ from sbc.model.interfaces import Stored
 from sbc.model.policy import Policy
 from sbc.runtime import signalling
 from sbc.runtime.house import House
+from sbc.runtime.review import Ousted, Review
 from sbc.runtime.turn import NodeLegs, Turn
 
 
@@ -198,8 +199,12 @@ class Session:
         """The edge stops, and the store knows the session: let go of both sides, but do not end it."""
         raise NotImplementedError
 
-    def expire(self) -> None:
-        """It is not proven any more who the client is: it gets nothing of the session until it proves it again."""
+    def oust(self, why: Ousted) -> None:
+        """The client may not have the session any more: what is open ends, until it is let in again."""
+        raise NotImplementedError
+
+    def review(self, review: Review) -> int:
+        """Oust whoever would not be let in now; how much that has ended."""
         raise NotImplementedError
 
     @property

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from sbc.runtime import record
 from sbc.runtime.fleet import Fleet
 from sbc.runtime.hall import Hall
+from sbc.runtime.review import Ousted
 from sbc.runtime.websocket.session import SWEEP
 
 TICK = 0.05
@@ -38,8 +39,10 @@ def sweep(hall: Hall, elapsed: float) -> None:
     now = time.time()
     for session in list(hall.sessions.values()):
         if session.good_until <= now:
-            session.expire()
+            session.oust(Ousted.EXPIRED)
         session.look(elapsed)
     hall.expire_singles(now)
+    for revocation in hall.house.revocations.expire(now):
+        hall.house.announce("revocation_over", {revocation.kind.value: revocation.name})
     for entry in hall.dormant.expire():
         record.write_absent(hall.house, entry, "client_gone", hall.records)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from sbc.model.binding import Binding, Checkpoint
 from sbc.model.errors import Conflict, StoreError
+from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import SessionId
 from sbc.model.interfaces import Journals, Stored
 
@@ -61,6 +62,16 @@ class MemoryStore:
     async def journals(self, session: SessionId) -> Journals:
         """Raises StoreError: this store keeps none."""
         raise StoreError(f"no journal of session {session}: the store keeps none")
+
+    async def revoke(self, revocation: Revocation) -> None:
+        """The live table has it; nobody else will ask."""
+
+    async def forgive(self, kind: Revoked, name: str) -> None:
+        """The live table has forgotten it."""
+
+    async def revocations(self) -> Sequence[Revocation]:
+        """Nothing is ever on record."""
+        return ()
 
     def remove(self, session: SessionId) -> None:
         """See Store."""

@@ -1,6 +1,7 @@
 """What the loop side of a durable store (stores/queued.py) asks of its writer.
 
-Questions (Create, Rebind, Read) have somebody waiting for `done`; the others are notes that nobody waits for.
+Questions (Create, Rebind, Read, and those about revocations) have somebody waiting for `done`; the others are notes
+that nobody waits for.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from typing import TypeVar
 
 from sbc.model.binding import Binding, Checkpoint
 from sbc.model.errors import StoreError
+from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import AgentName, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Stored
 
@@ -30,6 +32,24 @@ class Rebind:
 class Read:
     session: SessionId
     done: Callable[[Journals | StoreError], None]
+
+
+@dataclass(slots=True)
+class Revoke:
+    revocation: Revocation
+    done: Callable[[StoreError | None], None]
+
+
+@dataclass(slots=True)
+class Forgive:
+    kind: Revoked
+    name: str
+    done: Callable[[StoreError | None], None]
+
+
+@dataclass(slots=True)
+class ReadRevocations:
+    done: Callable[[Sequence[Revocation] | StoreError], None]
 
 
 @dataclass(slots=True)
@@ -185,13 +205,13 @@ class Touch:
     session: SessionId
 
 
-Question = Create | Rebind | Read | Peek | Claim | Find | Restate | Beat | Look
+Question = Create | Rebind | Read | Revoke | Forgive | ReadRevocations | Peek | Claim | Find | Restate | Beat | Look
 Lasting = Remove | Release
 """Never dropped: as many as there were dialogs at most."""
 Note = Keep | Cover | Forget | Learn | Remember | Touch | Call | Lasting
 Operation = Question | Note
 
-Result = Journals | Stored | Beaten | Looked | SessionId | str | StoreError | None
+Result = Journals | Sequence[Revocation] | Stored | Beaten | Looked | SessionId | str | StoreError | None
 """What became of one operation of a batch that was committed."""
 
 T = TypeVar("T")

@@ -14,35 +14,34 @@ writer fails, it is tried every second at least, so that `healthy` recovers with
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from sbc.model.binding import Binding, Checkpoint
 from sbc.model.errors import StoreError
+from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import SessionId
 from sbc.model.interfaces import Journals, Stored
 from sbc.stores.operations import (
-    Beat,
     Call,
-    Claim,
     Cover,
     Create,
-    Find,
     Forget,
+    Forgive,
     Keep,
     Lasting,
     Learn,
-    Look,
     Note,
     Operation,
-    Peek,
     Question,
     Read,
+    ReadRevocations,
     Rebind,
     Release,
     Remember,
     Remove,
-    Restate,
     Result,
+    Revoke,
     Told,
     Touch,
 )
@@ -141,9 +140,7 @@ class QueuedStore:
 
     async def journals(self, session: SessionId) -> Journals:
         """See Store. The newest messages without a gap: what was dropped is not there, nor what stood before it."""
-        answer: asyncio.Future[Journals] = asyncio.get_running_loop().create_future()
-        self._ask(Read(session, lambda told: _settle(answer, told)))
-        return await answer
+        return await self._asked(partial(Read, session))
 
     def checkpoint(self, session: SessionId, checkpoint: Checkpoint) -> None:
         """See Store. One that goes back behind the newest is ignored: what that covers is gone."""
@@ -176,6 +173,23 @@ class QueuedStore:
         if self._writer is not None and self._closed is None:
             self._pending.append(order)
             self._wake_in(self._bounds.interval)
+
+    async def revoke(self, revocation: Revocation) -> None:
+        """See Store."""
+        await self._asked(partial(Revoke, revocation))
+
+    async def forgive(self, kind: Revoked, name: str) -> None:
+        """See Store."""
+        await self._asked(partial(Forgive, kind, name))
+
+    async def revocations(self) -> Sequence[Revocation]:
+        """See Store."""
+        return await self._asked(ReadRevocations)
+
+    async def _asked(self, question: Callable[[Callable[[T | StoreError], None]], Question]) -> T:
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._ask(question(lambda told: _settle(answer, told)))
+        return await answer
 
     def healthy(self) -> bool:
         """See Store."""
@@ -238,7 +252,7 @@ class QueuedStore:
         self._failing_since, self._retry = None, FIRST_RETRY
         for operation, result in zip(batch, results, strict=True):
             match operation:
-                case Create() | Rebind() | Read() | Peek() | Claim() | Find() | Restate() | Beat() | Look():
+                case _ if isinstance(operation, Question):
                     self._answer(operation, result)
                 case _ if result is not None:
                     self.dropped += 1
@@ -252,7 +266,7 @@ class QueuedStore:
         again: list[Operation] = []
         for operation in batch:
             match operation:
-                case Create() | Rebind() | Read() | Peek() | Claim() | Find() | Restate() | Beat() | Look():
+                case _ if isinstance(operation, Question):
                     self._answer(operation, error)
                     again += self._doubtful(operation)
                 case Remove() | Release():
@@ -295,7 +309,7 @@ class QueuedStore:
     def _give_up(self) -> None:
         for operation in self._pending:
             match operation:
-                case Create() | Rebind() | Read() | Peek() | Claim() | Find() | Restate() | Beat() | Look():
+                case _ if isinstance(operation, Question):
                     self._answer(operation, StoreError(f"{self._name}: closed before it was written"))
                 case _:
                     self.dropped += 1

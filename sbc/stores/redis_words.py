@@ -4,12 +4,14 @@ All that changes something is a call of one script (redis.lua), whose keys of on
 """
 
 import hashlib
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Any, Final, assert_never
 
 from sbc.model.binding import Binding, Checkpoint
 from sbc.model.errors import Conflict, StoreError
+from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Stored
 from sbc.stores.operations import (
@@ -21,18 +23,21 @@ from sbc.stores.operations import (
     Create,
     Find,
     Forget,
+    Forgive,
     Keep,
     Learn,
     Look,
     Operation,
     Peek,
     Read,
+    ReadRevocations,
     Rebind,
     Release,
     Remember,
     Remove,
     Restate,
     Result,
+    Revoke,
     Touch,
 )
 
@@ -42,6 +47,8 @@ SHA: Final = hashlib.sha1(SCRIPT, usedforsecurity=False).hexdigest()
 KEPT: Final = 3 * 3600
 """Seconds for which the store keeps a session that nobody touches: its edge died, and its client never came back."""
 
+REVOCATIONS: Final = "sbc:revocations"
+"""What is good no more: since when and until when, by kind and name."""
 STORES: Final = "sbc:{edges}:stores"
 """Since when each server was seen. In the slot of the leases."""
 
@@ -103,6 +110,13 @@ def command(operation: Operation, me: str, milliseconds: int, store: tuple[str, 
             return _of(session, "learn", me, len(learned), *map(_name_out, learned), *map(_name_out, forgotten))
         case Remember(session, memory):
             return _of(session, "remember", me, memory)
+        case Revoke(revocation):
+            return ("HSET", REVOCATIONS, _name_out((revocation.kind.value, revocation.name)),
+                    f"{revocation.since!r} {revocation.until!r}")
+        case Forgive(kind, name):
+            return "HDEL", REVOCATIONS, _name_out((kind.value, name))
+        case ReadRevocations():
+            return "HGETALL", REVOCATIONS
         case Look(tenure):
             return "HMGET", lease(tenure), "m", "b", "s"
         case Call(to, text):
@@ -137,6 +151,9 @@ def result(operation: Operation, said: Any, store: str) -> Result:
             return _journals(said)
         case Claim(session):
             return _claimed(session, said)
+        case ReadRevocations():
+            now = time.time()
+            return sorted((one for one in _revocations(said) if one.until > now), key=lambda one: one.since)
         case Peek():
             return None if said is None else str(said, "utf-8")
         case Find():
@@ -157,6 +174,9 @@ def _gone(operation: Operation, why: str) -> StoreError:
 def afterwards(operation: Operation, said: Any) -> list[Words]:
     """What is to be done then to the keys that lead to sessions, each of which is in a slot of its own."""
     match operation:
+        case ReadRevocations() if not isinstance(said, Exception):
+            over = [one for one in _revocations(said) if one.until <= time.time()]
+            return [("HDEL", REVOCATIONS, _name_out((one.kind.value, one.name))) for one in over]
         case Create(stored) | Restate(stored) if said == b"ok":
             return [_lead(stored.agent, stored.principal, key, stored.binding.session) for key in stored.keys]
         case Learn(session, learned, forgotten) if isinstance(said, list):
@@ -169,6 +189,13 @@ def afterwards(operation: Operation, said: Any) -> list[Words]:
             return [change(agent, principal, name, session) for name in names]
         case _:
             return []
+
+
+def _revocations(said: Sequence[bytes]) -> Iterator[Revocation]:
+    for name, times in zip(said[::2], said[1::2], strict=True):
+        kind, called = _name_in(name)
+        since, until = map(float, times.split())
+        yield Revocation(Revoked(kind), called, since, until)
 
 
 def name_key(agent: str, principal: str, key: tuple[str, str]) -> str:
@@ -198,7 +225,7 @@ def _session(operation: Operation) -> str:
             return stored.binding.session
         case Rebind(binding):
             return binding.session
-        case Find() | Beat() | Look() | Call():
+        case Find() | Beat() | Look() | Call() | Revoke() | Forgive() | ReadRevocations():
             return ""
         case _:
             return operation.session

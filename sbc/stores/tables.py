@@ -16,6 +16,7 @@ from sbc.model.binding import Binding, Checkpoint
 from sbc.model.errors import Conflict, StoreError
 from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Stored
+from sbc.stores import revoked
 from sbc.stores.operations import (
     Beat,
     Call,
@@ -24,24 +25,27 @@ from sbc.stores.operations import (
     Create,
     Find,
     Forget,
+    Forgive,
     Keep,
     Learn,
     Look,
     Operation,
     Peek,
     Read,
+    ReadRevocations,
     Rebind,
     Release,
     Remember,
     Remove,
     Restate,
     Result,
+    Revoke,
     Touch,
 )
 
 APPLICATION: Final = 0x53424331
 """`application_id` in the file's header: tells our files from those of other programs."""
-VERSION: Final = 2
+VERSION: Final = 3
 
 _SCHEMA: Final = """
 CREATE TABLE dialogs (
@@ -136,7 +140,7 @@ class Tables:
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA journal_size_limit = 16777216")
         if version < VERSION:
-            tables = _SCHEMA + _SINCE_2 if fresh else _SINCE_2
+            tables = "".join((_SCHEMA, _SINCE_2, revoked.SCHEMA)[version:])
             self._connection.executescript(
                 f"BEGIN IMMEDIATE; {tables} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; "
                 "COMMIT")
@@ -212,6 +216,12 @@ class Tables:
                     self._connection.execute(statement, (session,))
             case Read(session):
                 return self._read(session)
+            case Revoke(revocation):
+                revoked.put(self._connection, revocation)
+            case Forgive(kind, name):
+                revoked.drop(self._connection, kind, name)
+            case ReadRevocations():
+                return revoked.found(self._connection)
             case Peek() | Claim() | Find() | Restate() | Beat() | Look() | Call() | Release() | Touch():
                 return StoreError("this store is one edge's alone")
             case _:

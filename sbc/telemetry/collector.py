@@ -25,6 +25,10 @@ class Gauges:
     journal_bytes: int
     certificate_expiry: Mapping[str, float]
     """Seconds until each certificate expires, by the name of its file; negative once it has."""
+    jwks_age: Mapping[str, float]
+    """By URL of an issuer's keys: seconds since they were fetched last; infinite: they never were."""
+    revocations: int
+    """In force."""
 
 
 class EdgeCollector(Collector):
@@ -74,6 +78,11 @@ def _gauges(gauges: Gauges) -> Iterator[Metric]:
     for name, seconds in gauges.certificate_expiry.items():
         expiry.add_metric((name,), seconds)
     yield expiry
+    age = GaugeMetricFamily("sbc_jwks_age_seconds", "Seconds since an issuer's keys were fetched.", labels=("url",))
+    for url, seconds in gauges.jwks_age.items():
+        age.add_metric((url,), seconds)
+    yield age
+    yield GaugeMetricFamily("sbc_revocations", "Revocations in force.", value=gauges.revocations)
 
 
 def _control(metrics: Metrics) -> Iterator[Metric]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sbc.model.errors import ConfigError, Refusal, StoreError
+from sbc.model.identity import Revoked
 
 Row = dict[str, Any]
 
@@ -48,6 +49,17 @@ class RecordingOperations:
         self.session(session)
         self.orders.append(("end", session))
         return {"session": session, "state": "ended"}
+
+    async def revoke(self, kind: Revoked, name: str, lasts: float) -> Row:
+        self.orders.append(("revoke", kind, name, lasts))
+        return {"kind": kind.value, "name": name, "since": 0.0, "until": lasts, "ended": 1}
+
+    async def forgive(self, kind: Revoked, name: str) -> Row:
+        self.orders.append(("forgive", kind, name))
+        return {"kind": kind.value, "name": name}
+
+    def revocations(self) -> list[Row]:
+        return [{"kind": "principal", "name": "jwt:i#ann", "since": 0.0, "until": 4e9}]
 
     def nodes(self) -> list[Row]:
         """A node that is drained loses one session each time somebody looks."""

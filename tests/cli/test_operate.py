@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
+from sbc.model.identity import Revoked
 from tests.admin.operations import FAULTY, ROWS, RecordingOperations
 from tests.admin.test_api import Caller, opened
 from tests.cli.command import Ran, sbc
@@ -66,6 +67,17 @@ async def test_drain_need_not_wait(edge: Caller) -> None:
     assert orjson.loads(ran.out) == {"node": "tutors/a", "state": "draining", "sessions": 2}
     assert (await ask(edge, "undrain", "a")).status == 0
     assert edge.operations.orders == [("drain", "a"), ("undrain", "a")]
+
+
+async def test_what_is_good_no_more(edge: Caller) -> None:
+    assert (await ask(edge, "revoke", "principal", "jwt:https://i#ann", "--for", "8h")).status == 0
+    assert (await ask(edge, "forgive", "principal", "jwt:https://i#ann")).status == 0
+    assert edge.operations.orders == [("revoke", Revoked.PRINCIPAL, "jwt:https://i#ann", 28800.0),
+                                      ("forgive", Revoked.PRINCIPAL, "jwt:https://i#ann")]
+    assert (await ask(edge, "revocations")).out.splitlines()[1].split()[:2] == ["principal", "jwt:i#ann"]
+    ran = await ask(edge, "revoke", "token", "t1", "--for", "8")
+    assert ran.status == 2 and "not a duration" in ran.err
+    assert (await ask(edge, "revoke", "node", "a")).status == 2
 
 
 async def test_reload(edge: Caller) -> None:

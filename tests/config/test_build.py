@@ -147,10 +147,10 @@ def test_tolerated_loss() -> None:
 def test_what_is_taken_as_proof(tmp_path: Path) -> None:
     (tmp_path / "jwks.json").write_text('{"keys": []}')
     jwt = (f"{{jwks: 'file:{tmp_path}/jwks.json', issuer: i, audience: a, algorithms: [ES256], principal: p, "
-           "leeway: 5s}")
+           "leeway: 5s, tenant: org, jwks_refresh: 1m, jwks_keep: 1h}")
     keys = f"{{header: X-Key, keys: [{{name: n, sha256: {'ab' * 32}}}]}}"
     auth = parse(with_line(f"policies: {{x: {{auth: {{jwt: {jwt}, api_keys: {keys}}}}}}}"), "f").policies["x"].auth
-    assert auth == Auth(Jwt(f"{tmp_path}/jwks.json", "i", "a", ("ES256",), "p", 5.0),
+    assert auth == Auth(Jwt(f"{tmp_path}/jwks.json", "i", "a", ("ES256",), "p", 5.0, "org", None, 60.0, 3600.0),
                         ApiKeys(b"x-key", {b"\xab" * 32: "n"}), False)
 
 

@@ -43,12 +43,15 @@ KEYS = "edge, admin, trunk, listeners, pools, agents, policies, abuse, routes"
      'f:5:69: trunk.tls.min_version: not a word that is known here (got "1.1"); write 1.2 or 1.3'),
     ("policies: {x: {auth: {}}}", "f:5:22: policies.x.auth: nothing is taken as proof; "
                                   "one of jwt, api_keys, certificate"),
-    ("policies: {x: {auth: {jwt: {jwks: 'https://h/jwks', issuer: i, audience: a}}}}",
-     f'f:5:35: policies.x.auth.jwt.jwks: {NOT_HERE} (got "https://h/jwks"); '
-     "file:PATH, and have the file brought up to date; it is read again when it changes"),
+    ("policies: {x: {auth: {jwt: {jwks: 'https://u:p@h/jwks', issuer: i, audience: a}}}}",
+     'f:5:35: policies.x.auth.jwt.jwks: not a URL of an issuer\'s keys (got "https://u:p@h/jwks"); '
+     "file:PATH, or https://HOST/PATH without user, password and fragment"),
+    ("policies: {x: {auth: {jwt: {jwks: 'https://h/jwks', jwks_ca: /none, issuer: i, audience: a}}}}",
+     'f:5:62: policies.x.auth.jwt.jwks_ca: cannot be read: No such file or directory (got "/none"); '
+     "a file that this process may read"),
     ("policies: {x: {auth: {jwt: {jwks: x, issuer: i, audience: a}}}}",
-     'f:5:35: policies.x.auth.jwt.jwks: not the file of an issuer\'s keys (got "x"); '
-     "file:PATH, such as file:/etc/sbc/jwks.json"),
+     'f:5:35: policies.x.auth.jwt.jwks: not where an issuer\'s keys are (got "x"); '
+     "file:PATH, or https://HOST/PATH without user, password and fragment"),
     ("policies: {x: {auth: {jwt: {jwks: 'file:/none', issuer: i, audience: a}}}}",
      "f:5:35: policies.x.auth.jwt.jwks: cannot be read: No such file or directory "
      '(got "file:/none"); a file that this process may read'),

@@ -1,17 +1,17 @@
 """Who a client is: each kind of proof, and what is said to those who have none."""
 
 import hashlib
-import json
 import math
 import time
 
 import pytest
 
 from sbc.core.authority import Authority
-from sbc.core.tokens import Tokens, key_set
+from sbc.core.tokens import Tokens
 from sbc.model.errors import Refusal
 from sbc.model.http import Request
 from sbc.model.identity import ApiKeys, Auth, Jwt
+from tests.core.test_tokens import Held
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer
 
 NOW = time.time()
@@ -30,7 +30,7 @@ def asked(*fields: tuple[str, str], target: str = "/", certificate: str = "") ->
 
 
 def all_of_them(issuer: Issuer) -> Authority:
-    tokens = Tokens(TERMS, key_set(json.dumps(issuer.jwks()).encode()))
+    tokens = Tokens(TERMS, Held(issuer))
     return Authority("p", Auth(TERMS, KEYS, True), tokens)
 
 
@@ -83,3 +83,27 @@ def test_nodes_do_not_see_the_secret() -> None:
     request = asked(("a", "b"), ("x-api-key", "s3cret"), ("x-api-key", "two"))
     Authority("p", Auth(None, KEYS, False), None).withhold(request)
     assert request.fields == [(b"a", b"b")]
+
+
+def test_what_stands_after_a_change(issuer: Issuer) -> None:
+    authority = all_of_them(issuer)
+    shown = [authority.identify(request, NOW).proof for request in (
+        asked(("authorization", f"Bearer {issuer.token('ann')}")), asked(("x-api-key", "s3cret")),
+        asked(certificate="dns:a"))]
+    changes = [
+        (Authority("p", Auth(TERMS, KEYS, True), Tokens(TERMS, Held(issuer))), [True, True, True]),
+        (Authority("p", Auth(None, KEYS, False), None), [False, True, False]),
+        (Authority("p", Auth(TERMS, None, True), Tokens(TERMS, Held(Issuer("k2")))), [False, False, True]),
+        (Authority("p", Auth(None, ApiKeys(b"k", {hashlib.sha256(b"new").digest(): "acme"}), True), None),
+         [False, False, True]),
+        (Authority("p", Auth(None, ApiKeys(b"k", {hashlib.sha256(b"s3cret").digest(): "other"}), True), None),
+         [False, False, True]),
+    ]  # fmt: skip
+    for changed, stands in changes:
+        assert [changed.stands(proof) for proof in shown] == stands
+
+
+def test_while_keys_are_away_the_client_is_to_come_again(issuer: Issuer) -> None:
+    authority = Authority("p", Auth(TERMS, None, False), Tokens(TERMS, Held(None)))
+    refusal = refused(authority, asked(("authorization", f"Bearer {issuer.token('ann')}")))
+    assert (refusal.status, refusal.code, refusal.retry_after) == (503, "no_keys", 1)

@@ -6,7 +6,7 @@ import pytest
 
 from sbc.core.screening import check_head, check_target, claims, node_headers, node_target
 from sbc.model.errors import Refusal
-from sbc.model.identity import Identity
+from sbc.model.identity import CertificateProof, Identity
 from sbc.model.ids import AgentName, PrincipalId
 from sbc.model.policy import Limits
 from sbc.model.route import Hello, KeySource, Route, SessionKey
@@ -56,7 +56,7 @@ def test_who_asks_and_for_which_session() -> None:
 
 
 def test_who_is_proven_to_ask() -> None:
-    proven = Identity(PrincipalId("key:p/acme"), 5.0)
+    proven = Identity(PrincipalId("key:p/acme"), 5.0, CertificateProof())
     wish = claims(hello("/"), route(KeySource.NONE, ""), proven)
     assert (wish.principal, wish.good_until) == ("key:p/acme", 5.0)
 

@@ -1,8 +1,11 @@
 """Bearer tokens: which are taken, and which are not, whatever is wrong with them."""
 
 import base64
+import hashlib
 import json
 import time
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,17 +13,28 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from sbc.core.tokens import LONGEST_TOKEN, MOST_VERIFIED, BadToken, Tokens, key_set
-from sbc.model.identity import Jwt
+from sbc.core.tokens import LONGEST_TOKEN, MOST_VERIFIED, BadToken, KeysAway, Tokens, key_set
+from sbc.model.identity import Jwt, TokenProof
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer
 
 NOW = time.time()
 ANYBODY = Issuer()
 
 
+class Held:
+    """Keys that are here. Implements Keys."""
+
+    def __init__(self, issuer: Issuer | None, *, coming: bool = False) -> None:
+        self.current = None if issuer is None else key_set(json.dumps(issuer.jwks()).encode())
+        self.coming = coming
+
+    def missed(self) -> bool:
+        return self.coming
+
+
 def verifier(issuer: Issuer, *algorithms: str) -> Tokens:
     terms = Jwt("", ISSUER, AUDIENCE, algorithms or (issuer.algorithm,), "sub", 30.0)
-    return Tokens(terms, key_set(json.dumps(issuer.jwks()).encode()))
+    return Tokens(terms, Held(issuer))
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +111,46 @@ def test_whatever_is_shown_is_a_token_or_a_bad_one(data: st.DataObject) -> None:
 
 
 def test_new_keys_end_what_the_former_ones_signed(issuer: Issuer) -> None:
-    tokens, token, new = verifier(issuer), issuer.token("ann"), Issuer("k2")
-    assert tokens.identify(token.encode(), NOW)
-    tokens.replace_keys(key_set(json.dumps(new.jwks()).encode()))
+    source, token, new = Held(issuer), issuer.token("ann"), Issuer("k2")
+    tokens = Tokens(Jwt("", ISSUER, AUDIENCE, ("ES256",), "sub", 30.0), source)
+    proof = tokens.identify(token.encode(), NOW).proof
+    assert isinstance(proof, TokenProof) and tokens.stands(proof)
+    source.current = Held(new).current
     assert "not signed" in refused(tokens, token)
+    assert not tokens.stands(proof)
     assert tokens.identify(new.token("ann").encode(), NOW)
+
+
+def test_while_keys_are_away_nobody_can_tell(issuer: Issuer) -> None:
+    source = Held(issuer)
+    tokens = Tokens(Jwt("", ISSUER, AUDIENCE, ("ES256",), "sub", 30.0), source)
+    proof = tokens.identify(issuer.token("ann").encode(), NOW).proof
+    source.coming = True
+    with pytest.raises(KeysAway):
+        tokens.identify(Issuer("k2").token("ann").encode(), NOW)
+    assert "not signed" in refused(tokens, Issuer().token("ann")), "of a key that is here"
+    source.current = None
+    with pytest.raises(KeysAway):
+        tokens.identify(issuer.token("ann").encode(), NOW)
+    assert isinstance(proof, TokenProof) and tokens.stands(proof), "nothing ends for it"
+
+
+def test_what_is_remembered_of_a_token(issuer: Issuer) -> None:
+    terms = Jwt("", ISSUER, AUDIENCE, ("ES256", "RS256"), "sub", 30.0, "org")
+    tokens = Tokens(terms, Held(issuer))
+    known = tokens.identify(issuer.token("ann", jti="t1", org="acme", aud=["x", AUDIENCE]).encode(), NOW)
+    assert known.tenant == "acme" and isinstance(known.proof, TokenProof)
+    assert (known.proof.id, known.proof.algorithm, known.proof.claim) == ("t1", "ES256", "sub")
+    nameless = issuer.token("ann", jti=5, org=["acme"])
+    known_too = tokens.identify(nameless.encode(), NOW)
+    assert known_too.tenant == "" and isinstance(known_too.proof, TokenProof)
+    assert known_too.proof.id == hashlib.sha256(nameless.encode()).hexdigest()
+    changes: list[tuple[dict[str, Any], bool]] = [
+        ({"audience": "x"}, True), ({"audience": "y"}, False), ({"issuer": "https://o"}, False),
+        ({"algorithms": ("RS256",)}, False), ({"principal": "email"}, False), ({"leeway": 1.0}, True),
+    ]  # fmt: skip
+    for changed, stands in changes:
+        assert Tokens(replace(terms, **changed), Held(issuer)).stands(known.proof) is stands, changed
 
 
 def test_names_are_kept_apart(issuer: Issuer) -> None:

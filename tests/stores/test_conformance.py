@@ -3,6 +3,7 @@
 A store that edges share gives a session back to who claims it, one epoch higher.
 """
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from sbc.model.binding import Checkpoint
 from sbc.model.errors import Conflict, StoreError
+from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import SessionId
 from sbc.model.interfaces import Store, Stored
 from sbc.runtime.tasks import Tasks
@@ -120,6 +122,31 @@ async def test_a_removed_session_may_come_again(store: Store) -> None:
     store.remove(S)
     store.remove(SessionId("never there"))
     assert await creating(store, dialog("s")) is None
+
+
+def revoked(name: str, *, kind: Revoked = Revoked.PRINCIPAL, lasts: float = 60.0) -> Revocation:
+    now = time.time()
+    return Revocation(kind, name, now, now + lasts)
+
+
+async def test_revocations_are_kept_until_their_time_is_over(durable: Store) -> None:
+    first, token = revoked("ann"), revoked("ann", kind=Revoked.TOKEN)
+    for one in (first, revoked("bob"), token, revoked("old", lasts=-1)):
+        await durable.revoke(one)
+    await durable.forgive(Revoked.PRINCIPAL, "bob")
+    await durable.forgive(Revoked.SESSION, "never there")
+    assert list(await durable.revocations()) == [first, token]
+    longer = revoked("ann", lasts=90)
+    await durable.revoke(longer)
+    await reopened(durable)
+    assert list(await durable.revocations()) == [token, longer]
+
+
+async def test_a_store_that_is_not_durable_forgets_revocations() -> None:
+    store = open_store("memory:")
+    await store.revoke(revoked("ann"))
+    await store.forgive(Revoked.PRINCIPAL, "ann")
+    assert not await store.revocations()
 
 
 async def test_orders_about_unknown_sessions_are_harmless(store: Store) -> None:

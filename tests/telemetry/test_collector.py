@@ -44,7 +44,7 @@ def busy() -> tuple[Metrics, Gauges]:
     metrics.lost = 5
     metrics.session_seconds["confirmed"] += 1.5
     metrics.tallies["client", "interactive"] = Counted()
-    gauges = Gauges({("confirmed", "interactive", ODD): 4}, {"up": 2, "down": 1}, 4096, {"var/tls.crt": 86400.0})
+    gauges = Gauges({("confirmed", "interactive", ODD): 4}, {"up": 2, "down": 1}, 4096, {"var/tls.crt": 86400.0}, {}, 0)
     return metrics, gauges
 
 

@@ -34,4 +34,5 @@ class Asked:
         else:
             identity = authority.identify(request, time.time())
             self.principal, self.good_until = identity.principal, identity.good_until
+            self.exchange.identity = identity
         authority.withhold(request)

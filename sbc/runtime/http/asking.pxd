@@ -6,7 +6,7 @@ from sbc.runtime.http.upload cimport Upload
 
 
 cdef class Asking:
-    cdef public object client, home, key, node, policy, stage
+    cdef public object client, home, identity, key, node, policy, stage
     cdef public Reading reading
     cdef public Request request
     cdef public Upload upload

@@ -7,6 +7,7 @@ from sbc.core.exchange import ANSWERED, SENT, WAITING
 from sbc.core.forwarding import node_trailers
 from sbc.model.errors import Outcome, Refusal
 from sbc.model.http import Fields, Request
+from sbc.model.identity import Identity
 from sbc.model.node import Node
 from sbc.model.policy import Policy
 from sbc.model.streams import Answerer, ClientStream, NodeStream, Reach
@@ -22,8 +23,8 @@ class Asking:
     """Implements Asker; the answering half is in exchange.py, and says what is left open here."""
 
     __slots__ = (
-        "_longest", "_then", "attempts", "client", "home", "in_turn", "keep", "key", "node", "number", "policy",
-        "reading", "request", "seat", "stage", "upload", "waiting",
+        "_longest", "_then", "attempts", "client", "home", "identity", "in_turn", "keep", "key", "node", "number",
+        "policy", "reading", "request", "seat", "stage", "upload", "waiting",
     )  # fmt: skip
 
     def _ask_for(self, client: ClientStream, request: Request) -> None:
@@ -35,6 +36,8 @@ class Asking:
         self.reading = UNREAD
         """What its protocol read in it; until then, that it is nothing special."""
         self.policy: Policy
+        self.identity: Identity | None = None
+        """Who asks, as far as that is proven."""
         self.home: Home | None = None
         self.node: NodeStream | None = None
         self.seat = 0

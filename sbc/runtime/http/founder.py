@@ -51,10 +51,11 @@ class Founder:
         if asked.way.paced:
             named = bool(keys) or asked.exchange.reading.begins  # else it has its session for itself alone
             count(self._host.house.turnstile, asked.way, asked.exchange, asked.principal, begins=True, named=named)
-        self._make_room(asked)
         name = SessionId(secrets.token_hex(16))
         if keys:
             name = session_id(asked.way.agent, asked.principal, keys[0])
+            self._host.house.revocations.check_session(name)
+        self._make_room(asked)
         session = self._made(asked, name, keys, keys[1:])  # the first leads to the id by itself
         session.take(asked.exchange)
         session.start(seating.start(session.dialog, time.monotonic()))

@@ -92,6 +92,8 @@ class RequestFront:
         if request.length is not None and request.length > limits.body:
             raise exchange.too_long()
         asked = Asked(exchange, way)
+        if host.house.revocations:
+            host.house.revocations.check(asked.principal, exchange.identity)
         wanted = way.in_body or way.protocol.wants_body(request)
         if wanted and request.bodied:
             exchange.collect(limits.message, partial(self._have_body, asked))
@@ -148,9 +150,10 @@ class RequestFront:
             self._founder.check_room(asked)
             found = partial(self._founder.found, asked)
         conversation = asked.way.protocol.converse()
-        single = Single(self._host.house, asked.way.manifest, asked.exchange, conversation, self.singles, found)
+        single = Single(self._host.house, asked.way.manifest, asked.exchange, asked.principal, conversation,
+                        self.singles, found)  # fmt: skip
         if asked.good_until:
-            single.known_as(asked.principal, asked.good_until)
+            single.prove(asked.good_until)
         single.begin()
 
     def _come_back(self, asked: Asked, token: str) -> None:

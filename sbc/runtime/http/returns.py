@@ -85,6 +85,7 @@ def _go_on(session: Journaled, exchange: Exchange, number: int, entries: list[by
         exchange.over()
         return True
     former, alive.client, exchange.onward = alive.client, client, alive
+    alive.identity, alive.request.client = exchange.identity, exchange.request.client  # it is open for this one now
     if former is not None:
         former.abort()  # one connection of a client at a time has a stream
     if alive.node is not None and not client.congested:

@@ -32,6 +32,7 @@ from sbc.runtime.http.legs import Places
 from sbc.runtime.http.outgoing import Place, outgoing
 from sbc.runtime.http.registry import Registry
 from sbc.runtime.http.returns import come_back
+from sbc.runtime.review import Ousted, Review
 
 MOST_EXCHANGES = 256
 """Exchanges of one session that may be under way, or wait, at a time."""
@@ -271,10 +272,17 @@ class HttpSession(KnownSession):
         self.close_client(CloseCode.RESTART, "this edge is being stopped")
         self.stop_timer()
 
-    def expire(self) -> None:
+    def oust(self, why: Ousted) -> None:
         if self.exchanges:
-            self.house.metrics.abuse["expired"] += 1
-            self.close_client(CloseCode.POLICY, "it is not proven any more who asks")
+            self.house.metrics.abuse[why.value] += 1
+        for exchange in list(self.exchanges):
+            waits.oust(exchange, why)
+
+    def review(self, review: Review) -> int:
+        ousted = waits.review(self.exchanges, review, self.record.principal)
+        for why in ousted:
+            self.house.metrics.abuse[why.value] += 1
+        return len(ousted)
 
     def look(self, elapsed: float) -> None:
         hold = self.dialog.manifest.migration.hold

@@ -17,9 +17,11 @@ from sbc.model.manifest import Manifest
 from sbc.model.node import Node
 from sbc.protocols.protocol import Conversation, Key
 from sbc.runtime.house import House
+from sbc.runtime.http import waits
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.home import Loss
 from sbc.runtime.http.outgoing import outgoing
+from sbc.runtime.review import Ousted, Review
 
 TRIES = 3
 """How many nodes a request is offered."""
@@ -40,15 +42,15 @@ class Single:
     """The home of one exchange. Implements Home."""
 
     __slots__ = ("_alive", "_epoch", "_exchange", "_found", "_founded", "_house", "_manifest", "_node",
-                 "_principal", "_seated", "_session", "_tried", "conversation", "good_until")  # fmt: skip
+                 "_proven", "_seated", "_session", "_tried", "conversation", "good_until", "principal")  # fmt: skip
 
     outbound = None
     """Nothing is counted or kept of it."""
 
-    def __init__(self, house: House, manifest: Manifest, exchange: Exchange, conversation: Conversation,
-                 alive: "set[Single]", found: Found | None = None) -> None:  # fmt: skip
-        """alive: all those that are under way; it is in there until it is over. found: if its answer may begin a
-        session."""
+    def __init__(self, house: House, manifest: Manifest, exchange: Exchange, principal: PrincipalId,
+                 conversation: Conversation, alive: "set[Single]", found: Found | None = None) -> None:  # fmt: skip
+        """principal: who asks. alive: all those that are under way; it is in there until it is over. found: if its
+        answer may begin a session."""
         self._found = found
         self._founded: Founded | None = None
         self._house = house
@@ -61,8 +63,9 @@ class Single:
         self._epoch = 0
         self._tried: set[NodeId] = set()
         """Nodes that failed in a row: one that says something is worth trying all of them again after it."""
-        self._principal = b""
-        """Who asks, as its node is told; empty: nobody was asked."""
+        self.principal = principal
+        self._proven = False
+        """Whether it is proven who asks: then its node is told."""
         self.good_until = math.inf
         """Until when it is proven who asks, in wall-clock seconds."""
         self.conversation = conversation
@@ -71,9 +74,9 @@ class Single:
         exchange.home = self
         exchange.reading.joins(conversation)
 
-    def known_as(self, principal: PrincipalId, good_until: float) -> None:
+    def prove(self, good_until: float) -> None:
         """It is proven who asks. good_until: until when, in wall-clock seconds."""
-        self._principal, self.good_until = principal.encode(), good_until
+        self._proven, self.good_until = True, good_until
 
     def begin(self) -> None:
         """Find a node and send it the request. Raises Refusal if there is none."""
@@ -112,8 +115,8 @@ class Single:
             (b"session-class", manifest.continuity.value.encode()), (b"session-agent", manifest.agent.encode()),
             (b"session-role", b"owner"), (b"session-message", b"1"),
         ]  # fmt: skip
-        if self._principal:
-            fields.append((b"session-principal", self._principal))
+        if self._proven:
+            fields.append((b"session-principal", self.principal.encode()))
         return fields
 
     def _vacate(self) -> None:
@@ -196,6 +199,18 @@ class Single:
             exchange.say_farewell()
         else:
             exchange.tell()
+
+    def oust(self, why: Ousted) -> None:
+        """Whoever asks is not served any more."""
+        self._house.metrics.abuse[why.value] += 1
+        waits.oust(self._exchange, why)
+
+    def review(self, review: Review) -> int:
+        """Oust whoever would not be let in now; how much that has ended."""
+        ousted = waits.review((self._exchange,), review, self.principal)
+        for why in ousted:
+            self._house.metrics.abuse[why.value] += 1
+        return len(ousted)
 
     @property
     def standing(self) -> bool:

@@ -1,4 +1,4 @@
-"""How long the exchanges of a session wait or say nothing, and what clients are told that wait in vain.
+"""How long exchanges wait or say nothing, and what clients are told that wait in vain, or may wait no longer.
 
 There is a compiled twin.
 """
@@ -7,10 +7,12 @@ from collections.abc import Iterable
 
 from sbc.core.exchange import WAITING
 from sbc.model.errors import CloseCode
+from sbc.model.ids import PrincipalId
 from sbc.protocols.events import KEEP_ALIVE
 from sbc.runtime.http.answers import turned_away
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.legs import Places
+from sbc.runtime.review import Ousted, Review, refusal_of
 
 COMMENT_AFTER = 15.0
 """How long an open stream of events may say nothing before the edge says a comment, in seconds."""
@@ -40,6 +42,27 @@ def close(exchanges: Iterable[Exchange], code: int, reason: str) -> None:
             exchange.say_farewell()
         else:
             _turn_away(exchange, code, reason)
+
+
+def oust(exchange: Exchange, why: Ousted) -> None:
+    """Its client may not be here any more."""
+    if exchange.stage is WAITING:
+        exchange.refuse(refusal_of(why))
+    elif exchange.reading.standing and exchange.begun:
+        exchange.say_farewell()
+    else:
+        exchange.tell()
+
+
+def review(exchanges: Iterable[Exchange], review: Review, principal: PrincipalId) -> list[Ousted]:
+    """Oust whoever would not be let in now; why, for each that was."""
+    ousted = []
+    for exchange in list(exchanges):
+        why = review.verdict(exchange.request, principal, exchange.identity)
+        if why is not None:
+            oust(exchange, why)
+            ousted.append(why)
+    return ousted
 
 
 def _turn_away(exchange: Exchange, code: int, reason: str) -> None:

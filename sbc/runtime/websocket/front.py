@@ -68,7 +68,12 @@ class WebSocketFront:
             identity = authority.identify(as_request(hello), time.time())
             hello = _without(hello, authority.hidden)
         wish = self._with_own_key(claims(hello, route, identity), hello, route)
+        revocations = self._host.house.revocations
+        if revocations:
+            revocations.check(wish.principal, wish.identity)
         known = self._meant(wish, route)
+        if revocations and known is not None:
+            revocations.check_session(known)
         if known is None:
             self._begin(doorstep, hello, route, policy, wish, SessionId(secrets.token_hex(16)))
         elif known in self._host.sessions:
@@ -119,7 +124,7 @@ class WebSocketFront:
             None,
         )  # fmt: skip
         session = self.make(entry, manifest, route, hello)
-        session.good_until = wish.good_until
+        session.show(hello, wish.identity)
         session.door = door
         door.gone = lambda: session.tell(ClientLost())
         session.start(seating.start(session.dialog, now, self._relative(wish, hello, route)))
@@ -159,7 +164,7 @@ class WebSocketFront:
         if session.legs.deflate and deflate_offer(hello.headers) is None:
             raise Refusal(400, "extension", "this session was begun with permessage-deflate, without context takeover")
         session.door = door
-        session.good_until = wish.good_until
+        session.show(hello, wish.identity)
         session.tell(Reattached(received))
 
 

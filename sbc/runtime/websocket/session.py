@@ -1,8 +1,10 @@
 """A session over WebSocket: one connection of the client, one of its owner, and the relays between them."""
 
 import base64
+import math
 import os
 from collections.abc import Mapping, Sequence
+from sys import intern
 from typing import Any
 
 from sbc.core.dialog import Dialog
@@ -11,10 +13,14 @@ from sbc.core.seal import NONCE_BYTES
 from sbc.model.commands import Answer
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import ClientBye, ClientLost
+from sbc.model.http import Request
+from sbc.model.identity import Identity
 from sbc.model.interfaces import Stored
 from sbc.model.policy import Policy
+from sbc.model.route import Hello
 from sbc.protocols.protocol import Turns
 from sbc.runtime.house import House
+from sbc.runtime.review import Ousted, Review, refusal_of
 from sbc.runtime.session import Session
 from sbc.runtime.websocket.legs import Legs
 from sbc.runtime.websocket.opening import Opening, answer_headers
@@ -33,7 +39,7 @@ ANSWER_BYTES = 512 * 1024
 class WebSocketSession(Session):
     """A dialog between two links."""
 
-    __slots__ = ("_early", "_origin", "_seen", "_turns", "client", "door")
+    __slots__ = ("_early", "_origin", "_seen", "_turns", "address", "client", "door", "identity", "page")
 
     legs: Legs
 
@@ -48,6 +54,10 @@ class WebSocketSession(Session):
         self._origin = "", ""
         """From where the client came last, and through which listener."""
         self._turns = None if turns is None else Attention(self, turns, policy.limits.message, house.loop)
+        self.identity: Identity | None = None
+        """By what it is proven who the client is; None: it was not asked."""
+        self.address = self.page = ""
+        """From where the client is here, and from a page of which origin; the latter empty: of none."""
         self._seen = 0
         """The last seat that carried the session."""
         self._early = b""
@@ -204,10 +214,36 @@ class WebSocketSession(Session):
 
     # The sweep.
 
-    def expire(self) -> None:
+    def show(self, hello: Hello, identity: Identity | None) -> None:
+        """The client is here, by this hello. identity: by what it is proven who it is; None: it was not asked."""
+        self.prove(identity)
+        self.address, self.page = hello.client, intern(hello.header("origin") or "")
+
+    def prove(self, identity: Identity | None) -> None:
+        """The client has shown anew who it is."""
+        self.identity = identity
+        self.good_until = math.inf if identity is None else identity.good_until
+
+    def oust(self, why: Ousted) -> None:
         if self.client is not None:
-            self.house.metrics.abuse["expired"] += 1
-            self.expel(CloseCode.POLICY, "expired")
+            self.house.metrics.abuse[why.value] += 1
+            self.expel(CloseCode.POLICY, why.value)
+        elif self.door is not None:
+            self.refuse(refusal_of(why))
+            self.tell(ClientLost())
+
+    def review(self, review: Review) -> int:
+        if self.client is None and self.door is None:
+            return 0  # it is judged when it comes back
+        opened = self.legs.opened
+        fields = [(b"origin", self.page.encode("latin-1"))] if self.page else []
+        asked = Request(b"GET", opened.target.encode("latin-1"), opened.host.encode("latin-1"), fields,
+                        client=self.address)  # fmt: skip
+        why = review.verdict(asked, self.record.principal, self.identity)
+        if why is None:
+            return 0
+        self.oust(why)
+        return 1
 
     def look(self, elapsed: float) -> None:
         limits, client = self.policy.limits, self.client
