@@ -13,7 +13,7 @@ ARGS   ?=
 # Most tests wait more than they compute: one more at a time than there are processors. A file's tests stay in order.
 SIDE_BY_SIDE := --numprocesses=$(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 8 ? n + 1 : 8))) --dist=loadfile
 
-.PHONY: help run test test-others test-pure lint bench autobahn conformance build clean
+.PHONY: help run test test-others test-pure lint bench autobahn conformance fuzz build clean
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo 'make bench        the measurements of bench/'
 	@echo 'make autobahn     the Autobahn WebSocket cases, direct against through the edge (fetches the suite from PyPI)'
 	@echo 'make conformance  the MCP conformance suite, direct against through the edge (fetches the suite from npm)'
+	@echo 'make fuzz         every parser against made-up input, a minute each (ARGS="--seconds 600 request_head")'
 	@echo 'make build        the compiled modules alone'
 	@echo 'make clean        removes what was built and installed here'
 
@@ -52,6 +53,9 @@ bench: build $(STAMPS)/bench
 autobahn: build
 	tests/thirdparty/autobahn.sh $(ARGS)
 
+fuzz: build $(STAMPS)/fuzz
+	$(PY) -m tests.fuzz $(ARGS)
+
 conformance: build
 	tests/thirdparty/conformance.sh $(ARGS)
 
@@ -73,10 +77,14 @@ $(STAMPS)/bench: $(STAMPS)/installed
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@
 
+$(STAMPS)/fuzz: $(STAMPS)/installed
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	@touch $@
+
 $(VENV)/pyvenv.cfg:
 	@.ci/python $(VENV)
 
 clean:
-	rm -rf $(VENV) $(STAMPS) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(STAMPS) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz
 	find sbc -name '*.so' -delete
 	find sbc tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -22,7 +22,7 @@ cdef class RequestReader:
     cdef public list raw
     cdef public Request request
     cdef public bint upgrade
-    @cython.locals(begun=bytes, start=Py_ssize_t, end=Py_ssize_t)
+    @cython.locals(begun=bytes, start=Py_ssize_t, end=Py_ssize_t, blank=Py_ssize_t)
     cpdef Py_ssize_t read(self, bytes data, Py_ssize_t at) except -2
     @cython.locals(fields=list, request=Request, method=bytes, target=bytes, modern=bint, at=Py_ssize_t, line=tuple)
     cdef _judge(self, bytes head)

@@ -21,6 +21,8 @@ _METHODS = frozenset(b"""
 """.split())
 """Those that are registered (RFC 9110 section 16.1.1) or well known."""
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
+_BLANK = frozenset({b"", b"\r", b"\r\n"})
+"""What may stand before a head, and is none yet."""
 _LONGEST_LINE = LONGEST_TARGET + 64
 _LONGEST_NUMBER = 18
 """Digits of a length: none that a 64-bit reader would take for another."""
@@ -58,36 +60,39 @@ class RequestReader:
     @property
     def begun(self) -> bool:
         """Whether a part of a head is here."""
-        return bool(self._begun)
+        return self._begun not in _BLANK
 
     def read(self, data: bytes, at: int) -> int:
         """Read a head from `data[at:]`: where it ends in `data`, or -1 if it is not whole yet. Raises Refusal."""
         begun, start = self._begun, at
         if begun:
             data, at = begun + data[start:], 0
-        elif data.startswith(b"\r\n", at):
-            at += 2  # RFC 9112 section 2.2: an empty line that old clients send behind a body
-        end = head_end(data, max(at, len(begun) - 3))
+        # RFC 9112 section 2.2: an empty line that old clients send behind a body.
+        blank = 2 if data.startswith(b"\r\n", at) else 0
+        end = head_end(data, max(at + blank, len(begun) - 3))
         if end < 0:
-            self._begin(begun, data[at:])
+            self._begin(begun, data[at:], blank)
             return -1
+        at += blank
         if end - at > self._max_octets:
             raise self._too_large(data[at:end])
         self._begun = b""
         self._judge(data[at:end])
         return end - len(begun) + start if begun else end
 
-    def _begin(self, begun: bytes, head: bytes) -> None:
-        """Keep the beginning of a head; what will never be one is refused at once. begun: what was here before."""
+    def _begin(self, begun: bytes, all_here: bytes, blank: int) -> None:
+        """Keep the beginning of a head; what will never be one is refused at once. begun: what was here before; blank:
+        how much of what is here is an empty line."""
+        head = all_here[blank:]
         if len(head) > self._max_octets:
             raise self._too_large(head)
-        if head and not _METHOD.match(head):
+        if head and all_here != b"\r" and not _METHOD.match(head):
             raise _malformed("no method")
-        if bare_feed(begun, head[len(begun) :]):
+        if bare_feed(begun, all_here[len(begun) :]):
             raise _malformed("a line that ends in a bare LF")
-        if b"\r\n" in head and b"\r\n" not in begun and request_line(head) is None:
+        if b"\r\n" in head and b"\r\n" not in begun[blank:] and request_line(head) is None:
             raise _no_line(head)
-        self._begun = head
+        self._begun = all_here
 
     def _too_large(self, head: bytes) -> Refusal:
         if b"\r\n" not in head[:_LONGEST_LINE]:

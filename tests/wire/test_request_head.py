@@ -110,3 +110,25 @@ def test_limits() -> None:
 ])  # fmt: skip
 def test_what_is_refused(wire: bytes, status: int) -> None:
     assert refused(wire) == status
+
+
+@pytest.mark.parametrize("cuts", [(), (1,), (2,), (1, 2), (1, 3), (2, 3)])
+def test_an_empty_line_before_a_head_in_any_pieces(cuts: tuple[int, ...]) -> None:
+    reader, rest = read(b"\r\n" + WHOLE, *cuts)
+    assert reader.request.method == b"POST" and rest == b""
+
+
+@pytest.mark.parametrize("step", [1, 100])
+def test_one_empty_line_is_enough(step: int) -> None:
+    reader, wire = RequestReader(8192, 50), b"\r\n\r\nGET / HTTP/1.1\r\n\r\n"
+    with pytest.raises(Refusal):
+        for at in range(0, len(wire), step):
+            reader.read(wire[at : at + step], 0)
+
+
+def test_an_empty_line_is_no_beginning() -> None:
+    reader = RequestReader(8192, 50)
+    for piece in (b"\r", b"\n"):
+        assert reader.read(piece, 0) == -1 and not reader.begun
+    reader.read(b"G", 0)
+    assert reader.begun

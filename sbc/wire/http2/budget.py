@@ -97,16 +97,18 @@ class Budget:
                 step = min(self._skip, end - at)
                 self._skip -= step
                 at += step
-            elif not self._head and end - at >= _HEAD_OCTETS:
+            elif not self._head and end - at > _HEAD_OCTETS:
                 frames += self._frame(data, at, now)
                 at += _HEAD_OCTETS
             else:
-                step = min(_HEAD_OCTETS - len(self._head), end - at)
+                wanted = _HEAD_OCTETS + _is_padded(self._head)
+                step = min(wanted - len(self._head), end - at)
                 self._head += data[at : at + step]
                 at += step
-                if len(self._head) == _HEAD_OCTETS:
+                if len(self._head) >= _HEAD_OCTETS + _is_padded(self._head):
                     head, self._head = self._head, b""
                     frames += self._frame(head, 0, now)
+                    self._skip -= len(head) - _HEAD_OCTETS
         return at
 
     def premature(self) -> None:
@@ -142,8 +144,8 @@ class Budget:
         flags = octets[at + 4]
         self._skip = length
         if kind == _DATA:
-            # Padding carries nothing either (RFC 9113 section 6.1), as far as its length is here already.
-            if flags & _PADDED and length and at + _HEAD_OCTETS < len(octets):
+            # Padding carries nothing either (RFC 9113 section 6.1).
+            if flags & _PADDED and length:
                 length -= 1 + octets[at + _HEAD_OCTETS]
             if length <= 0 and not flags & _END_STREAM:
                 self._count_empty()
@@ -203,3 +205,9 @@ class Budget:
         self._empty += 1
         if self._empty > EMPTY_PER_SECOND:
             self.fault = "h2_empty_frames"
+
+
+def _is_padded(head: bytes) -> bool:
+    """Whether a frame's head says that a byte follows which is needed to judge it: how much of DATA is padding."""
+    return (len(head) >= _HEAD_OCTETS and head[3] == _DATA and bool(head[4] & _PADDED)
+            and head[:3] != b"\0\0\0")  # fmt: skip

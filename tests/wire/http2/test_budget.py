@@ -202,3 +202,22 @@ def test_a_portion_of_long_frames_ends_within_one(budget: Any) -> None:
         taken += budget.charge(stream[taken:], 100.0)
     budget.charge(frame(HEADERS, 5, 1, b"\x82"), 100.0)
     assert budget.streams == 1 and budget.fault == ""
+
+
+@pytest.mark.parametrize("cut", range(11))
+def test_padding_alone_is_nothing_however_it_is_cut(budget: Any, cut: int) -> None:
+    alone = frame(DATA, 8, 1, b"\x03\0\0\0")
+    for _ in range(11):
+        budget.charge(alone[:cut], 100.0)
+        budget.charge(alone[cut:], 100.0)
+    assert budget.fault == "h2_empty_frames"
+
+
+@pytest.mark.parametrize("cut", range(11))
+def test_what_stands_before_padding_is_something(budget: Any, cut: int) -> None:
+    some = frame(DATA, 8, 1, b"\x03x\0\0\0")
+    for _ in range(11):
+        budget.charge(some[:cut], 100.0)
+        budget.charge(some[cut:], 100.0)
+    budget.charge(frame(PING, 0, 0, bytes(8)) * 21, 100.0)
+    assert budget.fault == "h2_ping_flood"

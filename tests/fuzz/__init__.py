@@ -1,0 +1,1 @@
+"""Fuzzers: one Subject for each parser that reads what a stranger says. docs/FUZZING.md."""
