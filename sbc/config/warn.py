@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from sbc.config.model import Config
+from sbc.config.unsafe import unsafe
 from sbc.model.manifest import Manifest
 from sbc.model.node import Node
 from sbc.model.route import KeySource, Route
@@ -13,17 +14,13 @@ REQUESTS = frozenset({"http1", "http2", "quic"})
 """The transports that carry requests."""
 OF_REQUESTS = frozenset({"sse", "mcp", "a2a", "openai"})
 """The protocols that are made of requests alone."""
-LONG_HEAD_TIMEOUT = 60.0
-LARGE_HEAD = 256 * 1024
-MANY_SESSIONS = 10_000
-"""Limits above these protect from nothing."""
 OWN_KEYS = frozenset({"mcp"})
 """The protocols in which the client always says itself which session is meant."""
 
 
 def warnings(config: Config) -> list[str]:
     """A line `dotted.path: what, and what to do` for each thing that looks wrong and is no fault."""
-    return [*_doors(config), *_issuers(config), *_limits(config), *_store(config), *_pools(config), *_agents(config),
+    return [*_doors(config), *_issuers(config), *unsafe(config), *_store(config), *_pools(config), *_agents(config),
             *_routes(config)]  # fmt: skip
 
 
@@ -75,22 +72,6 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _limits(config: Config) -> Iterator[str]:
-    if all(listener.listen.loopback for listener in config.listeners):
-        return
-    for name in sorted({route.policy for route in config.routes}):
-        limits = config.policies[name].limits
-        if limits.head_timeout > LONG_HEAD_TIMEOUT:
-            yield (f"policies.{name}.limits.head_timeout: a listener is not loopback, and whoever says nothing keeps a "
-                   f"connection for {limits.head_timeout:g}s: write {LONG_HEAD_TIMEOUT:g}s or less")
-        if limits.head > LARGE_HEAD:
-            yield (f"policies.{name}.limits.head: a listener is not loopback, and a head may cost {limits.head} bytes "
-                   f"of memory before anybody knows who asks: write {LARGE_HEAD // 1024}KiB or less")
-        if limits.sessions_per_principal > MANY_SESSIONS:
-            yield (f"policies.{name}.limits.sessions_per_principal: a listener is not loopback, and one client may "
-                   f"have {limits.sessions_per_principal} sessions: write {MANY_SESSIONS} or less")
 
 
 def _store(config: Config) -> Iterator[str]:
