@@ -2,7 +2,7 @@
 
     load.py                     all of what follows, in order
     tree.py                     text -> plain values and their places
-    schema.py schema_session.py what may be written, key by key; units.py values.py: the kinds of text in it
+    schema*.py                  what may be written, key by key; units.py values.py: the kinds of text in it
     check.py files.py           what is wrong between the sections and with the files they name
     explain.py faults.py        what validation found, in plain words; how a fault reads
     build.py                    the document -> Config (model.py)

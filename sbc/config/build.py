@@ -1,16 +1,20 @@
 """What was written, checked -> the frozen values that the house works with. Nothing can fail here."""
 
-from sbc.config import model, schema, schema_session
+from sbc.config import model, schema, schema_network, schema_session
 from sbc.config.check import ALWAYS_THERE
 from sbc.model.abuse import LOOPBACK, AbuseRules
 from sbc.model.identity import ApiKeys, Auth, Jwt
 from sbc.model.ids import AgentName, PoolName, node_id
 from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placement, Replay, Standby, When
+from sbc.model.marking import Mark
 from sbc.model.node import Node, Probe
 from sbc.model.policy import Access, Limits, NewSessions, Policy
 from sbc.model.route import KeySource, Route, SessionKey
 
 """From where the PROXY protocol is believed if nothing is written."""
+
+PRIORITIES = {Continuity.SYNCHRONOUS: 6, Continuity.INTERACTIVE: 4, Continuity.AUTONOMOUS: 1}
+"""SO_PRIORITY by class (socket(7)): what queues that know no DSCP sort by."""
 
 
 def build(document: schema.Document, source: str) -> model.Config:
@@ -28,10 +32,13 @@ def build(document: schema.Document, source: str) -> model.Config:
             for door in document.listeners
         ),
         pools={PoolName(name): _pool(PoolName(name), pool) for name, pool in document.pools.items()},
-        agents={AgentName(name): _manifest(AgentName(name), agent) for name, agent in document.agents.items()},
+        agents={AgentName(name): _manifest(AgentName(name), agent, document.marking)
+                for name, agent in document.agents.items()},
         policies={name: _policy(name, policy) for name, policy in policies.items()},
         routes=tuple(_route(route) for route in document.routes),
         abuse=_abuse(document.abuse),
+        marking={class_: getattr(document.marking, class_.value) for class_ in Continuity},
+        kernel=_kernel(document.kernel),
         source=source,
     )
 
@@ -71,7 +78,7 @@ def _pool(name: PoolName, pool: schema.Pool) -> model.Pool:
     return model.Pool(name, nodes, probe, tls)
 
 
-def _manifest(name: AgentName, agent: schema_session.Agent) -> Manifest:
+def _manifest(name: AgentName, agent: schema_session.Agent, marking: schema_network.Marking) -> Manifest:
     placement, migration = agent.placement, agent.migration
     return Manifest(
         agent=name,
@@ -92,8 +99,24 @@ def _manifest(name: AgentName, agent: schema_session.Agent) -> Manifest:
             deadline=migration.deadline,
             hold=migration.hold,
         ),
+        mark=_mark(Continuity(agent.continuity), marking),
         declared=agent.model_dump(exclude_none=True),
     )
+
+
+def _mark(class_: Continuity, marking: schema_network.Marking) -> Mark | None:
+    dscp: int | None = getattr(marking, class_.value)
+    return None if dscp is None else Mark(class_.rank, dscp, PRIORITIES[class_])
+
+
+def _kernel(kernel: schema_network.Kernel | None) -> model.Kernel | None:
+    if kernel is None:
+        return None
+    return model.Kernel(kernel.socket, tuple(
+        model.Shaping(shaping.device, shaping.rate, {
+            class_: shaping.rate * getattr(shaping.shares, class_.value) // 100 for class_ in Continuity})
+        for shaping in kernel.shaping
+    ))  # fmt: skip
 
 
 def _loss(written: str | int) -> int | None:

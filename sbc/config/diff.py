@@ -40,12 +40,14 @@ class Changes:
     """Its secret or its TLS."""
     admin: bool
     """Its tokens."""
+    kernel: bool
+    """What is ordered of the warden."""
     restart_needed: tuple[str, ...]
     """Dotted keys that differ, and keep their old value until the edge is started again."""
 
     def __bool__(self) -> bool:
         return bool(self.listeners or self.pools or self.agents or self.policies or self.routes or self.seal_keys
-                    or self.trunk or self.admin or self.restart_needed)
+                    or self.trunk or self.admin or self.kernel or self.restart_needed)
 
 
 def diff(old: Config, new: Config) -> Changes:
@@ -60,6 +62,7 @@ def diff(old: Config, new: Config) -> Changes:
         seal_keys=old.edge.seal_keys != new.edge.seal_keys,
         trunk=_trunk_terms(old) != _trunk_terms(new),
         admin=old.admin.tokens != new.admin.tokens,
+        kernel=old.kernel != new.kernel,
         restart_needed=tuple(key for key, value in _fixed(old).items() if _fixed(new)[key] != value),
     )
 
@@ -95,6 +98,7 @@ def _fixed(config: Config) -> dict[str, object]:
         "edge.records": config.edge.records,
         "edge.h2_engine": config.edge.h2_engine,
         "edge.quic_engine": config.edge.quic_engine,
+        "kernel.socket": config.kernel and config.kernel.socket,
         "admin.listen": config.admin.listen,
         "trunk.listen": config.trunk and config.trunk.listen,
     }

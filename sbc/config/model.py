@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from sbc.model.abuse import AbuseRules
 from sbc.model.ids import AgentName, PoolName
-from sbc.model.manifest import Manifest
+from sbc.model.manifest import Continuity, Manifest
 from sbc.model.node import Node, Probe
 from sbc.model.policy import Policy
 from sbc.model.route import Route
@@ -165,6 +165,25 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
+class Shaping:
+    """How packets leave a device."""
+
+    device: str
+    rate: int
+    """Bytes a second."""
+    shares: Mapping[Continuity, int]
+    """Bytes a second that each class has for certain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """What the warden is asked for."""
+
+    socket: str
+    shaping: tuple[Shaping, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A whole configuration."""
 
@@ -177,5 +196,9 @@ class Config:
     policies: Mapping[str, Policy]
     routes: tuple[Route, ...]
     abuse: AbuseRules
+    marking: Mapping[Continuity, int | None]
+    """The DSCP of each class, the highest first; None: it bears none."""
+    kernel: Kernel | None
+    """None: the edge orders nothing of the kernel."""
     source: str
     """The file it was read from."""

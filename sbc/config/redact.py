@@ -30,7 +30,7 @@ def _plain(value: Any) -> Any:
         case Enum():
             return value.value
         case Mapping():
-            return {key: _plain(entry) for key, entry in value.items()}
+            return {_plain(key): _plain(entry) for key, entry in value.items()}
         case tuple() | list():
             return [_plain(entry) for entry in value]
         case frozenset():

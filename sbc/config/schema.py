@@ -2,13 +2,14 @@
 
 Each attribute's docstring is what an editor shows for the key (`sbc schema`), and docs/CONFIGURATION.md has a row for
 it. Unknown keys are faults, and so are known ones that this version does not carry out: nothing is accepted silently.
-What agents and routes are made of stands in schema_session.py.
+What agents and routes are made of stands in schema_session.py, marks and orders to the kernel in schema_network.py.
 """
 
 from typing import Annotated, Any, Final
 
 from pydantic import Field
 
+from sbc.config.schema_network import Kernel, Marking
 from sbc.config.schema_session import Agent, Policy, Route, Section, default
 from sbc.config.units import Duration
 from sbc.config.values import (
@@ -230,6 +231,10 @@ class Document(Section):
     """What sessions may do, by name; `default` is there even if it is not written."""
     abuse: Abuse = Field(default_factory=Abuse)
     """What is done about sources that misbehave."""
+    marking: Marking = Field(default_factory=Marking)
+    """What the packets of sessions bear."""
+    kernel: Kernel | None = None
+    """What the warden is asked for; without it the edge orders nothing of the kernel."""
     routes: list[Route] = Field(min_length=1, max_length=4096)
     """Which hellos go where: the longest matching path wins."""
 

@@ -42,12 +42,15 @@ class Ward:
 
     def keep(self, name: str, order: Order) -> None:
         """Say an order now, and again to each warden that comes. name: what it replaces the former one of."""
+        if self._standing.get(name) == order:
+            return
         self._standing[name] = order
-        self.tell(order)
+        if self.reached:
+            self.tell(order)
 
     def drop(self, name: str, undoing: Order) -> None:
         """Say a standing order no more, and one that undoes it."""
-        if self._standing.pop(name, None) is not None:
+        if self._standing.pop(name, None) is not None and self.reached:
             self.tell(undoing)
 
     def kept(self) -> tuple[str, ...]:

@@ -23,3 +23,8 @@ def node_id(pool: str, name: str) -> NodeId:
 def node_name(node: NodeId) -> str:
     """The name a node has within its pool."""
     return node.partition("/")[2]
+
+
+def pool_of(node: NodeId) -> PoolName:
+    """The pool that a node is of."""
+    return PoolName(node.partition("/")[0])

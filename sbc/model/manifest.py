@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any
 
 from sbc.model.ids import AgentName, PoolName
+from sbc.model.marking import Mark
 
 
 class Continuity(Enum):
@@ -77,5 +78,7 @@ class Manifest:
     latency_ceiling: float | None = None
     placement: Placement = field(default_factory=Placement)
     migration: Migration = field(default_factory=Migration)
+    mark: Mark | None = None
+    """What the packets of its sessions bear."""
     declared: Mapping[str, Any] = field(default_factory=dict)
     """The whole of it as plain JSON values, with defaults: what an invited node is shown."""

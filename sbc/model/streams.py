@@ -12,6 +12,7 @@ written to a stream is not taken at the moment, and that it is again.
 from typing import Protocol
 
 from sbc.model.http import Fields, Request, Response
+from sbc.model.marking import Mark
 from sbc.model.node import Node
 
 
@@ -20,6 +21,9 @@ class ClientStream(Protocol):
 
     congested: bool
     """Whether the client does not take what it is sent at the moment."""
+
+    def mark(self, mark: Mark) -> None:
+        """Have the connection's packets bear a mark, unless they bear one that ranks above."""
 
     def inform(self, status: int, fields: Fields) -> None:
         """Send an interim answer (1xx other than 101)."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
 
+from sbc.model.marking import Mark
 from sbc.nodes.address import Address, Speech
 from sbc.tls import SUITES
+from sbc.wire.marking import marked
 from sbc.wire.tls_transport import TlsTransport
 
 DIAL_TIMEOUT = 3.0
@@ -38,8 +40,9 @@ def load_trust(ca: str | None, cert: str | None, key: str | None, server_name: s
 
 async def dial(
     where: Address, speech: Speech, trust: Trust | None, protocol: asyncio.BaseProtocol, failed: Callable[[str], None],
+    mark: Mark | None,
 ) -> None:
-    """Connect. trust: None: as the system has it.
+    """Connect. trust: None: as the system has it. mark: what the packets bear, from the connection's standing on.
 
     Either `protocol.connection_made` is called, once TLS stands, or `failed` with the reason."""
 
@@ -55,9 +58,24 @@ async def dial(
             tls = TlsTransport(protocol, context, name, deadline, insecure)
             protocol = cast(asyncio.BaseProtocol, tls)  # by its methods only
         async with asyncio.timeout_at(deadline):
-            await loop.create_connection(lambda: protocol, where.host, where.port)
+            first = protocol if mark is None else _Marker(protocol, mark)
+            await loop.create_connection(lambda: first, where.host, where.port)
     except (OSError, ValueError, TimeoutError) as error:  # ValueError: no name that a host can have
         failed(f"cannot connect: {error or 'timed out'}")
+
+
+class _Marker(asyncio.Protocol):
+    """Marks a connection before anything is written to it, and hands it on."""
+
+    def __init__(self, protocol: asyncio.BaseProtocol, mark: Mark) -> None:
+        self._protocol = protocol
+        self._mark = mark
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        line = cast(asyncio.Transport, transport)  # uvloop's is one by its methods only
+        marked(line, self._mark, None)
+        line.set_protocol(self._protocol)
+        self._protocol.connection_made(transport)
 
 
 @lru_cache(maxsize=3)

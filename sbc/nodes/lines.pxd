@@ -6,6 +6,7 @@ cdef class Lines:
     cdef readonly str url
     cdef readonly bytes prefix
     cdef readonly object trust
+    cdef public object mark
     cdef object _engine, _name, _where, _spawn, _speech, _loop
     cdef set _lines
     cdef list _idle, _shared, _asking

@@ -9,6 +9,7 @@ from collections import deque
 from typing import cast
 
 from sbc.model.interfaces import Spawn
+from sbc.model.marking import Mark
 from sbc.model.streams import Readiness
 from sbc.nodes.address import Address, Speech
 from sbc.nodes.dial import Trust, agreed, dial
@@ -31,10 +32,12 @@ LONGEST_WAIT = 10.0
 class Lines:
     """What there is of one node."""
 
-    def __init__(self, name: str, url: str, where: Address, spawn: Spawn, engine: str, trust: Trust | None) -> None:
-        """name: the node's, for its tasks. engine: see Pool. trust: see dial."""
+    def __init__(self, name: str, url: str, where: Address, spawn: Spawn, engine: str, trust: Trust | None,
+                 mark: Mark | None) -> None:  # fmt: skip
+        """name: the node's, for its tasks. engine: see Pool. trust, mark: see dial."""
         self.url = url
         self.trust = trust
+        self.mark = mark
         self._loop = asyncio.get_running_loop()
         self.prefix = where.prefix.encode()
         self._engine = engine
@@ -147,7 +150,7 @@ class Lines:
             self._dials += 1
             arrival = _Arrival(self)
             self._spawn(f"dial {self._name}", dial(
-                self._where, self._where.speech, self.trust, arrival, arrival.failed))
+                self._where, self._where.speech, self.trust, arrival, arrival.failed, self.mark))
 
     def arrived(self, transport: asyncio.Transport) -> None:
         """A connection stands."""

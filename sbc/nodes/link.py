@@ -9,6 +9,7 @@ from typing import cast
 
 import httptools
 
+from sbc.model.marking import Mark
 from sbc.nodes import dial as dialling
 from sbc.nodes.address import Speech, address_of
 from sbc.wire.link import Link, LinkOwner
@@ -29,6 +30,8 @@ class Dial:
     protocols: tuple[str, ...]
     deflate: str | None
     """The compression to offer (wire/upgrade.py)."""
+    mark: Mark | None = None
+    """What the packets of the leg bear."""
 
 
 @dataclass(slots=True)
@@ -75,7 +78,8 @@ class Approach(asyncio.Protocol):
         """Dial. The rest is told by `outcome`."""
         if self._outcome is None:
             return
-        await dialling.dial(address_of(self._dial.url), Speech.HTTP1, self._trust, self, self._not_connected)
+        await dialling.dial(address_of(self._dial.url), Speech.HTTP1, self._trust, self, self._not_connected,
+                             self._dial.mark)
 
     def _not_connected(self, reason: str) -> None:
         self._fail(0, reason, reached=False)

@@ -10,6 +10,7 @@ cdef class Pool:
     cdef readonly dict _nodes
     cdef readonly list _retired
     cdef public object trusts
+    cdef object _marks
 
     @cython.locals(lines=Lines, errand=Errand)
     cpdef open(self, object node, Request request, object answerer)

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from sbc.model.http import Request
-from sbc.model.ids import NodeId, PoolName
+from sbc.model.ids import NodeId, PoolName, pool_of
 from sbc.model.interfaces import Spawn
+from sbc.model.marking import Mark
 from sbc.model.node import Node
 from sbc.model.streams import Answerer, NodeStream, Readiness
 from sbc.nodes.address import Speech, address_of
@@ -34,9 +35,16 @@ class Pool:
         self._engine = engine
         self.trusts: Mapping[PoolName, Trust] = {}
         """How TLS is spoken from now on to the nodes of those pools that say it."""
+        self._marks: Mapping[PoolName, Mark] = {}
         self._nodes: dict[NodeId, Lines] = {}
         self._retired: list[Lines] = []
         self._timer: asyncio.TimerHandle | None = None
+
+    def bear(self, marks: Mapping[PoolName, Mark]) -> None:
+        """Have what the connections that are dialled from now on send bear these marks, by the pool of their node."""
+        self._marks = marks
+        for node, lines in self._nodes.items():
+            lines.mark = marks.get(pool_of(node))
 
     def open(self, node: Node, request: Request, answerer: Answerer) -> NodeStream:
         """Send a request to a node, over a connection that is there or a new one."""
@@ -102,7 +110,8 @@ class Pool:
             return lines
         where = address_of(node.url)
         self.forget(node)
-        lines = self._nodes[node.id] = Lines(str(node.id), node.url, where, self._spawn, self._engine, trust)
+        lines = self._nodes[node.id] = Lines(str(node.id), node.url, where, self._spawn, self._engine, trust,
+                                               self._marks.get(node.pool))
         if self._timer is None:
             self._timer = self._loop.call_later(SWEEP, self._sweep)
         return lines

@@ -9,6 +9,7 @@ from sbc.core.rates import Turnstile
 from sbc.core.revocations import Revocations
 from sbc.core.roster import Roster
 from sbc.core.seal import Seal
+from sbc.kernel.ward import Ward
 from sbc.model.ids import NodeId, SessionId
 from sbc.model.interfaces import Spawn, Store
 from sbc.nodes.pool import Pool
@@ -52,6 +53,8 @@ class House:
     burst: Burst
     metrics: Metrics
     constable: Constable
+    ward: Ward | None
+    """Where orders to the kernel are given; None: nothing is ordered of it."""
     closed: Callable[[SessionId], None]
     """A dialog has ended: the session is to be forgotten."""
     announce: Callable[[str, Mapping[str, Any]], None]

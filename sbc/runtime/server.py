@@ -13,6 +13,7 @@ from sbc.config import Config, diff
 from sbc.core.rates import Turnstile
 from sbc.core.revocations import Revocations
 from sbc.core.roster import Roster
+from sbc.kernel.ward import Ward
 from sbc.model.errors import ConfigError
 from sbc.model.ids import PoolName, SessionId
 from sbc.model.interfaces import Store
@@ -25,6 +26,7 @@ from sbc.runtime.constable import Constable
 from sbc.runtime.fleet import Fleet
 from sbc.runtime.hall import Hall
 from sbc.runtime.house import House
+from sbc.runtime.network import marks_of, shape
 from sbc.runtime.operations import Events
 from sbc.runtime.pace import Pace
 from sbc.runtime.reload import open_doors, prepare, security_of, terms_of, trunk_terms, trusts_of
@@ -85,12 +87,14 @@ class Server:
             loop=loop, spawn=tasks.spawn, store=store, office=Office(store), roster=roster, signals=self.fleet,
             turnstile=Turnstile(), revocations=Revocations(), pool=self._pool, seal=seal, pace=Pace(),
             burst=Burst(loop), metrics=self.metrics, constable=constable, announce=self.announce, closed=self._closed,
+            ward=Ward(config.kernel.socket, self.metrics.kernel_orders) if config.kernel is not None else None,
         )  # fmt: skip
         records = config.edge.records
         self._records = RecordWriter(Path(records), Path(records).with_suffix(".key")) if records else None
         self.hall = Hall(house, held, self._records)
         self.fleet.hall = self.hall
         self._trust(trusts_of(config))
+        self._order_network(config)
         self._trunk = _trunk_door(config, self.fleet)
         self._listeners: dict[str, Listener] = {}
         self.ports: dict[str, int] = {}
@@ -134,6 +138,8 @@ class Server:
             self.ports[listener.name] = await door.start(listener.listen.host, listener.listen.port, given)
             self._listeners[listener.name] = door
         self._tasks.spawn("pulse", pulse(self.hall, self.fleet, self._look_at_files))
+        if self.hall.house.ward is not None:
+            self._tasks.spawn("ward", self.hall.house.ward.run())
         self._tasks.spawn("watchdog", self._notifier.watch())
         # What lives as long as the process is not looked at by every collection.
         gc.collect()
@@ -212,6 +218,7 @@ class Server:
         self.hall.house.constable.apply(prepared.rules.abuse, prepared.rules.hops)
         self.hall.house.seal = prepared.rules.seal
         self._trust(prepared.trusts)
+        self._order_network(prepared.config)
         if self._trunk is not None and prepared.trunk is not None:
             await self._trunk.change(prepared.trunk.secret, prepared.trunk.tls)
         self.fleet.apply(prepared.config)
@@ -225,6 +232,12 @@ class Server:
     def _trust(self, trusts: Mapping[PoolName, Trust]) -> None:
         self._pool.trusts = trusts
         self.fleet.trust(trusts)
+
+    def _order_network(self, config: Config) -> None:
+        self._pool.bear(marks_of(config))
+        ward = self.hall.house.ward
+        if ward is not None:
+            shape(ward, config)
 
     # The end.
 

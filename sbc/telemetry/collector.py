@@ -94,6 +94,7 @@ def _control(metrics: Metrics) -> Iterator[Metric]:
     yield _counter("sbc_abuse", "Breaches of protocol or limits.", ("kind",), _single(metrics.abuse))
     yield _counter("sbc_throttled", "Times a client over a rate was not read for a while.", ("limit",),
                    _single(metrics.throttled))  # fmt: skip
+    yield _counter("sbc_kernel_orders", "Orders to the kernel.", ("order", "outcome"), metrics.kernel_orders)
     yield _counter("sbc_config_reloads", "Reloads tried.", ("outcome",), _single(metrics.reloads))
     yield GaugeMetricFamily(
         "sbc_config_reload_ok", "1 if the last reload was applied.", value=float(metrics.config_reload_ok))

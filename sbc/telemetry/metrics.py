@@ -88,6 +88,8 @@ class Metrics:
         """By kind."""
         self.throttled: defaultdict[str, int] = defaultdict(int)
         """By the limit that was reached."""
+        self.kernel_orders: defaultdict[tuple[str, str], int] = defaultdict(int)
+        """By order and outcome: done | refused | unsaid."""
         self.reloads: defaultdict[str, int] = defaultdict(int)
         """By outcome: applied | rejected."""
         self.config_reload_ok = True

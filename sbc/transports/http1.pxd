@@ -7,7 +7,7 @@ from sbc.transports.valves cimport Inlet, Outlet
 from sbc.wire.request_head cimport RequestReader
 cdef class Http1Connection:
     cdef object __weakref__
-    cdef object _body, _client, _listener, _loop, _reception, _stage, _transport
+    cdef object _body, _client, _listener, _loop, _mark, _reception, _stage, _transport
     cdef bint _expects, _persists, _plain, _retired, _secure, _websocket
     cdef Inlet _inlet
     cdef bytes _kept

@@ -15,6 +15,7 @@ from typing import cast
 
 from sbc.model.errors import Refusal
 from sbc.model.interfaces import Reception
+from sbc.model.marking import Mark
 from sbc.model.route import Hello
 from sbc.transports.http1_stream import ANSWERING, OVER, WAITING, Http1Stream
 from sbc.transports.patience import Patience, Phase
@@ -23,6 +24,7 @@ from sbc.transports.websocket import Doorstep
 from sbc.wire.bodies import Chunks, Measured
 from sbc.wire.http1 import CONTINUE
 from sbc.wire.link import CLOSING, HIGH_WATER_BYTES, LOW_WATER_BYTES
+from sbc.wire.marking import marked
 from sbc.wire.request_head import RequestReader
 from sbc.wire.upgrade import refusal
 
@@ -49,9 +51,9 @@ HEAD, BODY, ANSWER, DROP, LEAVING = Stage
 class Http1Connection:
     """A connection, from its first byte on. asyncio.Protocol by its methods; Carrier for its stream."""
 
-    __slots__ = ("__weakref__", "_body", "_client", "_expects", "_inlet", "_kept", "_listener", "_loop", "_out",
-                 "_patience", "_persists", "_plain", "_reader", "_reception", "_requests", "_retired", "_secure",
-                 "_stage", "_stream", "_transport", "_websocket", "certificate", "congested", "services")
+    __slots__ = ("__weakref__", "_body", "_client", "_expects", "_inlet", "_kept", "_listener", "_loop", "_mark",
+                 "_out", "_patience", "_persists", "_plain", "_reader", "_reception", "_requests", "_retired",
+                 "_secure", "_stage", "_stream", "_transport", "_websocket", "certificate", "congested", "services")
 
     def __init__(
         self, reception: Reception, listener: str, secure: bool, client: str, transports: frozenset[str]
@@ -71,6 +73,7 @@ class Http1Connection:
         self._requests, self._persists, self._retired = 0, True, False
         self._expects = False
         """Whether the client waits for a 100 before it sends the body."""
+        self._mark: Mark | None = None
         self._kept = b""
         """What came before its time."""
 
@@ -219,6 +222,10 @@ class Http1Connection:
         doorstep.enter(self._reader.octets)
 
     # What the stream of the moment needs (Carrier).
+
+    def mark(self, mark: Mark) -> None:
+        if mark is not self._mark:
+            self._mark = marked(self._transport, mark, self._mark)
 
     def put(self, data: bytes) -> None:
         self._out.put(data)

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Protocol
 
 from sbc.model.http import Fields, Request, Response
+from sbc.model.marking import Mark
 from sbc.model.streams import Asker
 from sbc.wire.http1 import (
     CHUNKED,
@@ -25,6 +26,9 @@ from sbc.wire.http1 import (
 
 class Carrier(Protocol):
     """What a stream needs of its connection."""
+
+    def mark(self, mark: Mark) -> None:
+        """See ClientStream."""
 
     def put(self, data: bytes) -> None:
         """Write, at the end of this turn of the loop at the latest."""
@@ -72,6 +76,9 @@ class Http1Stream:
         self._framing = Framing.NONE
         self._left = 0
         """What is still to be sent of a body whose length was told."""
+
+    def mark(self, mark: Mark) -> None:
+        self._carrier.mark(mark)
 
     def inform(self, status: int, fields: Fields) -> None:
         if self.stage is WAITING and not self._old:  # RFC 9110 section 15.2: never to HTTP/1.0

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, cast
 
 from sbc.model.interfaces import Reception
+from sbc.model.marking import Mark
 from sbc.transports.http2_inflow import Inflow
 from sbc.transports.http2_outflow import Http2Outflow
 from sbc.transports.stream_door import StreamDoor
@@ -20,6 +21,7 @@ from sbc.wire.http2.budget import Budget
 from sbc.wire.http2.engine import Engine, H2Error, Role, Terms
 from sbc.wire.http2.factory import make_engine
 from sbc.wire.link import HIGH_WATER_BYTES, LOW_WATER_BYTES
+from sbc.wire.marking import marked
 
 PREFACE_OCTETS = 24
 
@@ -37,7 +39,7 @@ class State(Enum):
 class Http2Connection(StreamDoor, asyncio.Protocol):
     """A connection, from its preface on. Implements EngineOwner, and for its streams Patron and Tunnels."""
 
-    __slots__ = ("__weakref__", "_inflow", "_state", "_timer", "_times", "_transport")
+    __slots__ = ("__weakref__", "_inflow", "_mark", "_state", "_timer", "_times", "_transport")
 
     VERSION = "2"
     engine: Engine
@@ -61,6 +63,7 @@ class Http2Connection(StreamDoor, asyncio.Protocol):
         self.outflow = Http2Outflow(self, self.engine, self._budget, self._loop, self._streams)
         self._inflow = Inflow(self, self.engine, self._budget, self._loop)
         self._transport: asyncio.Transport
+        self._mark: Mark | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     # The connection.
@@ -128,6 +131,10 @@ class Http2Connection(StreamDoor, asyncio.Protocol):
         self.outflow.flush()
 
     # Writing.
+
+    def mark(self, mark: Mark) -> None:
+        if mark is not self._mark:
+            self._mark = marked(self._transport, mark, self._mark)
 
     def extra(self, name: str, default: Any) -> Any:
         return self._transport.get_extra_info(name, default)

@@ -9,6 +9,7 @@ import asyncio
 from typing import Protocol
 
 from sbc.model.http import Fields, Request, Response, first
+from sbc.model.marking import Mark
 from sbc.model.streams import Asker
 from sbc.protocols.grpc import is_grpc
 from sbc.transports.outflow import Outflow
@@ -25,6 +26,9 @@ class Patron(Carrier, Protocol):
     @property
     def outflow(self) -> Outflow:
         """Its writing side."""
+
+    def mark(self, mark: Mark) -> None:
+        """See ClientStream."""
 
     def linger(self, stream: int) -> None:
         """The answer is complete and the request is not: nobody wants the rest of it."""
@@ -93,6 +97,9 @@ class RequestStream:
         """The trailers of a body whose end came while it was paused."""
 
     # What an exchange orders.
+
+    def mark(self, mark: Mark) -> None:
+        self._carrier.mark(mark)
 
     def inform(self, status: int, fields: Fields) -> None:
         if self.stage is Stage.WAITING:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request
 from sbc.model.interfaces import Reception
+from sbc.model.marking import Mark
 from sbc.model.route import Hello
 from sbc.transports.outflow import Outflow
 from sbc.transports.request_stream import RequestStream
@@ -159,6 +160,9 @@ class StreamDoor:
     def extra(self, name: str, default: Any) -> Any:
         """What the connection's transport says of itself (`get_extra_info`)."""
         raise NotImplementedError
+
+    def mark(self, mark: Mark) -> None:
+        """Have the connection's packets bear a mark. Over QUIC all connections share a socket, and a mark with it."""
 
     def linger(self, stream: int) -> None:
         self._lingering.add(stream)

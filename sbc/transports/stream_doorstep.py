@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol, cast
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request
 from sbc.model.interfaces import Reception
+from sbc.model.marking import Mark
 from sbc.model.route import Hello
 from sbc.transports.request_stream import Patron, announcement
 from sbc.wire.http2.inbound import Inbound, Stage
@@ -76,6 +77,10 @@ class StreamDoorstep:
         return values(self.hello.headers, "sec-websocket-protocol")
 
     # The answer.
+
+    def mark(self, mark: Mark) -> None:
+        """Have the connection's packets bear a mark, unless they bear one that ranks above."""
+        self._carrier.mark(mark)
 
     def admit(self, headers: Headers, owner: LinkOwner) -> tuple[Link, bytes]:
         """Send the 200: the stream is a link now. What the client sent ahead of it is given back too."""

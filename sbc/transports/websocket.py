@@ -11,8 +11,10 @@ from enum import Enum
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request
 from sbc.model.interfaces import Reception
+from sbc.model.marking import Mark
 from sbc.model.route import Hello
 from sbc.wire.link import Link, LinkOwner, Parting
+from sbc.wire.marking import marked
 from sbc.wire.upgrade import Headers, accept_key, check_upgrade, head, refusal, values
 
 EARLY_BYTES = 64 * 1024
@@ -92,6 +94,10 @@ class Doorstep(asyncio.Protocol):
         return values(self.hello.headers, "sec-websocket-protocol")
 
     # The answer.
+
+    def mark(self, mark: Mark) -> None:
+        """Have the connection's packets bear a mark."""
+        marked(self._transport, mark, None)
 
     def admit(self, headers: Headers, owner: LinkOwner) -> tuple[Link, bytes]:
         """Send the 101: the connection is a link now. What the client sent ahead of it is given back too."""

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from sbc.config import Address, Admin, AdminToken, Edge, Listener, Pool, Role, SealKey, TrunkDoor, parse
 from sbc.config.build import LOOPBACK
+from sbc.config.model import Kernel, Shaping
 from sbc.model.identity import ApiKeys, Auth, Jwt
 from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placement, Replay, Standby, When
+from sbc.model.marking import Mark
 from sbc.model.node import Node, Probe
 from sbc.model.policy import Access, Limits, NewSessions, Policy
 from sbc.model.route import KeySource, Route, SessionKey
@@ -47,6 +49,8 @@ agents:
     scaling: {warm_up: 5s, hibernate_after: 15m, max_life: 8h}
     value: flat
     verification: {receipts: signed}
+marking: {synchronous: VA, interactive: null, autonomous: 8}
+kernel: {socket: k.sock, shaping: [{device: eth0, rate: 1MB, shares: {synchronous: 50}}]}
 policies:
   strict:
     auth: null
@@ -76,7 +80,8 @@ def test_the_least_configuration_has_safe_defaults() -> None:
     assert config.policies == {"default": Policy("default", Limits())}
     assert config.routes == (Route("a", "opaque", "default"),)
     manifest = config.agents["a"]
-    assert manifest == Manifest("a", "p", declared=manifest.declared)
+    assert manifest == Manifest("a", "p", mark=Mark(1, 26, 4), declared=manifest.declared)
+    assert config.kernel is None
 
 
 def test_every_section_may_be_left_empty_or_written_with_one_key() -> None:
@@ -129,6 +134,16 @@ def test_manifests() -> None:
         "scaling": {"warm_up": 5.0, "hibernate_after": 900.0, "max_life": 28800.0},
         "value": "flat", "verification": {"receipts": "signed"},
     }
+
+
+def test_marks_and_orders_to_the_kernel() -> None:
+    config = parse(FULL, "f")
+    assert config.agents["a"].mark == Mark(0, 44, 6)
+    assert list(config.marking.values()) == [44, None, 8]
+    assert config.kernel == Kernel("k.sock", (Shaping("eth0", 1_000_000, {
+        Continuity.SYNCHRONOUS: 500_000, Continuity.INTERACTIVE: 250_000, Continuity.AUTONOMOUS: 50_000}),))
+    assert parse(with_line("marking: {interactive: null}"), "f").agents["a"].mark is None
+    assert parse(with_line("kernel: {}"), "f").kernel == Kernel("/run/sbc-kernel.sock", ())
 
 
 def test_what_nodes_are_shown_has_the_defaults_in_it() -> None:

@@ -86,6 +86,8 @@ class RequestFront:
         exchange.policy, limits = way.policy, way.limits
         if way.doorman is not None:
             way.doorman.check(request)
+        if way.mark is not None and exchange.client is not None:
+            exchange.client.mark(way.mark)
         if octets > limits.head:
             raise Refusal(431, "head_too_large", f"at most {limits.head} bytes of request head")
         check_fields(request.fields, limits.headers)

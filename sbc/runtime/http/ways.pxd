@@ -4,7 +4,7 @@ from sbc.model.http cimport Request
 
 
 cdef class Way:
-    cdef public object agent, authority, doorman, key, limits, manifest, policy, protocol, route
+    cdef public object agent, authority, doorman, key, limits, manifest, mark, policy, protocol, route
     cdef public bint in_body, paced, shares_place
 
 

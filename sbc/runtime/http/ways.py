@@ -14,8 +14,8 @@ _TOKENS = ((KeySource.HEADER, "session-id"), (KeySource.QUERY, "session"))
 class Way:
     """A route, with all that belongs to it."""
 
-    __slots__ = ("agent", "authority", "doorman", "in_body", "key", "limits", "manifest", "paced", "policy", "protocol",
-                 "route", "shares_place")
+    __slots__ = ("agent", "authority", "doorman", "in_body", "key", "limits", "manifest", "mark", "paced", "policy",
+                 "protocol", "route", "shares_place")
 
     def __init__(self, route: Route, rules: Rules) -> None:
         self.route = route
@@ -32,6 +32,7 @@ class Way:
         self.protocol = rules.protocols[route.name]
         self.doorman = rules.doormen.get(route.policy)
         self.manifest = rules.agents[route.agent]
+        self.mark = self.manifest.mark
         self.authority = rules.authorities.of(route.policy)
         """Who may come in; None: everybody."""
 

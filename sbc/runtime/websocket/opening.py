@@ -46,7 +46,8 @@ def dial(order: OpenLeg, node: Node, opened: Opening, session: str, manifest: Ma
         headers.append(("Session-Principal", principal))
     if order.resume is not None:
         headers.append(("Session-Resume", resume_header(order.resume)))
-    return Dial(node.url, opened.target, headers, opened.lines, opened.protocols, opened.deflate)
+    return Dial(node.url, opened.target, headers, opened.lines, opened.protocols, opened.deflate,
+                manifest.mark)
 
 
 def resume_header(resume: Resume) -> str:

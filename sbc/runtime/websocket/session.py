@@ -100,6 +100,8 @@ class WebSocketSession(Session):
         legs, dialog = self.legs, self.dialog
         token = self.house.seal.seal(dialog.session, self.record.principal, os.urandom(NONCE_BYTES))
         protocol = legs.protocol if legs.protocol in door.protocols else None
+        if dialog.manifest.mark is not None:
+            door.mark(dialog.manifest.mark)
         headers = answer_headers(order, token, protocol, legs.deflate, dialog.inbound.count)
         self.client, early = door.admit(headers, self)
         self._origin = door.hello.client, door.hello.listener
