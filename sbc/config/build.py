@@ -1,8 +1,9 @@
 """What was written, checked -> the frozen values that the house works with. Nothing can fail here."""
 
-from sbc.config import model, schema, schema_network, schema_session
+from sbc.config import model, schema, schema_capacity, schema_network, schema_session
 from sbc.config.check import ALWAYS_THERE
 from sbc.model.abuse import LOOPBACK, AbuseRules
+from sbc.model.capacity import Capacity, Marks
 from sbc.model.identity import ApiKeys, Auth, Jwt
 from sbc.model.ids import AgentName, PoolName, node_id
 from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placement, Replay, Standby, When
@@ -37,6 +38,7 @@ def build(document: schema.Document, source: str) -> model.Config:
         policies={name: _policy(name, policy) for name, policy in policies.items()},
         routes=tuple(_route(route) for route in document.routes),
         abuse=_abuse(document.abuse),
+        capacity=_capacity(document.admission, document.drain),
         marking={class_: getattr(document.marking, class_.value) for class_ in Continuity},
         kernel=_kernel(document.kernel),
         source=source,
@@ -99,8 +101,19 @@ def _manifest(name: AgentName, agent: schema_session.Agent, marking: schema_netw
             deadline=migration.deadline,
             hold=migration.hold,
         ),
+        rising=agent.value == "rising",
         mark=_mark(Continuity(agent.continuity), marking),
         declared=agent.model_dump(exclude_none=True),
+    )
+
+
+def _capacity(written: schema_capacity.Admission, drain: schema_capacity.Drain) -> Capacity:
+    shares = written.reserved.model_dump()
+    return Capacity(
+        **written.model_dump(exclude={"reserved", "shed"}),
+        reserved={continuity: shares[continuity.value] for continuity in Continuity},
+        shed=Marks(written.shed.low, written.shed.high),
+        drain_pace=drain.pace,
     )
 
 

@@ -12,6 +12,7 @@ from sbc.config import files
 from sbc.config.faults import Fault, Path, Wrong, dotted, fault, nearest
 from sbc.config.model import Address
 from sbc.config.schema import ADMIN_LISTEN
+from sbc.config.schema_capacity import SHED_HIGH, SHED_LOW
 from sbc.config.tree import Tree
 from sbc.config.values import address, route_host, route_path
 
@@ -27,7 +28,9 @@ ALWAYS_THERE = "default"
 def cross(tree: Tree) -> list[Fault]:
     """All faults between the sections."""
     checks: tuple[Callable[[Tree], Found], ...] = (
-        _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _node_tls, _proofs, _files)
+        _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _node_tls, _proofs, _shares,
+        _files,
+    )
     return [fault for check in checks for fault in check(tree)]
 
 
@@ -209,6 +212,25 @@ def _proofs(tree: Tree) -> Found:
         if isinstance(header, str) and (header.lower() in TAKEN or header.lower().startswith("session-")):
             here = (*here, "api_keys", "header")
             yield fault(tree.position(here), here, "a header with a meaning of its own", "X-Api-Key", header)
+
+
+def _shares(tree: Tree) -> Found:
+    admission = _get(tree.value, "admission")
+    reserved = [share for _, share in _entries(tree, "admission", "reserved") if _is_number(share)]
+    if sum(reserved) > 1:
+        here: Path = ("admission", "reserved")
+        yield fault(tree.position(here), here, "more than there is", "shares of 1 in all at most",
+                    round(sum(reserved), 3))
+    low, high = (_get(admission, "shed", mark) for mark in ("low", "high"))
+    low, high = SHED_LOW if low is None else low, SHED_HIGH if high is None else high
+    if _is_number(low) and _is_number(high) and low >= high:
+        here = ("admission", "shed")
+        yield fault(tree.position(here), here, "the low mark is not below the high one", "low: 0.7 and high: 0.95",
+                    f"{low} and {high}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _files(tree: Tree) -> Found:

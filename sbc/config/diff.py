@@ -35,6 +35,8 @@ class Changes:
     agents: Delta
     policies: Delta
     routes: bool
+    capacity: bool
+    """What the edge takes on, or how sessions leave."""
     seal_keys: bool
     trunk: bool
     """Its secret or its TLS."""
@@ -46,8 +48,8 @@ class Changes:
     """Dotted keys that differ, and keep their old value until the edge is started again."""
 
     def __bool__(self) -> bool:
-        return bool(self.listeners or self.pools or self.agents or self.policies or self.routes or self.seal_keys
-                    or self.trunk or self.admin or self.kernel or self.restart_needed)
+        return bool(self.listeners or self.pools or self.agents or self.policies or self.routes or self.capacity
+                    or self.seal_keys or self.trunk or self.admin or self.kernel or self.restart_needed)
 
 
 def diff(old: Config, new: Config) -> Changes:
@@ -59,6 +61,7 @@ def diff(old: Config, new: Config) -> Changes:
         agents=_delta(old.agents, new.agents),
         policies=_delta(old.policies, new.policies),
         routes=old.routes != new.routes,
+        capacity=old.capacity != new.capacity,
         seal_keys=old.edge.seal_keys != new.edge.seal_keys,
         trunk=_trunk_terms(old) != _trunk_terms(new),
         admin=old.admin.tokens != new.admin.tokens,

@@ -6,6 +6,7 @@ from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from sbc.model.abuse import AbuseRules
+from sbc.model.capacity import Capacity
 from sbc.model.ids import AgentName, PoolName
 from sbc.model.manifest import Continuity, Manifest
 from sbc.model.node import Node, Probe
@@ -196,6 +197,7 @@ class Config:
     policies: Mapping[str, Policy]
     routes: tuple[Route, ...]
     abuse: AbuseRules
+    capacity: Capacity
     marking: Mapping[Continuity, int | None]
     """The DSCP of each class, the highest first; None: it bears none."""
     kernel: Kernel | None

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
+from sbc.config.schema_capacity import Admission, Drain
 from sbc.config.schema_network import Kernel, Marking
 from sbc.config.schema_session import Agent, Policy, Route, Section, default
 from sbc.config.units import Duration
@@ -231,6 +232,10 @@ class Document(Section):
     """What sessions may do, by name; `default` is there even if it is not written."""
     abuse: Abuse = Field(default_factory=Abuse)
     """What is done about sources that misbehave."""
+    admission: Admission = Field(default_factory=Admission)
+    """How many sessions the edge takes, and which it refuses first."""
+    drain: Drain = Field(default_factory=Drain)
+    """How sessions leave a node, and the edge."""
     marking: Marking = Field(default_factory=Marking)
     """What the packets of sessions bear."""
     kernel: Kernel | None = None

@@ -223,6 +223,17 @@ def whole(least: int, most: int) -> Reads:
     return Reads(partial(_whole, least, most), {"type": "integer", "minimum": least, "maximum": most})
 
 
+def _share(least: float, most: float, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise Wrong("not a share", f"a number from {least:g} to {most:g}, such as 0.2")
+    return float(value)
+
+
+def share(least: float, most: float) -> Reads:
+    """A part of a whole, as a number within bounds."""
+    return Reads(partial(_share, least, most), {"type": "number", "minimum": least, "maximum": most})
+
+
 Name = Annotated[str, patterned("[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
                                 "up to 64 letters, digits, dots, dashes or underscores", "a")]
 # RFC 8941 section 3.3.4: the name travels as a token, which begins with a letter.

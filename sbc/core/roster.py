@@ -5,13 +5,24 @@ Choosing a node reserves its seat in the same step; `vacate` gives it back.
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from enum import Enum
 
-from sbc.core.admission import Ledger
 from sbc.core.health import Health
+from sbc.core.ledger import Ledger
 from sbc.core.placement import choose_owner, choose_replica, suits, without
-from sbc.model.ids import NodeId, PoolName, SessionId
+from sbc.model.ids import AgentName, NodeId, PoolName, SessionId
 from sbc.model.manifest import Manifest
 from sbc.model.node import Node, NodeState
+
+
+class Room(Enum):
+    """Whether the nodes could take a session more."""
+
+    FREE = "free"
+    FULL = "full"
+    """There are nodes for it, and all their seats are taken."""
+    NOBODY = "nobody"
+    """No node is up that suits its agent."""
 
 
 @dataclass(slots=True)
@@ -28,6 +39,9 @@ class Standing:
     checkpoints: bool = False
     reported_load: float = 0.0
     """What the node itself says, 0 to 1, in its heartbeats."""
+    strain: float = 0.0
+    """The same where it is more than its own count of sessions explains; else 0. A node that is merely full is not
+    hard-pressed."""
 
 
 class Roster:
@@ -37,6 +51,8 @@ class Roster:
         self.ledger = Ledger()
         self._standings: dict[NodeId, Standing] = {}
         self._pools: dict[PoolName, dict[NodeId, Standing]] = {}
+        self._wanted: dict[AgentName, float] = {}
+        """For which agents live sessions wait for a seat, and until when the next one is theirs."""
 
     def __iter__(self) -> Iterator[Standing]:
         return iter(self._standings.values())
@@ -89,6 +105,36 @@ class Roster:
         able = self._able(manifest)
         replica = choose_replica(session, standing.node, able, self._load, manifest.placement.spread)
         return replica.id if replica else None
+
+    # What admission asks.
+
+    def capacity(self, pool: PoolName) -> int:
+        """How many sessions the nodes of a pool that are up can have together."""
+        standings = self._pools.get(pool, {}).values()
+        return sum(found.node.capacity for found in standings if found.health.state is NodeState.UP)
+
+    def want(self, manifest: Manifest, until: float) -> None:
+        """A live session has no owner, and looks again then: if it is for want of seats, no new one goes before it."""
+        if self.room(manifest, until) is Room.FULL:
+            self._wanted[manifest.agent] = until
+
+    def room(self, manifest: Manifest, now: float) -> Room:
+        """Whether there is a seat for a new session."""
+        able = self._able(manifest)
+        if not able:
+            return Room.NOBODY
+        if now < self._wanted.get(manifest.agent, 0.0):
+            return Room.FULL
+        return Room.FREE if any(self.ledger.load(node) < 1.0 for node in able) else Room.FULL
+
+    def strain(self, manifest: Manifest) -> float:
+        """How hard-pressed the least hard-pressed of the nodes is that could take a session, 0 to 1."""
+        return min((self._standings[node.id].strain for node in self._able(manifest)), default=0.0)
+
+    def pressed(self, now: float) -> bool:
+        """Whether any node is hard-pressed, or a live session waits for a seat."""
+        self._wanted = {agent: until for agent, until in self._wanted.items() if until > now}
+        return bool(self._wanted) or any(standing.strain for standing in self)
 
     def vacate(self, node: NodeId) -> None:
         self.ledger.rise(node)

@@ -33,6 +33,8 @@ ATTEMPT = 3.0
 RETRY = 0.1
 """How soon a dialog that nobody could take looks again."""
 LONGEST_RETRY = 2.0
+GRACE = 0.05
+"""For so long after that a seat that was waited for is not given to a new session: timers are late now and then."""
 STANDBY_REST = 1.0
 """How long after a handover another standby is looked for."""
 FRUITLESS_BORNE = 3
@@ -173,6 +175,7 @@ def _wait(dialog: Dialog, now: float) -> list[Command]:
     over = max(0, dialog.fruitless - FRUITLESS_BORNE)
     rest = LONGEST_RETRY if outage.hold_until is None else min(RETRY * 2**over, LONGEST_RETRY)
     outage.retry_at = now + rest
+    dialog.roster.want(dialog.manifest, outage.retry_at + GRACE)
     return []
 
 

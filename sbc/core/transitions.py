@@ -99,7 +99,7 @@ def _react(dialog: Dialog, event: Event, now: float) -> list[Command]:
         case TurnEnded():
             return move.turn_ended(dialog, now)
         case EndOrdered():
-            return end(dialog, event.code, event.reason, "ordered")
+            return end(dialog, event.code, event.reason, event.result)
         case DeadlinePassed():
             return _deadline_passed(dialog, now)
         case _:

@@ -135,10 +135,11 @@ class TurnEnded:
 
 @dataclass(slots=True)
 class EndOrdered:
-    """The session is to end now."""
+    """The session is to end now. result: the word for its record."""
 
     code: int
     reason: str
+    result: str = "ordered"
 
 
 @dataclass(slots=True)

@@ -16,12 +16,8 @@ class Continuity(Enum):
     INTERACTIVE = "interactive"
     AUTONOMOUS = "autonomous"
 
-    @property
-    def rank(self) -> int:
-        return _RANK[self]
-
-
-_RANK = {Continuity.SYNCHRONOUS: 0, Continuity.INTERACTIVE: 1, Continuity.AUTONOMOUS: 2}
+    def __init__(self, word: str) -> None:
+        self.rank = ("synchronous", "interactive", "autonomous").index(word)
 
 
 class Standby(Enum):
@@ -78,6 +74,8 @@ class Manifest:
     latency_ceiling: float | None = None
     placement: Placement = field(default_factory=Placement)
     migration: Migration = field(default_factory=Migration)
+    rising: bool = True
+    """Whether a session is worth more the longer it lasts; those of flat value are shed first."""
     mark: Mark | None = None
     """What the packets of its sessions bear."""
     declared: Mapping[str, Any] = field(default_factory=dict)

@@ -20,6 +20,9 @@ from sbc.telemetry.metrics import Metrics
 BRISK = Probe(every=0.25, timeout=0.25)
 """How nodes without a trunk that serve synchronous sessions are probed at least: silence is known within a second."""
 
+BEYOND_COUNT = 0.05
+"""By how much the load that a node reports has to be above the share of its seats that are taken, to say more."""
+
 Announce = Callable[[str, Mapping[str, Any]], None]
 
 
@@ -158,7 +161,7 @@ class Fleet:
             self._watch(standing)
         match message["type"]:
             case "heartbeat":
-                standing.reported_load = float(message.get("load", 0.0))
+                _weigh(standing, message)
             case "drain":
                 self.hall.node_leaves(trunk.node, message.get("deadline"))
             case _:
@@ -252,3 +255,10 @@ class Fleet:
 def _at_least_brisk(probe: Probe) -> Probe:
     return Probe(probe.path, min(probe.every, BRISK.every), min(probe.timeout, BRISK.timeout),
                  min(probe.fall, BRISK.fall), probe.rise)  # fmt: skip
+
+
+def _weigh(standing: Standing, heartbeat: Mapping[str, Any]) -> None:
+    load, capacity = float(heartbeat.get("load", 0.0)), standing.node.capacity
+    by_count = heartbeat.get("sessions", 0) / capacity if capacity else 1.0
+    standing.reported_load = load
+    standing.strain = min(load, 1.0) if load > by_count + BEYOND_COUNT else 0.0

@@ -1,6 +1,7 @@
 """The live sessions, and the reception of clients: who comes in, who comes back, who is told that a node is gone."""
 
 import asyncio
+import math
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,10 @@ from sbc.runtime.websocket.front import WebSocketFront
 from sbc.telemetry.records import RecordWriter
 from sbc.transports.websocket import Doorstep
 
+STOPPING = 15.0
+"""How long an edge that stops takes at most to send its clients away, in seconds."""
+STEP = 0.05
+"""How often some more are sent away, in seconds."""
 SPARE_SHARE = 0.8
 """How much of the file descriptors clients and their sessions may have; the rest is for trunks, probes, files."""
 
@@ -59,7 +64,7 @@ class Hall:
         """Reception's, without a call between: every request comes this way."""
         self._websockets = WebSocketFront(self)
         self.dormant = Dormant(self)
-        self.movers = Movers(house.roster, house.spawn, self.on, house.loop.time, house.signals.emptied)
+        self.movers = Movers(house.roster, house.spawn, self.on, house.loop.time, house.signals.emptied, self._pace)
         self.stopping = False
         self._doorsteps = 0
         self._most_descriptors = int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * SPARE_SHARE)
@@ -67,11 +72,16 @@ class Hall:
     # Reception.
 
     def arrived(self) -> bool:
-        legs = self.house.roster.ledger.taken
-        if self._doorsteps + len(self.sessions) + legs + 2 > self._most_descriptors:
+        if self.descriptors > 1.0:
             return False
         self._doorsteps += 1
         return True
+
+    @property
+    def descriptors(self) -> float:
+        """The share of the file descriptors for clients and sessions that is taken, by a session more too."""
+        legs = self.house.roster.ledger.taken
+        return (self._doorsteps + len(self.sessions) + legs + 2) / self._most_descriptors
 
     def departed(self) -> None:
         self._doorsteps -= 1
@@ -80,8 +90,7 @@ class Hall:
         return self.rules.head
 
     def refused(self, refusal: Refusal, hello: Hello | None) -> None:
-        self.house.metrics.refused[refusal.code] += 1
-        self.house.metrics.admissions["refused"] += 1
+        self.house.metrics.turned_away(refusal.code)
         self.house.announce("client_refused", {
             "status": refusal.status, "code": refusal.code, "client": self._client_of(hello) if hello else None,
             "path": hello.path if hello else None,
@@ -140,6 +149,7 @@ class Hall:
         if isinstance(session, HttpSession):
             self._requests.registry.forget(session)
         self.house.roster.ledger.leave(session.record.principal)
+        self.house.usher.gone(session_id, session.dialog.manifest)
         self.house.store.remove(session_id)
         record.write(session, self.records)
 
@@ -189,6 +199,7 @@ class Hall:
                 self.house.burst.add(told, _rank(session), waited_for(session.dialog))
 
     def node_ready(self) -> None:
+        self.house.usher.look_again()
         for session in self.by_rank():
             if session.dialog.node is NodeSide.WAITING:
                 session.tell(NodeReady())
@@ -227,13 +238,18 @@ class Hall:
         durable = self.house.store.durable
         for single in list(self._requests.singles):
             single.abandon()
-        for number, session in enumerate(self.by_rank()):
+        leaving = self.by_rank()
+        at_once = math.ceil(max(self._pace(), len(leaving) / STOPPING) * STEP)
+        for number, session in enumerate(leaving, 1):
             if durable:
                 session.abandon()
             else:
                 session.tell(EndOrdered(CloseCode.RESTART, "retry_after=1"))
-            if number % 200 == 199:
-                await asyncio.sleep(0)
+            if number % at_once == 0:
+                await asyncio.sleep(STEP)  # all of them at once would come back at once, elsewhere
+
+    def _pace(self) -> float:
+        return self.rules.capacity.drain_pace
 
 
 def _names(revocation: Revocation, entry: Stored) -> bool:

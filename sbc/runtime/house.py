@@ -17,6 +17,7 @@ from sbc.runtime.burst import Burst
 from sbc.runtime.clerk import Office
 from sbc.runtime.constable import Constable
 from sbc.runtime.pace import Pace
+from sbc.runtime.usher import Usher
 from sbc.telemetry.metrics import Metrics
 
 
@@ -45,6 +46,7 @@ class House:
     roster: Roster
     turnstile: Turnstile
     revocations: Revocations
+    usher: Usher
     signals: Signals
     pool: Pool
     """The way to nodes."""

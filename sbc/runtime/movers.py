@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from sbc.core.dialog import NodeSide
+from sbc.core.rates import Bucket
 from sbc.core.roster import Roster
 from sbc.model.events import MoveOrdered, NodeSilent
 from sbc.model.ids import NodeId, SessionId
@@ -26,13 +27,15 @@ class Movers:
 
     def __init__(
         self, roster: Roster, spawn: Spawn, sessions_on: Callable[[NodeId], Iterable[Session]],
-        now: Callable[[], float], emptied: Callable[[NodeId], None],
+        now: Callable[[], float], emptied: Callable[[NodeId], None], pace: Callable[[], float],
     ) -> None:  # fmt: skip
+        """pace: how many sessions a second are moved off a node."""
         self._roster = roster
         self._spawn = spawn
         self._sessions_on = sessions_on
         self._now = now
         self._emptied = emptied
+        self._pace = pace
         self._draining: set[NodeId] = set()
 
     def drain(self, node: NodeId, deadline: float | None) -> None:
@@ -43,13 +46,14 @@ class Movers:
 
     async def _empty(self, node: NodeId, deadline: float | None) -> None:
         asked: dict[SessionId, float] = {}
+        bucket = Bucket()
         try:
             while self._wanted(node):
                 here = list(self._sessions_on(node))
                 if not here:
                     self._emptied(node)
                     return
-                self._order(node, here, asked, deadline)
+                self._order(node, here, asked, deadline, bucket)
                 await asyncio.sleep(LOOK)
         finally:
             self._draining.discard(node)
@@ -59,9 +63,10 @@ class Movers:
         return standing is not None and standing.health.draining
 
     def _order(
-        self, node: NodeId, here: Iterable[Session], asked: dict[SessionId, float], deadline: float | None
-    ) -> None:
-        now, moving = self._now(), 0
+        self, node: NodeId, here: Iterable[Session], asked: dict[SessionId, float], deadline: float | None,
+        bucket: Bucket,
+    ) -> None:  # fmt: skip
+        now, moving, pace = self._now(), 0, self._pace()
         for session in here:
             dialog = session.dialog
             if dialog.owner is None or dialog.owner.node != node:
@@ -70,8 +75,9 @@ class Movers:
                 moving += 1
             elif (
                 moving < AT_ONCE and dialog.node is NodeSide.SERVING
-                and now - asked.get(dialog.session, -AGAIN) >= AGAIN
+                and now - asked.get(dialog.session, -AGAIN) >= AGAIN and not bucket.wait(1, pace, LOOK, now)
             ):  # fmt: skip
+                bucket.spend(1, pace, now)
                 asked[dialog.session] = now
                 moving += 1
                 own = dialog.manifest.migration.deadline

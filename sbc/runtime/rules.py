@@ -8,8 +8,9 @@ from sbc.core.access import Doorman
 from sbc.core.routing import Routes
 from sbc.core.seal import Seal
 from sbc.model.abuse import AbuseRules
-from sbc.model.ids import AgentName
-from sbc.model.manifest import Manifest
+from sbc.model.capacity import Capacity
+from sbc.model.ids import AgentName, PoolName
+from sbc.model.manifest import Continuity, Manifest
 from sbc.model.policy import Policy
 from sbc.model.route import Route
 from sbc.protocols.protocol import Protocol
@@ -35,6 +36,9 @@ class Rules:
     """By the name of the policy; those that let everybody in have none."""
     abuse: AbuseRules
     """What is done about sources that misbehave."""
+    capacity: Capacity
+    classes: Mapping[PoolName, frozenset[Continuity]]
+    """The classes of the agents of each pool."""
 
     def protocol_of(self, route: Route) -> Protocol:
         return self.protocols[route.name]
@@ -57,10 +61,17 @@ def rules(config: Config, seal: Seal, former: Rules | None = None) -> Rules:
     doormen = {name: Doorman(policy.access) for name, policy in config.policies.items() if policy.access is not None}
     return Rules(Routes(config.routes), config.agents, config.policies, protocols, seal, head, hops,
                  Authorities(config.policies, former.authorities if former is not None else None), doormen,
-                 abuse_of(config))
+                 abuse_of(config), config.capacity, _classes(config))
 
 
 def abuse_of(config: Config) -> AbuseRules:
     """What is done about sources that misbehave; never to proxies that speak for others."""
     proxies = [network for door in config.listeners if door.proxy_protocol != "off" for network in door.proxy_from]
     return replace(config.abuse, exempt=(*config.abuse.exempt, *proxies))
+
+
+def _classes(config: Config) -> dict[PoolName, frozenset[Continuity]]:
+    return {
+        pool: frozenset(manifest.continuity for manifest in config.agents.values() if manifest.pool == pool)
+        for pool in config.pools
+    }

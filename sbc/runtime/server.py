@@ -34,6 +34,7 @@ from sbc.runtime.rules import rules
 from sbc.runtime.seals import load_seal
 from sbc.runtime.sweep import pulse
 from sbc.runtime.tasks import Tasks
+from sbc.runtime.usher import Usher
 from sbc.telemetry import logs
 from sbc.telemetry.collector import Gauges
 from sbc.telemetry.metrics import Metrics
@@ -53,7 +54,7 @@ QUIET_EVENTS = frozenset({"client_refused"})
 
 TROUBLE = frozenset({
     "jwks_rejected", "leg_failed", "node_down", "protocol_broken", "reload_rejected", "session_not_moved",
-    "source_barred", "source_blocked", "trunk_lost",
+    "shedding_began", "source_barred", "source_blocked", "trunk_lost",
 })  # fmt: skip
 """What an operator may have to see to."""
 
@@ -83,15 +84,19 @@ class Server:
         seal = load_seal(config.edge.seal_keys)
         held = rules(config, seal)
         constable = Constable(held.abuse, held.hops, self.metrics, self.announce, loop.time)
+        burst = Burst(loop)
+        self._usher = Usher(roster, burst, self.metrics, loop.time, self.announce)
         house = House(
             loop=loop, spawn=tasks.spawn, store=store, office=Office(store), roster=roster, signals=self.fleet,
-            turnstile=Turnstile(), revocations=Revocations(), pool=self._pool, seal=seal, pace=Pace(),
-            burst=Burst(loop), metrics=self.metrics, constable=constable, announce=self.announce, closed=self._closed,
+            turnstile=Turnstile(), revocations=Revocations(), usher=self._usher, pool=self._pool, seal=seal,
+            pace=Pace(), burst=burst, metrics=self.metrics, constable=constable, announce=self.announce,
+            closed=self._closed,
             ward=Ward(config.kernel.socket, self.metrics.kernel_orders) if config.kernel is not None else None,
         )  # fmt: skip
         records = config.edge.records
         self._records = RecordWriter(Path(records), Path(records).with_suffix(".key")) if records else None
         self.hall = Hall(house, held, self._records)
+        self._usher.change(held.capacity, held.classes)
         self.fleet.hall = self.hall
         self._trust(trusts_of(config))
         self._order_network(config)
@@ -217,6 +222,7 @@ class Server:
         self.hall.rules = prepared.rules
         self.hall.house.constable.apply(prepared.rules.abuse, prepared.rules.hops)
         self.hall.house.seal = prepared.rules.seal
+        self._usher.change(prepared.rules.capacity, prepared.rules.classes)
         self._trust(prepared.trusts)
         self._order_network(prepared.config)
         if self._trunk is not None and prepared.trunk is not None:

@@ -37,6 +37,7 @@ from sbc.model.errors import Conflict, Refusal
 from sbc.model.events import BindFailed, BindLost, Bound, DeadlinePassed, Event
 from sbc.model.ids import PrincipalId
 from sbc.model.interfaces import Stored
+from sbc.model.leg import State
 from sbc.model.policy import Policy
 from sbc.runtime import signalling
 from sbc.runtime.house import House
@@ -211,6 +212,11 @@ class Session:
     def proven(self) -> PrincipalId | None:
         """Who the client is proven to be; None: it was not asked."""
         return self.record.principal if self.policy.auth is not None else None
+
+    @property
+    def alone(self) -> float:
+        """For how many seconds its client has not been there; 0.0: it is."""
+        return time.monotonic() - self.dialog.entered if self.dialog.state is State.PARKED else 0.0
 
     def look(self, elapsed: float) -> None:
         """Be looked at by the sweep: signs of life, idleness. elapsed: seconds since the last time."""

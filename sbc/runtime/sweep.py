@@ -10,6 +10,7 @@ from collections.abc import Callable
 from sbc.runtime import record
 from sbc.runtime.fleet import Fleet
 from sbc.runtime.hall import Hall
+from sbc.runtime.relief import relieve
 from sbc.runtime.review import Ousted
 from sbc.runtime.websocket.session import SWEEP
 
@@ -27,8 +28,10 @@ async def pulse(hall: Hall, fleet: Fleet, each_second: Callable[[], None]) -> No
         late = max(0.0, now - due)
         hall.house.metrics.lagged(late)
         fleet.tick(late)
+        hall.house.usher.tick(late)
         if now - swept >= SWEEP:
             sweep(hall, now - swept)
+            relieve(hall)
             each_second()
             swept = now
         due = now + TICK

@@ -11,6 +11,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from sbc.model.manifest import Continuity
 from sbc.telemetry.metrics import Histogram, Metrics, QuicTally
 
 
@@ -41,6 +42,7 @@ class EdgeCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from _gauges(self._gauges())
         yield from _control(self._metrics)
+        yield from _admission(self._metrics)
         yield from _traffic(self._metrics)
         yield from _quic(self._metrics.quic)
         yield from _loop(self._metrics)
@@ -83,6 +85,22 @@ def _gauges(gauges: Gauges) -> Iterator[Metric]:
         age.add_metric((url,), seconds)
     yield age
     yield GaugeMetricFamily("sbc_revocations", "Revocations in force.", value=gauges.revocations)
+
+
+def _admission(metrics: Metrics) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily("sbc_waiting", "Sessions that wait to be taken.", labels=("class",))
+    for continuity in Continuity:
+        if metrics.waiting:
+            waiting.add_metric((continuity.value,), metrics.waiting[continuity.rank])
+    yield waiting
+    yield _histogram("sbc_admission_wait_seconds", "Time for which sessions waited that were then taken.",
+                     metrics.admission_wait)  # fmt: skip
+    yield _counter("sbc_shed", "New sessions refused for pressure.", ("class", "reason"), metrics.shed)
+    yield _counter("sbc_let_go", "Sessions ended for pressure.", ("class",), _single(metrics.let_go))
+    pressure = GaugeMetricFamily("sbc_pressure", "How hard-pressed the edge is; 1 is its end.", labels=("source",))
+    for source, value in metrics.pressure.items():
+        pressure.add_metric((source,), value)
+    yield pressure
 
 
 def _control(metrics: Metrics) -> Iterator[Metric]:

@@ -7,13 +7,16 @@ that a client chose: so every table is bounded, and no session id becomes a labe
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 GAP_BOUNDS = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0,
 )
 """Upper bounds in seconds for the time a client has no owner: 1 ms to the longest usual `hold`."""
+
+WAIT_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Upper bounds in seconds for how long a session waits to be taken."""
 
 RTT_BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds in seconds for the round trip to a node."""
@@ -78,6 +81,16 @@ class Metrics:
     def __init__(self) -> None:
         self.admissions: defaultdict[str, int] = defaultdict(int)
         """By outcome."""
+        self.admission_wait = Histogram(WAIT_BOUNDS)
+        """Of those that had to wait, and were taken."""
+        self.waiting: Sequence[int] = ()
+        """How many wait to be taken now, by the rank of their class."""
+        self.shed: defaultdict[tuple[str, str], int] = defaultdict(int)
+        """New sessions that were refused for pressure, by class and by what pressed."""
+        self.let_go: defaultdict[str, int] = defaultdict(int)
+        """Sessions that were ended for pressure, by class."""
+        self.pressure: Mapping[str, float] = {}
+        """How hard-pressed the edge is, by source: 1 is its end."""
         self.handovers: defaultdict[tuple[str, str], int] = defaultdict(int)
         """By cause and outcome."""
         self.handover_gap = Histogram(GAP_BOUNDS)
@@ -107,6 +120,11 @@ class Metrics:
         self.quic = QuicTally()
         self.tallies: dict[tuple[str, str], Traffic] = {}
         """By leg and class; read at scrape only."""
+
+    def turned_away(self, code: str) -> None:
+        """A client was refused, for the reason of this code."""
+        self.refused[code] += 1
+        self.admissions["refused"] += 1
 
     def lagged(self, seconds: float) -> None:
         """The event loop came `seconds` later than it was asked to."""

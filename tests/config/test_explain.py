@@ -5,7 +5,7 @@ import pytest
 from tests.config.written import faults, with_line, with_section
 
 NOT_HERE = "known, but not available in this version"
-KEYS = "edge, admin, trunk, listeners, pools, agents, policies, abuse, marking, kernel, routes"
+KEYS = "edge, admin, trunk, listeners, pools, agents, policies, abuse, admission, drain, marking, kernel, routes"
 
 
 @pytest.mark.parametrize(("line", "fault"), [

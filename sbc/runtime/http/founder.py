@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from sbc.core import seating
 from sbc.core.dialog import Dialog
 from sbc.model.binding import Binding
 from sbc.model.errors import CloseCode, Refusal
@@ -51,6 +50,7 @@ class Founder:
         if asked.way.paced:
             named = bool(keys) or asked.exchange.reading.begins  # else it has its session for itself alone
             count(self._host.house.turnstile, asked.way, asked.exchange, asked.principal, begins=True, named=named)
+        at_once = self._host.house.usher.judge(asked.way.manifest)
         name = SessionId(secrets.token_hex(16))
         if keys:
             name = session_id(asked.way.agent, asked.principal, keys[0])
@@ -58,7 +58,7 @@ class Founder:
         self._make_room(asked)
         session = self._made(asked, name, keys, keys[1:])  # the first leads to the id by itself
         session.take(asked.exchange)
-        session.start(seating.start(session.dialog, time.monotonic()))
+        self._host.house.usher.begin(session, at_once)
 
     def found(self, asked: Asked, node: NodeId, keys: Sequence[Key]) -> HttpSession:
         """A session that the answer to a request of its own has begun, on the node that gave it."""
@@ -67,7 +67,7 @@ class Founder:
         except Refusal:  # requests side by side, each of which would have been the last that there was room for
             self._host.house.roster.ledger.enter(asked.principal, limit=2**31)
         session = self._made(asked, SessionId(secrets.token_hex(16)), keys, keys)
-        session.start(seating.start(session.dialog, time.monotonic(), node))
+        self._host.house.usher.begin(session, at_once=True, prefer=node)  # the node has begun it: too late to judge
         return session
 
     def make(self, asked: Asked, entry: Stored, memory: str = "") -> HttpSession:

@@ -136,7 +136,7 @@ class RequestFront:
         if session is not None:
             self._take(asked, session)
         elif (asleep := self._asleep(asked, keys)) is not None:
-            self._host.dormant.wake(asleep, self._returning(asked))
+            self._wake(asked, asleep)
         elif reading.needs_session:
             raise Refusal(404, "session_gone", "this session has ended")
         elif own is not None or reading.begins or may_be_minted(way.key):
@@ -156,7 +156,7 @@ class RequestFront:
                         self.singles, found)  # fmt: skip
         if asked.good_until:
             single.prove(asked.good_until)
-        single.begin()
+        single.enter()
 
     def _come_back(self, asked: Asked, token: str) -> None:
         """The client shows the token that it was given with the first answer of its session."""
@@ -166,13 +166,20 @@ class RequestFront:
         if known in self._host.sessions:
             self.join(asked, known)
         elif known in self._host.dormant:
-            self._host.dormant.wake(known, self._returning(asked))
+            self._wake(asked, known)
         else:
             raise Refusal(404, "session_gone", "this session has ended")
 
-    def _returning(self, asked: Asked) -> Returning:
+    def _wake(self, asked: Asked, known: SessionId) -> None:
         make, join = partial(self._founder.make, asked), partial(self.join, asked)
-        return Returning(asked.exchange, asked.keys, self.registry, make, join)
+        back = Returning(asked.exchange, asked.keys, self.registry, make, join)
+        self._host.house.usher.readmit(asked.way.manifest, partial(self._come_in, known, back), back.refuse)
+
+    def _come_in(self, known: SessionId, back: Returning) -> None:
+        if known in self._host.dormant:
+            self._host.dormant.wake(known, back)
+        elif not back.gone:
+            back.join(known)
 
     def join(self, asked: Asked, known: SessionId) -> None:
         """The request is one of a live session. Raises Refusal."""

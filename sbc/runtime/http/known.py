@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from sbc.core.dialog import Dialog
+from sbc.core.dialog import ClientSide, Dialog, NodeSide
 from sbc.core.keys import field_of, minted, with_key
 from sbc.core.seal import NONCE_BYTES
 from sbc.model.http import Response
@@ -87,8 +87,11 @@ class KnownSession(Session):
 
     @property
     def nobody_knows_it(self) -> bool:
-        """Whether nobody can ever come back to it: no key leads here, and the client was given no token."""
-        return not self._token and not self._registry.knows(self)
+        """Whether nobody can ever come back to it: no key leads here, and the client was given no token; or there is
+        nothing of it yet, since it waits until there is room."""
+        dialog = self.dialog
+        waits = dialog.client is ClientSide.JOINING and dialog.node is NodeSide.WAITING
+        return not self._token and (waits or not self._registry.knows(self))
 
     def remember(self) -> None:
         """Have the store know what the protocol has to remember."""

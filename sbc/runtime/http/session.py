@@ -256,6 +256,8 @@ class HttpSession(KnownSession):
         self.house.metrics.admissions["admitted" if order.resumed is None else "reattached"] += 1
 
     def refuse(self, refusal: Refusal) -> None:
+        if self.exchanges:
+            self.house.metrics.turned_away(refusal.code)
         for exchange in list(self.exchanges):
             exchange.refuse(refusal)
 
@@ -283,6 +285,10 @@ class HttpSession(KnownSession):
         for why in ousted:
             self.house.metrics.abuse[why.value] += 1
         return len(ousted)
+
+    @property
+    def alone(self) -> float:
+        return 0.0 if self.exchanges else self._idle
 
     def look(self, elapsed: float) -> None:
         hold = self.dialog.manifest.migration.hold

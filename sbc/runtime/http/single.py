@@ -41,7 +41,7 @@ Found = Callable[[NodeId, Sequence[Key]], Founded]
 class Single:
     """The home of one exchange. Implements Home."""
 
-    __slots__ = ("_alive", "_epoch", "_exchange", "_found", "_founded", "_house", "_manifest", "_node",
+    __slots__ = ("_alive", "_counted", "_epoch", "_exchange", "_found", "_founded", "_house", "_manifest", "_node",
                  "_proven", "_seated", "_session", "_tried", "conversation", "good_until", "principal")  # fmt: skip
 
     outbound = None
@@ -58,6 +58,8 @@ class Single:
         self._exchange = exchange
         self._session = SessionId(secrets.token_hex(16))
         self._node: Node | None = None
+        self._counted = False
+        """Whether it counts among the sessions, or waits to."""
         self._seated = False
         """Whether its seat on that node is its own, and not the session's that it has founded."""
         self._epoch = 0
@@ -78,11 +80,37 @@ class Single:
         """It is proven who asks. good_until: until when, in wall-clock seconds."""
         self._proven, self.good_until = True, good_until
 
-    def begin(self) -> None:
-        """Find a node and send it the request. Raises Refusal if there is none."""
-        if not self._offer():
-            raise Refusal(503, "no_node", "no node can take the request now", retry_after=1)
-        self._house.metrics.admissions["single"] += 1
+    def enter(self) -> None:
+        """Find a node and send it the request, now or when there is room. Raises Refusal if there is none."""
+        usher, manifest = self._house.usher, self._manifest
+        if usher.quick(manifest) and self._begin():
+            return
+        if usher.judge(manifest):
+            if not self._begin():
+                raise _no_node()
+        else:
+            self._counted = True
+            usher.wait(self._session, manifest, self._come_in, self._turn_away)
+
+    def _begin(self) -> bool:
+        self._counted = True
+        self._house.usher.take(self._manifest)
+        if self._offer():
+            self._house.metrics.admissions["single"] += 1
+            return True
+        self._leave()
+        return False
+
+    def _come_in(self) -> None:
+        """Its turn has come, and it counts."""
+        if self._offer():
+            self._house.metrics.admissions["single"] += 1
+        else:
+            self._turn_away(_no_node())
+
+    def _turn_away(self, refusal: Refusal) -> None:
+        self._house.metrics.turned_away(refusal.code)
+        self._exchange.refuse(refusal)
 
     def _offer(self) -> bool:
         chosen = self._house.roster.seat_owner(self._session, self._manifest, self._tried, None)
@@ -124,6 +152,12 @@ class Single:
         if node is not None and self._seated:
             self._seated = False
             self._house.roster.vacate(node.id)
+
+    def _leave(self) -> None:
+        """It counts no more, nor waits."""
+        if self._counted:
+            self._counted = False
+            self._house.usher.gone(self._session, self._manifest)
 
     # Home.
 
@@ -169,7 +203,7 @@ class Single:
         if fate is not Fate.TELL and len(self._tried) < TRIES and self._offer():
             return
         if exchange.stage is Stage.WAITING:
-            exchange.refuse(Refusal(503, "no_node", "no node can take the request now", retry_after=1))
+            exchange.refuse(_no_node())
         elif loss is Loss.LEAVING:
             exchange.say_farewell()
         else:
@@ -189,6 +223,7 @@ class Single:
     def over(self, exchange: Exchange) -> None:
         self._alive.discard(self)
         self._vacate()
+        self._leave()
 
     def abandon(self) -> None:
         """The edge stops."""
@@ -216,3 +251,7 @@ class Single:
     def standing(self) -> bool:
         """Whether nobody waits for the end of its answer."""
         return self._exchange.begun and self._exchange.reading.standing
+
+
+def _no_node() -> Refusal:
+    return Refusal(503, "no_node", "no node can take the request now", retry_after=1)

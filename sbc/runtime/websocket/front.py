@@ -5,9 +5,9 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
-from sbc.core import seating
 from sbc.core.dialog import Dialog
 from sbc.core.provenance import traced
 from sbc.core.screening import as_request, check_head, claims
@@ -76,14 +76,22 @@ class WebSocketFront:
             revocations.check_session(known)
         if known is None:
             self._begin(doorstep, hello, route, policy, wish, SessionId(secrets.token_hex(16)))
-        elif known in self._host.sessions:
-            self.join(known, doorstep, hello, wish)
-        elif known in self._host.dormant:
-            self._host.dormant.wake(known, _Returning(self, doorstep, hello, wish, route))
+        elif known in self._host.sessions or known in self._host.dormant:
+            back = _Returning(self, doorstep, hello, wish, route)
+            manifest = self._host.rules.agents[route.agent]
+            self._host.house.usher.readmit(manifest, partial(self._come_back, known, back), back.refuse)
         elif wish.token is not None and self._is_token(wish, route):
             raise Refusal(404, "session_gone", "this session has ended")
         else:
             self._begin(doorstep, hello, route, policy, wish, known)
+
+    def _come_back(self, known: SessionId, back: "_Returning") -> None:
+        if back.gone:
+            return
+        if known in self._host.dormant:
+            self._host.dormant.wake(known, back)
+        else:
+            back.join(known)
 
     def _with_own_key(self, wish: Claims, hello: Hello, route: Route) -> Claims:
         """A protocol may know by itself where the key of a session stands."""
@@ -116,8 +124,9 @@ class WebSocketFront:
         house, limits, now = self._host.house, policy.limits, time.monotonic()
         if limits.sessions_per_second is not None:
             house.turnstile.enter(policy.name, limits, route.agent, wish.principal, hello.client, now)
-        house.roster.ledger.enter(wish.principal, limits.sessions_per_principal)
         manifest = self._host.rules.agents[route.agent]
+        at_once = house.usher.judge(manifest)
+        house.roster.ledger.enter(wish.principal, limits.sessions_per_principal)
         nobody = NodeId("")
         entry = Stored(
             Binding(session_id, nobody, None, 0), route.agent, route.name, wish.principal, time.time(),
@@ -127,7 +136,7 @@ class WebSocketFront:
         session.show(hello, wish.identity)
         session.door = door
         door.gone = lambda: session.tell(ClientLost())
-        session.start(seating.start(session.dialog, now, self._relative(wish, hello, route)))
+        house.usher.begin(session, at_once, self._relative(wish, hello, route))
 
     def _relative(self, wish: Claims, hello: Hello, route: Route) -> NodeId | None:
         """Where the requests of a client go that has named its session: the connection had best go there too."""
@@ -186,6 +195,7 @@ class _Returning:
     def go_on(self, entry: Stored, manifest: Manifest, journals: Journals) -> None:
         self._door.gone = _nothing
         woken = self._front.make(entry, manifest, self._route, self._hello)
+        woken.house.usher.take(manifest)
         restore(woken.dialog, entry, journals)
         offered = values(self._hello.headers, "sec-websocket-protocol")
         woken.legs.protocol = offered[0] if offered else None

@@ -1,0 +1,54 @@
+"""Capacity, reserved at once: a seat counts from the moment a node is chosen, not from the next load report.
+
+Sampled load over-admits: between two samples every placement sees the same free node.
+"""
+
+from collections import Counter
+
+from sbc.model.errors import Refusal
+from sbc.model.ids import NodeId, PrincipalId
+from sbc.model.node import Node
+
+
+class Ledger:
+    """Who sits where, and how many sessions each principal has."""
+
+    __slots__ = ("_principals", "_seats", "taken")
+
+    def __init__(self) -> None:
+        self._seats: Counter[NodeId] = Counter()
+        self.taken = 0
+        """How many seats are taken on all nodes together: each has a leg, or will have."""
+        self._principals: Counter[PrincipalId] = Counter()
+
+    def load(self, node: Node) -> float:
+        """How full a node is: 1 and more is full."""
+        return self._seats[node.id] / node.capacity if node.capacity else 1.0
+
+    def seats(self, node: NodeId) -> int:
+        return self._seats[node]
+
+    def sit(self, node: NodeId) -> None:
+        self._seats[node] += 1
+        self.taken += 1
+
+    def rise(self, node: NodeId) -> None:
+        self._seats[node] -= 1
+        self.taken -= 1
+        if self._seats[node] <= 0:
+            del self._seats[node]
+
+    def enter(self, principal: PrincipalId, limit: int) -> None:
+        """Count a new session of a principal. Raises Refusal 429 if it has `limit` already."""
+        if self._principals[principal] >= limit:
+            raise Refusal(429, "sessions_per_principal", f"at most {limit} sessions at a time", retry_after=5)
+        self._principals[principal] += 1
+
+    def sessions(self, principal: PrincipalId) -> int:
+        """How many sessions a principal has."""
+        return self._principals[principal]
+
+    def leave(self, principal: PrincipalId) -> None:
+        self._principals[principal] -= 1
+        if self._principals[principal] <= 0:
+            del self._principals[principal]
