@@ -77,13 +77,13 @@ def _whence(client: str, via: tuple[str, ...], secure: bool, host: bytes) -> Fie
     scheme = b"https" if secure else b"http"
     quoted = b'"' + host.replace(b'"', b"") + b'"' if b":" in host else host
     chain = address = client.encode("latin-1")
-    forwarded = _for(address) + b";proto=" + scheme + b";host=" + quoted  # RFC 7239 section 4
+    forwarded = _for(address) + b";proto=" + scheme + (b";host=" + quoted if host else b"")  # RFC 7239 section 4
     for proxy in via:
         address = proxy.encode("latin-1")
         chain += b", " + address
         forwarded += b", " + _for(address)
-    return [(b"forwarded", forwarded), (b"x-forwarded-for", chain), (b"x-forwarded-proto", scheme),
-            (b"x-forwarded-host", host)]
+    told = [(b"forwarded", forwarded), (b"x-forwarded-for", chain), (b"x-forwarded-proto", scheme)]
+    return [*told, (b"x-forwarded-host", host)] if host else told  # HTTP/1.0 knows requests without one
 
 
 def _for(address: bytes) -> bytes:
