@@ -22,6 +22,7 @@ from sbc.stores.factory import open_store
 from sbc.telemetry import logs
 from sbc.telemetry.collector import make_registry, render
 from sbc.telemetry.systemd import listen_fds
+from sbc.transports.sockets import bind
 
 log = logs.get("sbc")
 
@@ -90,6 +91,12 @@ def demo(path: str) -> int:
     if config.trunk is None:
         print(f"{path}: the demo's nodes need a trunk to register on", file=sys.stderr)
         return 1
+    for name, port in NODES:
+        try:
+            bind("127.0.0.1", port).close()
+        except OSError as error:
+            print(f"the demo's agent {name}: {error.strerror}", file=sys.stderr)
+            return 1
     nodes = {name: _start_node(name, port, str(config.trunk.listen)) for name, port in NODES}
     try:
         return run(path, lambda: print(_what_to_try(config, path, nodes), flush=True))

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from websockets.asyncio.client import connect
 
+from sbc import app
 from sbc.app import NODES
 from sbc.demo.agent import Conversation
 from tests.support.asking import Stream, asking
@@ -49,6 +50,15 @@ async def told(tmp_path: Path) -> AsyncIterator[str]:
     finally:
         demo.terminate()
         await asyncio.wait_for(demo.wait(), PATIENCE)
+
+
+def test_a_port_of_an_agent_that_is_taken_is_told(monkeypatch: pytest.MonkeyPatch,
+                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        monkeypatch.setattr(app, "NODES", (("a", port),))
+        assert app.demo(str(ROOT / "config" / "sbc.yaml")) == 1
+    assert capsys.readouterr().err == f"the demo's agent a: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
 async def test_the_line_that_kills_hits_the_agent_that_answers(told: str) -> None:
