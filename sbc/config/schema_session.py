@@ -112,7 +112,8 @@ class Agent(Section):
     continuity: Annotated[str, choice("synchronous", "interactive", "autonomous")] = "interactive"
     """How soon the silence of a session hurts; synchronous ones are moved first."""
     latency_ceiling: Annotated[float, Duration("1ms", "1h")] | None = None
-    """How long an answer may take."""
+    """How long a client may have to wait for the first message of an answer; nodes that break it lose sessions. null:
+    it is not watched."""
     state: State = Field(default_factory=State)
     """What a session's state is like; shown to nodes."""
     placement: Placement = Field(default_factory=Placement)

@@ -4,9 +4,10 @@ Choosing a node reserves its seat in the same step; `vacate` gives it back.
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
+from sbc.core.ceiling import Punctuality
 from sbc.core.health import Health
 from sbc.core.ledger import Ledger
 from sbc.core.placement import choose_owner, choose_replica, suits, without
@@ -37,6 +38,8 @@ class Standing:
     """No longer written in the configuration: it goes when its last session has moved."""
     trunk: bool = False
     checkpoints: bool = False
+    punctuality: Punctuality = field(default_factory=Punctuality)
+    """How it keeps the latency ceilings of its sessions."""
     reported_load: float = 0.0
     """What the node itself says, 0 to 1, in its heartbeats."""
     strain: float = 0.0
@@ -82,8 +85,9 @@ class Roster:
         self, session: SessionId, manifest: Manifest, avoid: Collection[NodeId], prefer: NodeId | None
     ) -> Standing | None:
         """Choose the owner of a session and reserve its seat; None if nobody can take it."""
-        chosen = choose_owner(session, without(self._able(manifest), avoid), self._load, prefer)
-        return self._reserved(chosen)
+        able = without(self._able(manifest), avoid)
+        chosen = choose_owner(session, self._prompt(able), self._load, prefer)
+        return self._reserved(chosen or choose_owner(session, able, self._load, prefer))
 
     def seat_standby(
         self, session: SessionId, manifest: Manifest, owner: NodeId, avoid: Collection[NodeId]
@@ -105,6 +109,12 @@ class Roster:
         able = self._able(manifest)
         replica = choose_replica(session, standing.node, able, self._load, manifest.placement.spread)
         return replica.id if replica else None
+
+    def better_for(self, session: SessionId, manifest: Manifest, owner: NodeId) -> NodeId | None:
+        """Who would take the session and keeps its sessions waiting less than its owner; None: nobody. Nothing is
+        reserved."""
+        chosen = choose_owner(session, without(self._prompt(self._able(manifest)), {owner}), self._load)
+        return chosen.id if chosen else None
 
     # What admission asks.
 
@@ -144,6 +154,10 @@ class Roster:
             standing.node for standing in self._pools.get(manifest.pool, {}).values()
             if standing.health.state is NodeState.UP and suits(standing.node, manifest.placement)
         ]  # fmt: skip
+
+    def _prompt(self, nodes: list[Node]) -> list[Node]:
+        """Those that do not keep their sessions waiting."""
+        return [node for node in nodes if not self._standings[node.id].punctuality.slow]
 
     def _load(self, node: Node) -> float:
         standing = self._standings[node.id]

@@ -32,5 +32,7 @@ class Cause(Enum):
     FAILOVER = "failover"
     MIGRATION = "migration"
     ROLLOVER = "roll-over"
+    CEILING = "ceiling"
+    """Its node broke its latency ceilings."""
     RECOVERY = "recovery"
     """The edge was started again: the node is the same, the leg is new."""

@@ -36,6 +36,7 @@ from sbc.runtime.pace import waited_for
 from sbc.runtime.review import Ousted, Review
 from sbc.runtime.rules import Rules
 from sbc.runtime.session import Session
+from sbc.runtime.watchman import Watchman
 from sbc.runtime.websocket.front import WebSocketFront
 from sbc.telemetry.records import RecordWriter
 from sbc.transports.websocket import Doorstep
@@ -65,6 +66,7 @@ class Hall:
         self._websockets = WebSocketFront(self)
         self.dormant = Dormant(self)
         self.movers = Movers(house.roster, house.spawn, self.on, house.loop.time, house.signals.emptied, self._pace)
+        self.watchman = Watchman(self.sessions.values, house.roster, house.metrics, house.announce)
         self.stopping = False
         self._doorsteps = 0
         self._most_descriptors = int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * SPARE_SHARE)

@@ -148,7 +148,7 @@ class EdgeOperations:
             "node": node.id, "name": node.name, "pool": node.pool, "state": standing.health.state.value,
             "sessions": ledger.seats(node.id), "capacity": node.capacity, "load": round(ledger.load(node), 4),
             "reported_load": standing.reported_load, "zone": node.zone, "url": node.url, "trunk": standing.trunk,
-            "checkpoints": standing.checkpoints, "labels": dict(node.labels),
+            "checkpoints": standing.checkpoints, "slow": standing.punctuality.slow, "labels": dict(node.labels),
         }  # fmt: skip
 
     def _one_node(self, name: str) -> Standing:

@@ -39,6 +39,8 @@ class Rules:
     capacity: Capacity
     classes: Mapping[PoolName, frozenset[Continuity]]
     """The classes of the agents of each pool."""
+    watched: bool
+    """Whether any agent has a latency ceiling."""
 
     def protocol_of(self, route: Route) -> Protocol:
         return self.protocols[route.name]
@@ -61,7 +63,8 @@ def rules(config: Config, seal: Seal, former: Rules | None = None) -> Rules:
     doormen = {name: Doorman(policy.access) for name, policy in config.policies.items() if policy.access is not None}
     return Rules(Routes(config.routes), config.agents, config.policies, protocols, seal, head, hops,
                  Authorities(config.policies, former.authorities if former is not None else None), doormen,
-                 abuse_of(config), config.capacity, _classes(config))
+                 abuse_of(config), config.capacity, _classes(config),
+                 any(agent.latency_ceiling is not None for agent in config.agents.values()))
 
 
 def abuse_of(config: Config) -> AbuseRules:

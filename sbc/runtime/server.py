@@ -53,7 +53,7 @@ QUIET_EVENTS = frozenset({"client_refused"})
 """What is told to whoever listens, but logged only in detail: hostile clients must not fill the disk."""
 
 TROUBLE = frozenset({
-    "jwks_rejected", "leg_failed", "node_down", "protocol_broken", "reload_rejected", "session_not_moved",
+    "jwks_rejected", "leg_failed", "node_down", "node_slow", "protocol_broken", "reload_rejected", "session_not_moved",
     "shedding_began", "source_barred", "source_blocked", "trunk_lost",
 })  # fmt: skip
 """What an operator may have to see to."""

@@ -28,6 +28,7 @@ async def pulse(hall: Hall, fleet: Fleet, each_second: Callable[[], None]) -> No
         late = max(0.0, now - due)
         hall.house.metrics.lagged(late)
         fleet.tick(late)
+        hall.watchman.tick(now, late, wanted=hall.rules.watched)
         hall.house.usher.tick(late)
         if now - swept >= SWEEP:
             sweep(hall, now - swept)

@@ -108,6 +108,9 @@ def _control(metrics: Metrics) -> Iterator[Metric]:
     yield _counter("sbc_handovers", "Dialogs that were to change their owner.", ("cause", "outcome"), metrics.handovers)
     yield _histogram("sbc_handover_gap_seconds", "Time a client had no owner.", metrics.handover_gap)
     yield _histogram("sbc_node_rtt_seconds", "Round trip to a node.", metrics.node_rtt)
+    yield _histogram("sbc_first_message_seconds", "Time to the first node message after a client message.",
+                     metrics.first_message)  # fmt: skip
+    yield _counter("sbc_ceiling", "Latency ceilings that were broken.", ("agent", "class"), metrics.ceilings)
     yield _counter("sbc_refused", "Hellos answered with an error.", ("code",), _single(metrics.refused))
     yield _counter("sbc_abuse", "Breaches of protocol or limits.", ("kind",), _single(metrics.abuse))
     yield _counter("sbc_throttled", "Times a client over a rate was not read for a while.", ("limit",),

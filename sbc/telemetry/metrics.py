@@ -21,6 +21,9 @@ WAIT_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 RTT_BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds in seconds for the round trip to a node."""
 
+FIRST_BOUNDS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
+"""Upper bounds in seconds for the time to a node's first message: from what can be told apart to what nobody bears."""
+
 
 class Histogram:
     """Observations counted in fixed buckets; a value on a bound belongs to the bucket that the bound closes."""
@@ -95,6 +98,9 @@ class Metrics:
         """By cause and outcome."""
         self.handover_gap = Histogram(GAP_BOUNDS)
         self.node_rtt = Histogram(RTT_BOUNDS)
+        self.first_message = Histogram(FIRST_BOUNDS)
+        self.ceilings: defaultdict[tuple[str, str], int] = defaultdict(int)
+        """Latency ceilings that were broken, by agent and class."""
         self.refused: defaultdict[str, int] = defaultdict(int)
         """By the code of the refusal."""
         self.abuse: defaultdict[str, int] = defaultdict(int)

@@ -39,6 +39,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--lie", choices=["ahead", "stale", "garbage"], default=None,
                         help="sent after each honest checkpoint: counts beyond what was exchanged; an older epoch; "
                              "messages that are no messages")
+    parser.add_argument("--thinks", type=float, default=0.0, help="for so many seconds before it answers")
     parser.add_argument("--quit-after", type=int, default=0, help="send bye after so many client messages")
     return parser.parse_args()
 
@@ -126,6 +127,7 @@ class Node:
                 continue
             text, pause = said
             if talk.sent > seat.quiet_until:
+                await asyncio.sleep(self.options.thinks)
                 try:
                     await leg.send_str(text)
                 except ConnectionError:

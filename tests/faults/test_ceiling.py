@@ -1,0 +1,55 @@
+"""Latency ceilings: a node that breaks them loses new sessions, then old ones at turn boundaries; never in vain."""
+
+import asyncio
+
+from tests.support.clients import Talker
+from tests.support.oracle import exactly_once
+from tests.support.scene import Scene
+from tests.support.wait import wait_until
+
+CEILING = {"agents": {"tutor": {"latency_ceiling": "100ms", "migration": {"deadline": "1s"}}}}
+
+
+async def slow(scene: Scene, *names: str) -> None:
+    """Wait until these nodes, and no others, are known to keep their sessions waiting."""
+    async def asked() -> bool:
+        return {name for name, row in (await scene.edge.nodes()).items() if row["slow"]} == set(names)
+    await wait_until(asked, f"{names} are slow")
+
+
+async def converse(client: Talker, turns: int) -> None:
+    for _ in range(turns):
+        await client.say()
+        await client.answered()
+
+
+async def test_a_slow_node_loses_new_sessions_and_then_its_old_ones(scene: Scene) -> None:
+    scene.trunk("slow", thinks=0.3)
+    await scene.open(CEILING)
+    early = await scene.talking(6)
+    assert {client.node for client in early} == {"slow"}
+    scene.trunk("prompt")
+    await scene.edge.sees(*scene.nodes.values())
+    await asyncio.gather(*(converse(client, 1) for client in early))
+    assert await scene.edge.metric("sbc_ceiling_total", agent="tutor", **{"class": "interactive"}) >= 5
+    await slow(scene, "slow")
+    late = await scene.talking(3)
+    assert {client.node for client in late} == {"prompt"}
+    await scene.no_sessions("?node=slow")
+    await asyncio.gather(*(converse(client, 1) for client in early))
+    assert {client.node for client in early} == {"prompt"}
+    for client in (*early, *late):
+        exactly_once(client)
+    assert await scene.edge.metric("sbc_handovers_total", cause="ceiling") == len(early)
+
+
+async def test_where_all_are_slow_nobody_moves_and_all_are_served(scene: Scene) -> None:
+    scene.trunk("a", "b", thinks=0.3)
+    await scene.open(CEILING)
+    clients = await scene.talking(14)
+    await asyncio.gather(*(converse(client, 1) for client in clients))
+    await slow(scene, "a", "b")
+    clients += await scene.talking(1)
+    for client in clients:
+        exactly_once(client)
+    assert await scene.edge.metric("sbc_handovers_total", cause="ceiling") == 0
