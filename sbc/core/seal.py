@@ -19,7 +19,8 @@ KEY_BYTES = 32
 LONGEST_TOKEN = 512
 
 _KEY = b"key\n"
-"""Keeps the two kinds of tokens apart: a node that chose a key well could else open other people's sessions."""
+_SECRET = b"secret\n"
+"""These keep the kinds of tokens apart: a node that chose a key well could else open other people's sessions."""
 
 
 class Seal:
@@ -48,14 +49,23 @@ class Seal:
         """The node's key; None as with `open`."""
         return self._open(token, _KEY + principal.encode())
 
+    def seal_secret(self, secret: bytes, session: SessionId, nonce: bytes) -> bytes:
+        """A secret of a session's client that is to be kept."""
+        return self._seal(secret.decode("latin-1"), _SECRET + session.encode(), nonce).encode()
+
+    def open_secret(self, sealed: bytes, session: SessionId) -> bytes | None:
+        """The secret; None: it was not sealed for this session, or by no key that is known."""
+        opened = self._open(sealed.decode("latin-1"), _SECRET + session.encode(), longest=len(sealed))
+        return None if opened is None else opened.encode("latin-1")
+
     def _seal(self, text: str, bound_to: bytes, nonce: bytes) -> str:
         sealed = self._ciphers[self._first].encrypt(nonce, text.encode(), bound_to)
         return f"{self._first}.{base64.urlsafe_b64encode(nonce + sealed).rstrip(b'=').decode()}"
 
-    def _open(self, token: str, bound_to: bytes) -> str | None:
+    def _open(self, token: str, bound_to: bytes, longest: int = LONGEST_TOKEN) -> str | None:
         key_id, _, text = token.rpartition(".")
         cipher = self._ciphers.get(key_id)
-        if cipher is None or len(token) > LONGEST_TOKEN:
+        if cipher is None or len(token) > longest:
             return None
         try:
             blob = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)

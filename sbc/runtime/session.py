@@ -35,6 +35,7 @@ from sbc.model.commands import (
 )
 from sbc.model.errors import Conflict, Refusal
 from sbc.model.events import BindFailed, BindLost, Bound, DeadlinePassed, Event
+from sbc.model.identity import Identity
 from sbc.model.ids import PrincipalId
 from sbc.model.interfaces import Stored
 from sbc.model.leg import State
@@ -207,6 +208,10 @@ class Session:
     def review(self, review: Review) -> int:
         """Oust whoever would not be let in now; how much that has ended."""
         raise NotImplementedError
+
+    def prove(self, identity: Identity) -> None:
+        """The client has shown anew who it is."""
+        self.good_until = identity.good_until
 
     @property
     def proven(self) -> PrincipalId | None:

@@ -158,6 +158,33 @@ async def test_keys_that_nodes_made_lead_to_their_sessions_after_a_restart_of_th
                 assert again.json["told"]["session-id"] == answer.json["told"]["session-id"]
 
 
+async def test_what_clients_show_is_not_to_be_read_in_the_store(scene: Scene) -> None:
+    scene.plain("a", "b", module="node_http")
+    store = {"edge": {"store": f"sqlite:{scene.directory / 'sbc.db'}"}}
+    await scene.open(web(scene, protocol="opaque", replay="all") | store)
+    shown = {"Authorization": "Bearer t0psecret", "Cookie": "sid=t0psecret", "X-Api-Key": "t0psecret", "X-Own": "seen"}
+    async with asking() as http:
+        async def ask(n: int) -> Stream:
+            return await asked(http, url(scene, f"/ask?n={n}&access_token=t0psecret"), headers=shown | {"X-Chat": "c"})
+        owner = (await ask(1)).json["node"]
+        assert (await ask(2)).json["node"] == owner
+        await scene.edge.stop()
+        files = [file.read_bytes() for file in scene.directory.glob("sbc.db*")]
+        assert any(b"seen" in file for file in files), "the requests are there"
+        assert not any(b"t0psecret" in file for file in files), "and what was shown is not"
+        scene.nodes[owner].kill()
+        scene.edge.start()
+        await scene.edge.ready()
+        other = next(node for name, node in scene.nodes.items() if name != owner)
+        await scene.edge.sees(other)
+        assert (await ask(3)).json["node"] == other.name
+    heard = {fact["n"]: fact["told"] for fact in other.history("heard")}
+    assert list(heard) == ["1", "2", "3"], "the new owner is told all of it"
+    for told in heard.values():
+        assert shown.items() <= {**{name: told[name.lower()] for name in shown}}.items()
+        assert all("access_token" not in str(value) for value in told.values())
+
+
 async def test_a_preflight_of_a_page_belongs_to_no_session_and_asks_the_node_for_what_is_its_own(scene: Scene) -> None:
     scene.plain("a", module="node_http")
     await scene.open(web(scene, protocol="sse", session={"query": "chat"}))

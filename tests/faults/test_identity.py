@@ -11,7 +11,7 @@ import yaml
 
 from tests.runtime.test_tls_both_sides import written
 from tests.support.asking import Stream, asking, url, web
-from tests.support.clients import InvalidStatus
+from tests.support.clients import InvalidStatus, Talker
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer
 from tests.support.scene import Scene
 from tests.support.wait import wait_until
@@ -118,13 +118,17 @@ async def test_websockets(scene: Scene) -> None:
         assert "Bearer" in refused.value.response.headers.get_all("WWW-Authenticate")[0]
     short = await scene.client(**bearer(issuer, "ann", SOON))
     kept = await scene.client(**bearer(issuer, "ann", SOON))
+    renewed = await scene.client(**bearer(issuer, "ann", SOON))
     keyed = await scene.client(X_Api_Key="s3cret")
-    for client in (short, kept, keyed):
+    assert 0 < int(renewed.answer_headers["session-expires"]) <= SOON
+    assert "session-expires" not in keyed.answer_headers, "it does not"
+    for client in (short, kept, renewed, keyed):
         await client.say()
         await client.answered()
     opened = [fact["headers"] for fact in scene.nodes["a"].history("open")]
     assert {told["session-principal"] for told in opened} == {"jwt:https://idp.example#ann", "key:default/acme"}
     assert not any("x-api-key" in told for told in opened)
+    await shows_anew(scene, renewed, issuer)
     kept.headers = bearer(issuer, "bob")
     await kept.drop()
     with pytest.raises(InvalidStatus) as refused:
@@ -133,9 +137,25 @@ async def test_websockets(scene: Scene) -> None:
     kept.headers = bearer(issuer, "ann")
     await kept.reattach()
     assert (await short.ended()) == (1008, "expired")
-    for client in (kept, keyed):
+    for client in (kept, renewed, keyed):
         await client.say()
         await client.answered()
+
+
+async def shows_anew(scene: Scene, client: Talker, issuer: Issuer) -> None:
+    """Beside its connection; nobody else can, and nothing else is a request of such a session."""
+    session = {"Session-Id": client.token or ""}
+    async with asking() as http:
+        async def status(method: str, shown: dict[str, str], **how: Any) -> int:
+            return (await asked(http, url(scene, "/"), method=method, headers=session | shown, **how)).status
+        assert await status("POST", bearer(issuer, "bob")) == 403
+        assert await status("POST", bearer(issuer, "ann", -1)) == await status("POST", {}) == 401
+        fresh = bearer(issuer, "ann")
+        assert await status("GET", fresh) == await status("POST", fresh, data=b"x") == 409
+        for lasts in (300.0, SOON):
+            answer = await asked(http, url(scene, "/"), method="POST", headers=session | bearer(issuer, "ann", lasts))
+            assert (answer.status, answer.body) == (204, b"")
+            assert 290 <= int(answer.headers["session-expires"]) <= 300, "what holds longest holds"
 
 
 async def test_a_certificate_names_its_client(scene: Scene, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from sbc.sdk.client import Gap, Refused, SessionEnded, Transport, Unreachable, connect
 from tests.support.caller import Caller
 from tests.support.edge import free_port
+from tests.support.issuer import AUDIENCE, ISSUER, Issuer
 from tests.support.oracle import exactly_once
 from tests.support.relays import Network
 from tests.support.scene import Scene
@@ -152,6 +153,27 @@ async def test_a_client_that_leaves_comes_back_with_its_ticket(scene: Scene) -> 
         async with connect(scene.edge.url, session=ticket):
             raise AssertionError("it came in")
     assert refused.value.status == 404, "who says goodbye cannot come back"
+
+
+async def test_a_fresh_token_is_shown_in_time(scene: Scene) -> None:
+    scene.trunk("a", checkpoint="message")
+    issuer, asked = Issuer(), 0
+    jwt = {"jwks": issuer.write(scene.directory / "jwks.json"), "issuer": ISSUER, "audience": AUDIENCE, "leeway": "0s"}
+    await scene.open(listening(scene, policies={"default": {"auth": {"jwt": jwt}}}))
+
+    async def token() -> str:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise ConnectionError("not now")
+        return issuer.token("ann", 2.5)
+
+    async with connect(scene.edge.url, bearer=token) as session:
+        for times in (1, 3, 5):
+            await wait_until(lambda: asked >= times, "a token was got")  # noqa: B023  it is awaited here
+            await session.send(json.dumps({"n": times, "say": 1}))
+            assert json.loads(str(await anext(session)))["n"] == times
+    assert await scene.edge.metric("sbc_abuse_total", kind="expired") == 0
 
 
 async def test_an_agent_that_says_goodbye_ends_the_iteration(scene: Scene) -> None:

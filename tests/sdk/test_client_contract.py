@@ -56,8 +56,9 @@ def test_hellos() -> None:
 
 
 def test_welcomes() -> None:
-    assert read_welcome({"session-id": "t"}) == Welcome("t", None, 0)
-    assert read_welcome({"session-id": "t", "session-received": "3", "session-gap": "2"}) == Welcome("t", 3, 2)
+    assert read_welcome({"session-id": "t"}) == Welcome("t", None, 0, None)
+    assert read_welcome({"session-id": "t", "session-received": "3", "session-gap": "2"}) == Welcome("t", 3, 2, None)
+    assert read_welcome({"session-id": "t", "session-expires": "60"}) == Welcome("t", None, 0, 60.0)
     for fields in ({}, {"session-id": "t", "session-received": "x"}):
         with pytest.raises(Refused):
             read_welcome(fields)

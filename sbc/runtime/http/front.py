@@ -22,6 +22,7 @@ from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.founder import Founder
 from sbc.runtime.http.rates import count
 from sbc.runtime.http.registry import Registry, session_id
+from sbc.runtime.http.renewal import renew
 from sbc.runtime.http.session import HttpSession
 from sbc.runtime.http.single import Single
 from sbc.runtime.http.waking import Returning
@@ -186,9 +187,10 @@ class RequestFront:
         session = self._host.sessions.get(known)
         if session is None:
             raise Refusal(503, "session_busy", "the session could not be gone on with just now", retry_after=1)
-        if not isinstance(session, HttpSession):
-            raise Refusal(409, "other_transport", "this session is a connection, not made of requests")
-        self._take(asked, session)
+        if isinstance(session, HttpSession):
+            self._take(asked, session)
+        else:
+            renew(session, asked.exchange)
 
     def _take(self, asked: Asked, session: HttpSession) -> None:
         if asked.good_until:  # it was asked

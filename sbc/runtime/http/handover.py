@@ -36,6 +36,9 @@ class Moving(Protocol):
     conversation: Conversation
     exchanges: dict[Exchange, None]
 
+    def lifted(self, request: Request) -> Request:
+        """A request of the journal as its client made it."""
+
     def send(self, exchange: Exchange, place: Place) -> None:
         """Send an exchange to its node (again)."""
 
@@ -94,6 +97,7 @@ class Handover:
     def _repeat(self, number: int) -> bool:
         """Say a request again whose answer the client has. False: the owner was told all of it in the prelude."""
         request, body, standing = request_of(self._said[number])
+        request = self._session.lifted(request)
         reading = self._read(request, body)
         if self._told and reading.in_prelude and not self._counts:
             return False

@@ -10,6 +10,7 @@ cdef class KnownSession(Session):
     cdef object _registry
     cdef bytes _token
     cdef bint _greeted
+    cdef object _veil
 
     cpdef token(self)
     cpdef bytes introduce(self, Exchange exchange)

@@ -10,7 +10,8 @@ from typing import Any
 from sbc.core.dialog import ClientSide, Dialog, NodeSide
 from sbc.core.keys import field_of, minted, with_key
 from sbc.core.seal import NONCE_BYTES
-from sbc.model.http import Response
+from sbc.core.veil import Veil
+from sbc.model.http import Request, Response
 from sbc.model.ids import AgentName, PrincipalId
 from sbc.model.interfaces import Stored
 from sbc.model.policy import Policy
@@ -26,7 +27,7 @@ from sbc.runtime.session import Session
 class KnownSession(Session):
     """A session with its token and keys, and what its protocol remembers of it."""
 
-    __slots__ = ("_greeted", "_registry", "_token", "conversation", "dispensable", "handle", "key", "protocol")
+    __slots__ = ("_greeted", "_registry", "_token", "_veil", "conversation", "dispensable", "handle", "key", "protocol")
 
     def __init__(self, house: House, dialog: Dialog, policy: Policy, record: Stored, protocol: Protocol,
                  conversation: Conversation, key: SessionKey, registry: Registry[Any]) -> None:  # fmt: skip
@@ -42,6 +43,7 @@ class KnownSession(Session):
         self._registry = registry
         self._token = b""
         self._greeted = False
+        self._veil: Veil | None = None
 
     @property
     def whose(self) -> tuple[AgentName, PrincipalId]:
@@ -84,6 +86,21 @@ class KnownSession(Session):
             self.learned([Key("route", value)], dispensable=False)
             sealed = self.house.seal.seal_key(value, self.record.principal, os.urandom(NONCE_BYTES))
             response.fields = with_key(response.fields, self.key, value, sealed)
+
+    def covered(self, request: Request) -> Request:
+        """A request as it may stand in the journal: what a store has of it shows no credentials."""
+        if not self.house.store.durable:
+            return request
+        veil, seal = self._veil, self.house.seal
+        if veil is None or veil.seal is not seal:  # a reload has changed the keys
+            veil = self._veil = Veil(seal, self.dialog.session)
+        return veil.cover(request)
+
+    def lifted(self, request: Request) -> Request:
+        """A request of the journal as its client made it."""
+        if self.house.store.durable:
+            request.fields = Veil(self.house.seal, self.dialog.session).lift(request.fields)
+        return request
 
     @property
     def nobody_knows_it(self) -> bool:

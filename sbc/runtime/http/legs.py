@@ -12,6 +12,7 @@ from sbc.model.binding import Resume
 from sbc.model.commands import CloseLeg, OpenLeg, Serve
 from sbc.model.errors import CloseCode
 from sbc.model.events import Event, LegClosed, LegOpened, LegRefused
+from sbc.model.http import Request
 from sbc.model.ids import NodeId, PrincipalId
 from sbc.model.manifest import Output, Replay
 from sbc.protocols.protocol import Conversation
@@ -46,6 +47,8 @@ class Owner(Protocol):
     def make_up(self) -> None: ...
 
     def send(self, exchange: Exchange, place: Place) -> None: ...
+
+    def lifted(self, request: Request) -> Request: ...
 
 
 class Places:

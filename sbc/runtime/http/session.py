@@ -139,7 +139,7 @@ class HttpSession(KnownSession):
     def _count_request(self, exchange: Exchange) -> int:
         keeps, upload, entry = self.legs.keeps, exchange.upload, b""
         if keeps:
-            entry = request_entry(self._known(exchange), upload.body, standing=exchange.reading.standing)
+            entry = request_entry(self.covered(self._known(exchange)), upload.body, standing=exchange.reading.standing)
         count(self._inbound, b"", entry, upload.octets, keeps)
         return self._inbound.count
 

@@ -1,5 +1,7 @@
 """How the links of a session are opened: what a node is sent with each leg, and what the client is answered."""
 
+import math
+import time
 from dataclasses import dataclass
 
 from sbc.core.screening import node_headers, node_target
@@ -56,11 +58,19 @@ def resume_header(resume: Resume) -> str:
     )
 
 
+def expires_in(good_until: float) -> str:
+    """The seconds that are left, as `Session-Expires` says them."""
+    return str(max(0, int(good_until - time.time())))
+
+
 def answer_headers(
-    order: Answer, token: str, protocol: str | None, deflate: bool, received: int
+    order: Answer, token: str, protocol: str | None, deflate: bool, received: int, good_until: float
 ) -> list[tuple[str, str]]:
-    """What the 101 tells the client. received: how many of its messages the edge has."""
+    """What the 101 tells the client. received: how many of its messages the edge has; good_until: until when it is
+    proven who it is, in wall-clock seconds."""
     headers = [("Session-Id", token)]
+    if good_until < math.inf:
+        headers.append(("Session-Expires", expires_in(good_until)))
     if order.resumed is not None:
         headers.append(("Session-Gap", str(order.gap)) if order.gap else ("Session-Resumed", str(order.resumed)))
         headers.append(("Session-Received", str(received)))

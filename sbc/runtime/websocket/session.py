@@ -102,7 +102,7 @@ class WebSocketSession(Session):
         protocol = legs.protocol if legs.protocol in door.protocols else None
         if dialog.manifest.mark is not None:
             door.mark(dialog.manifest.mark)
-        headers = answer_headers(order, token, protocol, legs.deflate, dialog.inbound.count)
+        headers = answer_headers(order, token, protocol, legs.deflate, dialog.inbound.count, self.good_until)
         self.client, early = door.admit(headers, self)
         self._origin = door.hello.client, door.hello.listener
         if self.meter is not None:
@@ -218,13 +218,13 @@ class WebSocketSession(Session):
 
     def show(self, hello: Hello, identity: Identity | None) -> None:
         """The client is here, by this hello. identity: by what it is proven who it is; None: it was not asked."""
-        self.prove(identity)
-        self.address, self.page = hello.client, intern(hello.header("origin") or "")
-
-    def prove(self, identity: Identity | None) -> None:
-        """The client has shown anew who it is."""
         self.identity = identity
         self.good_until = math.inf if identity is None else identity.good_until
+        self.address, self.page = hello.client, intern(hello.header("origin") or "")
+
+    def prove(self, identity: Identity) -> None:
+        super().prove(identity)
+        self.identity = identity
 
     def oust(self, why: Ousted) -> None:
         if self.client is not None:

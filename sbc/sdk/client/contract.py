@@ -75,14 +75,16 @@ class Welcome:
     """How many of the client's messages it has; None: the session is a new one."""
     gap: int
     """How many messages it cannot say again."""
+    expires: float | None
+    """For how many seconds it knows who the client is; None: for good."""
 
 
 def read_welcome(fields: Mapping[str, str]) -> Welcome:
     """Read the answer to a hello. Raises Refused if nobody who speaks this contract can have given it."""
     try:
-        received = fields.get("session-received")
+        received, expires = fields.get("session-received"), fields.get("session-expires")
         return Welcome(fields["session-id"], None if received is None else int(received),
-                       int(fields.get("session-gap", 0)))
+                       int(fields.get("session-gap", 0)), None if expires is None else float(expires))
     except (KeyError, ValueError):
         raise Refused(502, "not the answer of an edge: it names no session") from None
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from sbc.model.errors import CloseCode
+from sbc.sdk.client.bearer import Bearer
 from sbc.sdk.client.contract import (
     Gap,
     Refused,
@@ -45,11 +46,12 @@ LAST_WORD = 5.0
 class Session:
     """Iterate over it for messages and gaps; `send` to speak."""
 
-    def __init__(self, ways: Ways, path: str, fields: Mapping[str, str], ticket: Ticket | None, patience: float,
-                 ping: float, outbox: Outbox, message: int) -> None:
+    def __init__(self, ways: Ways, path: str, fields: Mapping[str, str], bearer: Bearer, ticket: Ticket | None,
+                 patience: float, ping: float, outbox: Outbox, message: int) -> None:  # fmt: skip
         self._ways = ways
         self._path = path
         self._fields = fields
+        self._bearer = bearer
         self._ticket = ticket
         """What the edge would be told now: counts what has arrived."""
         self._taken = ticket.received if ticket is not None else 0
@@ -160,7 +162,8 @@ class Session:
 
     async def _open(self) -> WebSocket:
         """One attempt. Raises Refused or Unreachable."""
-        stream = await self._ways.open(self._path, {**self._fields, **hello_fields(self._ticket)})
+        shown = await self._bearer.fields()
+        stream = await self._ways.open(self._path, {**self._fields, **shown, **hello_fields(self._ticket)})
         try:
             welcome = read_welcome(stream.fields)
         except Refused:
@@ -168,6 +171,7 @@ class Session:
             raise
         received = 0 if self._ticket is None else self._ticket.received
         self._ticket = Ticket(welcome.token, received + welcome.gap)
+        self._bearer.expires = welcome.expires
         self._hole = Gap(welcome.gap, self._outbox.rewind(welcome.received or 0))
         self._asked = -1
         self._link = WebSocket(stream, self._limit, self._ponged)
@@ -220,7 +224,8 @@ class Session:
         """Read, write and watch one connection until it is lost."""
         async with asyncio.TaskGroup() as group:
             beside = [group.create_task(self._write(link), name="session writer"),
-                      group.create_task(self._watch(link), name="session watch")]
+                      group.create_task(self._watch(link), name="session watch"),
+                      group.create_task(self._renew(link), name="session renewal")]
             if self._hole != Gap():
                 await self._inbox.put(self._hole, 0)
             while (message := await link.receive()) is not None:
@@ -241,6 +246,11 @@ class Session:
                 self._written.set()
                 self._wake.clear()
                 await self._wake.wait()
+
+    async def _renew(self, link: WebSocket) -> None:
+        """Come back with a fresh token in time: nothing is lost by that."""
+        await self._bearer.fades()
+        link.abort()
 
     def _ask(self, link: WebSocket) -> None:
         """Have the edge confirm what is written: it answers a ping once it has what came before it."""
