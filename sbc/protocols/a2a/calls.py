@@ -102,7 +102,7 @@ _CONFIGS = {b"GET": Verb.READ_CONFIG, b"POST": Verb.WRITE_CONFIG, b"DELETE": Ver
 def call_of(request: Request, body: bytes | None) -> Call | None:
     """What a request asks for; None: nothing that A2A knows."""
     content_type = request.first(b"content-type") or b""
-    if content_type.startswith(b"application/grpc"):
+    if content_type.lower().startswith(b"application/grpc"):
         return None
     return _rest(request, body) or (_rpc(body) if body and request.method == b"POST" else None)
 

@@ -11,6 +11,7 @@ from sbc.protocols.a2a.faults import refused, unknown
 from sbc.protocols.a2a.items import Item, Json, Kind, event_of, read_item, read_task
 from sbc.protocols.a2a.resume import Came, Resumption, plain
 from sbc.protocols.a2a.seen import GAP, REPEAT, Seen
+from sbc.protocols.bodies import is_event_stream
 from sbc.protocols.events import event_data
 from sbc.protocols.protocol import Conversation, Key, LastWords, Reading, Rest
 
@@ -49,7 +50,7 @@ class CallReading(Reading):
         return self.call.verb in SAFE
 
     def answered(self, response: Response, token: Callable[[], bytes], conversation: Conversation) -> Response:
-        if (response.first(b"content-type") or b"").startswith(b"text/event-stream"):
+        if is_event_stream(response):
             self.streaming = True
         return response
 

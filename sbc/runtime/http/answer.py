@@ -4,10 +4,10 @@ from enum import Enum
 
 from sbc.core.relay import Relay
 from sbc.model.http import Response, first
+from sbc.protocols.bodies import is_event_stream
 from sbc.protocols.events import Scanner
 from sbc.protocols.protocol import Ids
 
-EVENT_STREAM = b"text/event-stream"
 LONGEST_EVENT = 1024 * 1024
 
 
@@ -80,6 +80,6 @@ class Answer:
 
 
 def _is_events(response: Response) -> bool:
-    kind, coding = first(response.fields, b"content-type"), first(response.fields, b"content-encoding")
-    plain = coding is None or coding == b"identity"  # what is compressed cannot be read event by event
-    return response.status == 200 and kind is not None and kind.startswith(EVENT_STREAM) and plain
+    coding = first(response.fields, b"content-encoding")
+    plain = coding is None or coding.lower() == b"identity"  # what is compressed cannot be read event by event
+    return plain and is_event_stream(response)
