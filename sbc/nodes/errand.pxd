@@ -15,6 +15,7 @@ cdef class Errand:
     cpdef bint taken(self, object line) except -1
     cpdef begun(self)
     cpdef done(self)
+    cpdef heard(self)
     cdef _end(self)
     cdef bint _may_go_again(self)
     cdef _go_again(self)

@@ -68,7 +68,8 @@ class Errand:
                  "answerer", "congested", "paused", "request", "since", "state")
 
     def __init__(self, errands: Errands, request: Request, answerer: Answerer) -> None:
-        self.request = request
+        self.request: Request | None = request
+        """None once there is an answer: it is not sent again, and there are as many as streams."""
         self.answerer = answerer
         self.state = WAITING
         self.since = 0.0
@@ -77,7 +78,7 @@ class Errand:
         self.paused = False
         self._errands = errands
         self._line: Line | None = None
-        self._early: list[bytes] = []
+        self._early: list[bytes] | None = None
         self._early_bytes = 0
         self._early_end: Fields | None = None
         self._body_begun = False
@@ -97,6 +98,8 @@ class Errand:
             self._body_begun = True
             self._line.send(self, data)
         elif self.state is WAITING:
+            if self._early is None:
+                self._early = []
             self._early.append(data)
             self._early_bytes += len(data)
             if self._early_bytes > EARLY_BYTES and not self.congested:
@@ -144,13 +147,18 @@ class Errand:
         """The head is written: what has waited for that follows."""
         early, end = self._early, self._early_end
         if early or end is not None:
-            self._early, self._early_bytes, self._early_end = [], 0, None
+            self._early, self._early_bytes, self._early_end = None, 0, None
             self.congested = False
-            self.send(early[0] if len(early) == 1 else b"".join(early))
+            if early:
+                self.send(early[0] if len(early) == 1 else b"".join(early))
             if end is not None:
                 self.finish(end)
             if self._slow_told and not self.congested and self.state is UNDER_WAY:
                 self.answerer.node_ready()
+
+    def heard(self) -> None:
+        """The head of an answer is here."""
+        self.request = None
 
     def slow(self) -> None:
         """What is written on the line piles up."""
@@ -177,7 +185,9 @@ class Errand:
     def dropped(self, reason: str, *, unanswered: bool, reused: bool) -> None:
         """The line broke. unanswered: before any byte of an answer; reused: it had been idle."""
         # RFC 9112 section 9.3.1: an idle connection may be closed at any time, so what cannot do harm is sent again.
-        if unanswered and reused and self.request.method in IDEMPOTENT_METHODS and self._may_go_again():
+        request = self.request
+        if unanswered and reused and request is not None and request.method in IDEMPOTENT_METHODS \
+                and self._may_go_again():
             self._go_again()
         else:
             self.fail(reason, sent=True, reached=True)
@@ -190,7 +200,8 @@ class Errand:
             self.fail(reason, sent=False, reached=True)
 
     def _may_go_again(self) -> bool:
-        return not self._repeated and not self._body_begun and self.state is UNDER_WAY
+        fresh = not self._repeated and not self._body_begun and self.request is not None
+        return fresh and self.state is UNDER_WAY
 
     def _go_again(self) -> None:
         self._repeated = True
@@ -201,7 +212,7 @@ class Errand:
     def _end(self) -> None:
         self.state = OVER
         self._line = None
-        self._early.clear()
+        self._early = None
 
     def _say_slow(self) -> None:
         if self.congested and self.state is WAITING:

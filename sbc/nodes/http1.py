@@ -124,6 +124,7 @@ class Http1Line:
             self._lines.place(errand)
             return
         request = errand.request
+        assert request is not None  # there is no answer yet
         try:
             head = request_head(request)
         except ValueError as error:
@@ -239,6 +240,7 @@ class Http1Line:
         response, answer.response = answer.response, None
         if self._errand is errand and response is not None:
             self._headed = True
+            errand.heard()
             if answer.complete and not answer.trailers and not (errand.paused and answer.body):
                 body = answer.take_body()
                 self._free(errand)

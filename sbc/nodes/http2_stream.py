@@ -44,10 +44,10 @@ class ErrandStream:
         self._owed: int | None = None
         """How much of a body of known length is still to be sent."""
         self._interim = 0
-        self._held: list[bytes] = []
+        self._held: list[bytes] | None = None
         """What came of the body while the exchange takes none: no more than the stream's window."""
         self._ended = False
-        self._trailers: Fields = []
+        self._trailers: Fields | None = None
         self._queued, self._queued_at = 0, 0.0
 
     # Orders.
@@ -57,6 +57,7 @@ class ErrandStream:
         if not errand.taken(self):
             return
         request = errand.request
+        assert request is not None  # there is no answer yet
         number = self._carrier.board(self, _fields(request, self._carrier.secure), end=not request.bodied)
         if not number:
             errand.refused("the connection takes no such request")
@@ -110,6 +111,7 @@ class ErrandStream:
         if response is None or len(fields) > MOST_FIELDS + 1:
             self._give_up("an improper head of an answer", H2Error.PROTOCOL_ERROR)
             return
+        errand.heard()
         self._bodiless = self._bodiless or response.status in (204, 304)
         if end:
             self._leave(errand)
@@ -138,6 +140,8 @@ class ErrandStream:
         self._ended = end
         if errand.paused or self._held:
             if data:
+                if self._held is None:
+                    self._held = []
                 self._held.append(data)
             return
         self._pass_on(errand, data)
@@ -194,9 +198,8 @@ class ErrandStream:
 
     def _go_on(self, errand: Errand) -> None:
         if errand is self._errand and not errand.paused:
-            held = b"".join(self._held)
-            self._held.clear()
-            self._pass_on(errand, held)
+            held, self._held = self._held, None
+            self._pass_on(errand, b"".join(held) if held else b"")
             self._carrier.flush()
 
     def _pass_on(self, errand: Errand, data: bytes) -> None:
@@ -205,7 +208,7 @@ class ErrandStream:
             errand.answerer.answer_body(data)
         if self._ended and errand is self._errand:
             self._leave(errand)
-            errand.answerer.answer_ended(self._trailers)
+            errand.answerer.answer_ended(self._trailers or [])
 
     # The end.
 
@@ -229,7 +232,7 @@ class ErrandStream:
         """What is held will not be told; the other streams get its room in the connection's window."""
         if self._held:
             self._carrier.engine.consume(self._number, sum(map(len, self._held)))
-            self._held.clear()
+            self._held = None
             self._carrier.flush()
 
     def _give_up(self, reason: str, code: int) -> None:

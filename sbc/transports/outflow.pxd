@@ -3,9 +3,9 @@ cdef class Outflow:
     cdef object _engine
     cdef object _loop
     cdef dict _streams
-    cdef set _slow
-    cdef set _waiting
-    cdef set _held_back
+    cdef frozenset _slow
+    cdef frozenset _waiting
+    cdef frozenset _held_back
     cdef bint _choked
     cdef public bint scheduled
     cdef public bint ending

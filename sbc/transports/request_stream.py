@@ -91,7 +91,7 @@ class RequestStream:
         self._left = -1
         """What is still to be sent of a body whose length was told; below 0: it was not."""
         self._paused = False
-        self._held: list[bytes] = []
+        self._held: list[bytes] | None = None
         """What came while the body was paused: never more than a window, as it is not credited."""
         self._ended: Fields | None = None
         """The trailers of a body whose end came while it was paused."""
@@ -192,6 +192,8 @@ class RequestStream:
         self._expects = False
         if self._paused or self._held:
             if data:
+                if self._held is None:
+                    self._held = []
                 self._held.append(data)
             if end:
                 self._ended = []
@@ -232,9 +234,9 @@ class RequestStream:
             self._end_body(trailers)
 
     def _drop(self) -> None:
-        for piece in self._held:
+        held, self._held = self._held, None
+        for piece in held or ():
             self._carrier.engine.consume(self._stream, len(piece))
-        self._held.clear()
 
     def slow(self) -> None:
         """What is sent piles up."""

@@ -67,11 +67,11 @@ class StreamDoor:
         self._limits = reception.limits()
         self._loop = asyncio.get_running_loop()
         self._streams: dict[int, Inbound] = {}
-        self._lingering: set[int] = set()
+        self._lingering: frozenset[int] = frozenset()
 
     def _drop_streams(self) -> None:
         """Nothing more comes of what is under way here."""
-        self._lingering.clear()
+        self._lingering = frozenset()
         streams = list(self._streams.values())
         self._streams.clear()
         for inbound in streams:
@@ -125,7 +125,8 @@ class StreamDoor:
             inbound.trailers(fields)
 
     def closed(self, stream: int, code: int, remote: bool) -> None:
-        self._lingering.discard(stream)
+        if self._lingering:
+            self._lingering -= {stream}
         self.outflow.forget(stream)
         inbound = self._streams.pop(stream, None)
         if inbound is not None:
@@ -165,7 +166,7 @@ class StreamDoor:
         """Have the connection's packets bear a mark. Over QUIC all connections share a socket, and a mark with it."""
 
     def linger(self, stream: int) -> None:
-        self._lingering.add(stream)
+        self._lingering |= {stream}
         self._loop.call_later(LINGER, self._let_go, stream)
 
     def _let_go(self, stream: int) -> None:

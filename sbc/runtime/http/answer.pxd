@@ -14,6 +14,7 @@ cdef class Answer:
     cdef public bytes id_line, mark
     cdef public object body, handle, last_id
     cdef public Response head
+    cdef public int status
 
     cpdef begin(self, Response response, bint end, bint events, bint wanted_whole)
 

@@ -29,11 +29,13 @@ class Answer:
     """What is known of an answer under way."""
 
     __slots__ = ("body", "delivered", "form", "handle", "head", "id_line", "ids", "last_id", "mark", "outbound",
-                 "scanner", "skip", "unread")
+                 "scanner", "skip", "status", "unread")
 
     def __init__(self) -> None:
         self.form = PLAIN
+        self.status = 0
         self.head: Response | None = None
+        """Of an answer that its protocol wants to see whole."""
         self.scanner: Scanner | None = None
         self.body: bytearray | None = None
         """What came so far of an answer that has to be whole."""
@@ -62,21 +64,21 @@ class Answer:
 
     def begin(self, response: Response, *, end: bool, events: bool, wanted_whole: bool) -> None:
         """The head of the answer is here."""
-        self.head = response
+        self.status = response.status
         if end:
             self.form = PLAIN
         elif events and _is_events(response):
             self.form, self.scanner, response.length = EVENTS, Scanner(LONGEST_EVENT), None
         elif wanted_whole:
-            self.form, self.body = WHOLE, bytearray()
+            self.form, self.head, self.body = WHOLE, response, bytearray()
 
     def begin_again(self, response: Response) -> None:
         """Another answer to go on with: the client has the head and some events of the one before."""
-        self.head, self.unread = response, False
+        self.status, self.unread = response.status, False
         if _is_events(response):
             self.form, self.scanner = EVENTS, Scanner(LONGEST_EVENT)
         else:
-            self.form, self.body = REST, bytearray()
+            self.form, self.head, self.body = REST, response, bytearray()
 
 
 def _is_events(response: Response) -> bool:

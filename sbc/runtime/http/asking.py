@@ -130,10 +130,10 @@ class Asking:
         if request.bodied and upload.ended:
             request.length = upload.length
         stream = self._open(reach, node, request)
-        for piece in upload.pieces:
+        for piece in upload.pieces or ():
             stream.send(piece)
         if request.bodied and upload.ended:
-            stream.finish(upload.trailers)
+            stream.finish(upload.trailers or [])
         elif not upload.ended and self.client is not None:
             self.client.resume()
 

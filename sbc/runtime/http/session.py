@@ -229,8 +229,7 @@ class HttpSession(KnownSession):
                 del self.streams[next(iter(self.streams))]
         elif exchange.number and exchange.begun:
             count(self.outbound, event_entry(exchange.number, b""), b"", 0)
-        head = exchange.answer.head
-        if exchange.reading.ends and head is not None and 200 <= head.status < 300:
+        if exchange.reading.ends and 200 <= exchange.answer.status < 300:
             self._ending = True
         self._count(exchange, in_turn=False)
         if self._ending or (not self.exchanges and self.nobody_knows_it):

@@ -63,7 +63,7 @@ class Single:
         self._seated = False
         """Whether its seat on that node is its own, and not the session's that it has founded."""
         self._epoch = 0
-        self._tried: set[NodeId] = set()
+        self._tried: frozenset[NodeId] = frozenset()
         """Nodes that failed in a row: one that says something is worth trying all of them again after it."""
         self.principal = principal
         self._proven = False
@@ -183,7 +183,7 @@ class Single:
         """There is no session to learn anything."""
 
     def deliver(self, exchange: Exchange, message: bytes) -> bytes:
-        self._tried.clear()
+        self._tried = frozenset()
         return message
 
     def suppressed(self) -> None:
@@ -195,7 +195,7 @@ class Single:
     def broken(self, exchange: Exchange, loss: Loss) -> None:
         node = self._node
         if node is not None:
-            self._tried.add(node.id)
+            self._tried |= {node.id}
             if loss is Loss.NODE:
                 self._house.signals.refused(node.id)
         self._vacate()

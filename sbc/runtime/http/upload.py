@@ -9,18 +9,21 @@ class Upload:
     __slots__ = ("ended", "octets", "pieces", "trailers", "whole")
 
     def __init__(self, *, bodied: bool) -> None:
-        self.pieces: list[bytes] = []
+        self.pieces: list[bytes] | None = None
+        """None: there are none."""
         self.octets = 0
         """How many bytes came."""
         self.ended = not bodied
         """Whether the client has said all."""
         self.whole = True
         """Whether all that came is still here."""
-        self.trailers: Fields = []
+        self.trailers: Fields | None = None
 
     def add(self, data: bytes) -> None:
         self.octets += len(data)
         if self.whole:
+            if self.pieces is None:
+                self.pieces = []
             self.pieces.append(data)
 
     def count(self, data: bytes) -> None:
@@ -30,7 +33,7 @@ class Upload:
 
     def drop(self) -> None:
         """Keep nothing of it any more; an empty body is always here."""
-        self.pieces = []
+        self.pieces = None
         self.whole = self.octets == 0
 
     def end(self, trailers: Fields) -> None:
@@ -39,9 +42,11 @@ class Upload:
     @property
     def body(self) -> bytes:
         """All that is here."""
+        if not self.pieces:
+            return b""
         if len(self.pieces) > 1:
             self.pieces = [b"".join(self.pieces)]
-        return self.pieces[0] if self.pieces else b""
+        return self.pieces[0]
 
     @property
     def length(self) -> int | None:

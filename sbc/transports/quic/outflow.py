@@ -67,8 +67,8 @@ class DatagramOutflow(Outflow):
     def _queue(self, stream: int, data: bytes) -> None:
         self._engine.send(stream, data)
         self._budget.sent(len(data))
-        if self._choked:
-            self._waiting.add(stream)
+        if self._choked and stream not in self._waiting:
+            self._waiting |= {stream}
 
     def touch(self) -> None:
         """The engine was given an order."""
