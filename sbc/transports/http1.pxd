@@ -23,6 +23,7 @@ cdef class Http1Connection:
     cpdef answered(self, bytes last)
     cpdef data_received(self, bytes data)
     cdef _read(self, bytes data)
+    cdef _keep(self, bytes rest)
     @cython.locals(request=Request, reader=RequestReader, end=Py_ssize_t)
     cdef Py_ssize_t _read_head(self, bytes data, Py_ssize_t at) except -2
     cdef Py_ssize_t _read_body(self, bytes data, Py_ssize_t at) except -2

@@ -147,15 +147,22 @@ class Http1Connection:
                     at = self._read_head(data, at)
                 elif stage is DROP or (stage is BODY and not self._inlet.holds & Hold.UNWANTED):
                     at = self._read_body(data, at)
+                    if at < len(data) and self._stage is stage:
+                        self._keep(data[at:])  # the rest of many small chunks: others come first
+                        self._loop.call_soon(self._read_kept)
+                        return
                 elif stage is LEAVING:
                     return
                 else:
-                    self._kept = data[at:]
-                    if len(self._kept) > EARLY_BYTES:
-                        self._inlet.hold(Hold.EARLY)
+                    self._keep(data[at:])
                     return
         except Refusal as refused:
             self._refuse(refused)
+
+    def _keep(self, rest: bytes) -> None:
+        self._kept = rest
+        if len(rest) > EARLY_BYTES:
+            self._inlet.hold(Hold.EARLY)
 
     def _read_kept(self) -> None:
         """The time of what was kept may have come."""

@@ -33,6 +33,7 @@ from sbc.protocols.protocol import Protocol
 from sbc.protocols.realtime import Realtime
 from sbc.protocols.sse import Sse
 from tests.config.written import LEAST
+from tests.core.test_tokens import Held
 from tests.fuzz.subject import Subject, in_pieces, salt_of
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer
 
@@ -40,7 +41,7 @@ PRINCIPAL = PrincipalId("jwt:https://idp.example#ann")
 SEAL = Seal({"k1": bytes(range(32))})
 TOKEN = SEAL.seal(SessionId("s-1"), PRINCIPAL, bytes(12))
 ISSUED = Issuer()
-TOKENS = Tokens(Jwt("", ISSUER, AUDIENCE, ("ES256",), "sub", 30.0), key_set(json.dumps(ISSUED.jwks()).encode()))
+TOKENS = Tokens(Jwt("", ISSUER, AUDIENCE, ("ES256",), "sub", 30.0), Held(ISSUED))
 GOOD = ISSUED.token("ann")
 SEPARATOR = b"\xfe\xfd"
 MCP = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","_meta":{"progressToken":1}}}'

@@ -130,6 +130,15 @@ async def test_frames_that_come_with_the_head_are_refused_or_heard_but_not_lost(
     client.abort()
 
 
+async def test_a_broken_frame_that_comes_with_the_head_ends_the_session(edge: Ground) -> None:
+    client = await RawClient.connect(edge.edge.port)
+    await client.send(upgrade("/stub") + frame(TEXT, b"\xff"))
+    answer = await client.head()
+    assert answer is not None and answer.status == 101
+    assert await client.close_code() == 1007
+    await edge.no_sessions("?agent=stub")
+
+
 async def test_a_head_in_single_bytes_is_a_head(edge: Ground) -> None:
     client = await RawClient.connect(edge.edge.port)
     for at in range(0, len(head := upgrade()), 1):

@@ -453,6 +453,17 @@ async def test_body_and_answer_at_the_same_time() -> None:
         assert await client.ended() == b"0\r\n\r\n"
 
 
+async def test_many_small_chunks_leave_others_their_turn() -> None:
+    """Twenty thousand chunks in one go: they are not all read in one turn of the loop."""
+    async with Doorway(silent) as door:
+        flood = await door.client(get("/", "Transfer-Encoding: chunked", method="POST"), b"1\r\nx\r\n" * 20_000)
+        [taken] = await door.requests(1)
+        assert len(taken.content) < 20_000, "all of it in one turn"
+        flood.send(b"0\r\n\r\n")
+        await wait_until(lambda: "ended" in taken.told, "the body is whole")
+        assert taken.content == b"x" * 20_000
+
+
 async def test_a_slow_client_is_told_of() -> None:
     async with Doorway(silent) as door:
         client = await door.client(get(), receive_buffer=4096)

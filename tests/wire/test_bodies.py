@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sbc.model.errors import Refusal
-from sbc.wire.bodies import Chunks, Measured
+from sbc.wire.bodies import AT_ONCE, Chunks, Measured
 from sbc.wire.http1 import chunk, last_chunk
 
 NEXT = b"GET / HTTP/1.1\r\n"
@@ -45,6 +45,15 @@ def test_a_told_length_in_any_pieces(content: bytes, cuts: list[int]) -> None:
     body = Measured(len(content))
     assert fed(body, content + NEXT, cuts) == (content, NEXT)
     assert body.trailers == []
+
+
+def test_of_many_small_chunks_some_are_read_at_a_time() -> None:
+    body, wire, at, got, reads = Chunks(), chunk(b"x") * 1000 + last_chunk([]) + NEXT, 0, b"", 0
+    while not body.whole:
+        piece, at = body.read(wire, at)
+        got, reads = got + piece, reads + 1
+        assert len(piece) <= AT_ONCE
+    assert got == b"x" * 1000 and wire[at:] == NEXT and reads == 4
 
 
 def test_extensions_are_dropped() -> None:

@@ -67,6 +67,8 @@ class WebSocketSession(Session):
         if self._early and self.client is not None:
             early, self._early = self._early, b""  # fed only now that the node's leg is wired too
             self.client.data_received(early)
+            if self.closed is not None:
+                return  # it was no WebSocket: the session has ended by it, and was seen to
         if self._turns is not None:
             self._follow(self._turns)
         super().settle()
