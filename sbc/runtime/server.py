@@ -30,6 +30,7 @@ from sbc.runtime.network import marks_of, shape
 from sbc.runtime.operations import Events
 from sbc.runtime.pace import Pace
 from sbc.runtime.reload import open_doors, prepare, security_of, terms_of, trunk_terms, trusts_of
+from sbc.runtime.rounds import Rounds
 from sbc.runtime.rules import rules
 from sbc.runtime.seals import load_seal
 from sbc.runtime.sweep import pulse
@@ -53,8 +54,8 @@ QUIET_EVENTS = frozenset({"client_refused"})
 """What is told to whoever listens, but logged only in detail: hostile clients must not fill the disk."""
 
 TROUBLE = frozenset({
-    "jwks_rejected", "leg_failed", "node_down", "node_slow", "protocol_broken", "reload_rejected", "session_not_moved",
-    "shedding_began", "source_barred", "source_blocked", "trunk_lost",
+    "certificate_rejected", "jwks_rejected", "leg_failed", "node_down", "node_slow", "protocol_broken",
+    "reload_rejected", "session_not_moved", "shedding_began", "source_barred", "source_blocked", "trunk_lost",
 })  # fmt: skip
 """What an operator may have to see to."""
 
@@ -75,7 +76,6 @@ class Server:
         self._inherited = inherited
         self._notifier = Notifier()
         self._state = "starting"
-        self._records_fault: str | None = None
         self._reloading = asyncio.Lock()
         loop = asyncio.get_running_loop()
         roster = Roster()
@@ -102,6 +102,7 @@ class Server:
         self._order_network(config)
         self._trunk = _trunk_door(config, self.fleet)
         self._listeners: dict[str, Listener] = {}
+        self._rounds = Rounds(self.hall, self._records, lambda: self.config, self._listeners)
         self.ports: dict[str, int] = {}
         """Where the listeners, the admin API and the trunk are, by name."""
 
@@ -124,7 +125,7 @@ class Server:
         """Open the store, then every door. Raises OSError, ssl.SSLError, SbcError."""
         self.hall.dormant.lay_down(await self._store.open())
         self.hall.house.revocations.restore(await self._store.revocations())
-        self._look_at_files()
+        self._rounds.go()
         self.fleet.apply(self.config)
         if self._trunk is not None and self.config.trunk is not None:
             where = self.config.trunk.listen
@@ -142,7 +143,7 @@ class Server:
             given = Sockets(self._handed_over(listener.name, SOCK_STREAM), self._handed_over(listener.name, SOCK_DGRAM))
             self.ports[listener.name] = await door.start(listener.listen.host, listener.listen.port, given)
             self._listeners[listener.name] = door
-        self._tasks.spawn("pulse", pulse(self.hall, self.fleet, self._look_at_files))
+        self._tasks.spawn("pulse", pulse(self.hall, self.fleet, self._rounds.go))
         if self.hall.house.ward is not None:
             self._tasks.spawn("ward", self.hall.house.ward.run())
         self._tasks.spawn("watchdog", self._notifier.watch())
@@ -169,23 +170,6 @@ class Server:
         if self.hall.rules.authorities.incomplete:
             return "the keys of an issuer were not fetched yet"
         return None if self._store.healthy() else "the store does not answer"
-
-    def _look_at_files(self) -> None:
-        if self.hall.rules.authorities.look(self._tasks.spawn, self._reject_keys):
-            self.hall.review()
-        self._look_at_records()
-
-    def _reject_keys(self, why: str) -> None:
-        self.announce("jwks_rejected", {"why": why})
-
-    def _look_at_records(self) -> None:
-        fault = self._records.fault if self._records is not None else None
-        if fault != self._records_fault:
-            self._records_fault = fault
-            if fault is not None:
-                log.error("records_fail", why=fault)
-            else:
-                log.info("records_work_again")
 
     # Life.
 
