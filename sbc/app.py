@@ -51,7 +51,7 @@ def run(path: str, when_ready: Callable[[], None] = lambda: None) -> int:
 async def _serve(config: Config, path: str, when_ready: Callable[[], None]) -> None:
     inherited = listen_fds()
     async with Tasks() as tasks:
-        server = Server(config, path, tasks, open_store(config.edge.store), inherited)
+        server = Server(config, path, tasks, open_store(config.edge, tasks.spawn), inherited)
         operations = EdgeOperations(server.hall, server.events, lambda: server.config, server.reload, server.unready)
         registry = make_registry(server.metrics, server.gauges)
         admin = AdminDoor(operations, partial(render, registry), lambda: server.config.admin.tokens)

@@ -21,6 +21,7 @@ from sbc.config.model import (
     Listener,
     NodeTls,
     Pool,
+    Redis,
     Role,
     SealKey,
     Tls,

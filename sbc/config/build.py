@@ -47,7 +47,14 @@ def build(document: schema.Document, source: str) -> model.Config:
 
 def _edge(edge: schema.Edge) -> model.Edge:
     keys = tuple(model.SealKey(key.id, key.file) for key in edge.seal_keys)
-    return model.Edge(edge.name, edge.workers, edge.store, keys, edge.records, edge.h2_engine, edge.quic_engine)
+    redis = edge.redis or schema.Redis()
+    return model.Edge(edge.name, edge.workers, edge.store, keys, edge.records, edge.h2_engine, edge.quic_engine,
+                      _redis(redis))
+
+
+def _redis(redis: schema.Redis) -> model.Redis:
+    return model.Redis(redis.user, redis.password_file, redis.sentinel_password_file, redis.ca, redis.cert, redis.key,
+                       redis.lease, redis.patience)
 
 
 def _admin(admin: schema.Admin) -> model.Admin:

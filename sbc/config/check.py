@@ -13,6 +13,7 @@ from sbc.config.faults import Fault, Path, Wrong, dotted, fault, nearest
 from sbc.config.model import Address
 from sbc.config.schema import ADMIN_LISTEN
 from sbc.config.schema_capacity import SHED_HIGH, SHED_LOW
+from sbc.config.store_url import is_redis
 from sbc.config.tree import Tree
 from sbc.config.values import address, route_host, route_path
 
@@ -28,7 +29,7 @@ ALWAYS_THERE = "default"
 def cross(tree: Tree) -> list[Fault]:
     """All faults between the sections."""
     checks: tuple[Callable[[Tree], Found], ...] = (
-        _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _node_tls, _proofs, _shares,
+        _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _node_tls, _redis, _proofs, _shares,
         _files,
     )
     return [fault for check in checks for fault in check(tree)]
@@ -203,6 +204,24 @@ def _node_tls(tree: Tree) -> Found:
                             "a URL of https:, wss: or h2:", url)
 
 
+def _redis(tree: Tree) -> Found:
+    store, redis = _get(tree.value, "edge", "store"), _get(tree.value, "edge", "redis")
+    if not isinstance(redis, dict):
+        return
+    here = "edge", "redis"
+    if not (isinstance(store, str) and is_redis(store)):
+        yield fault(tree.position(here), here, "the store is no Redis store", "edge.store: redis://HOST:PORT")
+    elif not store.startswith("rediss"):
+        for name in ("ca", "cert", "key"):
+            if redis.get(name) is not None:
+                yield fault(tree.position((*here, name)), (*here, name), "the store is spoken to without TLS",
+                            "edge.store: rediss://HOST:PORT", redis[name])
+    for one, other in (("cert", "key"), ("key", "cert")):
+        if redis.get(one) is not None and redis.get(other) is None:
+            yield fault(tree.position((*here, one)), (*here, one), f"no {other} beside it", f"write {other}: too",
+                        redis[one])
+
+
 def _proofs(tree: Tree) -> Found:
     for path, policy in _entries(tree, "policies"):
         auth, here = _get(policy, "auth"), (*path, "auth")
@@ -237,6 +256,13 @@ def _files(tree: Tree) -> Found:
     secret = _get(tree.value, "trunk", "secret_file")
     if isinstance(secret, str):
         yield from _file(tree, ("trunk", "secret_file"), secret, lambda: files.check_secret(secret))
+    redis = _get(tree.value, "edge", "redis")
+    for name in ("password_file", "sentinel_password_file"):
+        written = _get(redis, name)
+        if isinstance(written, str):
+            yield from _file(tree, ("edge", "redis", name), written, partial(files.check_secret, written))
+    yield from _authorities(tree, ("edge", "redis", "ca"), _get(redis, "ca"))
+    yield from _pair(tree, ("edge", "redis"), _get(redis, "cert"), _get(redis, "key"))
     for path, policy in _entries(tree, "policies"):
         jwks = _get(policy, "auth", "jwt", "jwks")
         if isinstance(jwks, str) and jwks.startswith("file:"):

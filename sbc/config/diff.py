@@ -98,6 +98,7 @@ def _fixed(config: Config) -> dict[str, object]:
         "edge.name": config.edge.name,
         "edge.workers": config.edge.workers,
         "edge.store": config.edge.store,
+        "edge.redis": config.edge.redis,
         "edge.records": config.edge.records,
         "edge.h2_engine": config.edge.h2_engine,
         "edge.quic_engine": config.edge.quic_engine,

@@ -73,11 +73,25 @@ class SealKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Redis:
+    """How a Redis store is spoken to; what is None is not needed. Times in seconds."""
+
+    user: str | None
+    password_file: str | None
+    sentinel_password_file: str | None
+    ca: str | None
+    cert: str | None
+    key: str | None
+    lease: float
+    patience: float
+
+
+@dataclass(frozen=True, slots=True)
 class Edge:
     name: str
     workers: int
     store: str
-    """`memory:` or `sqlite:PATH`."""
+    """`memory:`, `sqlite:PATH`, or a URL of store_url.py."""
     seal_keys: tuple[SealKey, ...]
     """The first seals, all open. Empty: a key that lives as long as the process."""
     records: str | None
@@ -86,6 +100,7 @@ class Edge:
     """`auto`, `ngh2` or `h2`."""
     quic_engine: str
     """`auto`, `qh3` or `aioquic`."""
+    redis: Redis
 
 
 class Role(Enum):

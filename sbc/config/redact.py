@@ -6,13 +6,14 @@ from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
 
-from sbc.config.model import Address, AdminToken, Certificate, Config, SealKey, TrunkDoor
+from sbc.config.model import Address, AdminToken, Certificate, Config, Redis, SealKey, TrunkDoor
 from sbc.model.identity import ApiKeys
 
 HIDDEN: Final = "***"
 
 # Who may only read, or is asked for nothing, does not learn where the keys lie either.
-_SECRETS: Final = {AdminToken: "sha256", SealKey: "file", Certificate: "key", TrunkDoor: "secret_file"}
+_SECRETS: Final = {AdminToken: {"sha256"}, SealKey: {"file"}, Certificate: {"key"}, TrunkDoor: {"secret_file"},
+                   Redis: {"password_file", "sentinel_password_file", "key"}}
 
 
 def redacted(config: Config) -> dict[str, Any]:
@@ -43,4 +44,4 @@ def _plain(value: Any) -> Any:
 
 def _hidden(value: Any, name: str) -> Any:
     entry = getattr(value, name)
-    return HIDDEN if entry is not None and _SECRETS.get(type(value)) == name else _plain(entry)
+    return HIDDEN if entry is not None and name in _SECRETS.get(type(value), ()) else _plain(entry)

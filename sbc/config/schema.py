@@ -43,6 +43,28 @@ class SealKey(Section):
     """Where the key is; made on first start if missing."""
 
 
+class Redis(Section):
+    """How the Redis store is spoken to, and for how long an edge owns its sessions without it."""
+
+    user: Label | None = None
+    """Whose password it is (ACL); without one, the server's default user."""
+    password_file: File | None = None
+    """The file with the password."""
+    sentinel_password_file: File | None = None
+    """The file with the password of the Sentinels."""
+    ca: File | None = None
+    """With rediss: the authorities that the server's certificate is judged by; null: those of the system."""
+    cert: File | None = None
+    """With rediss: the certificate that the server is shown, its chain behind it; null: none."""
+    key: File | None = None
+    """Its private key, without a pass phrase."""
+    lease: Annotated[float, Duration("2s", "10m")] = default("45s")
+    """For how long an edge that cannot reach the store goes on with its sessions. It ends them then, and no other edge
+    has taken one of them before. The sessions of an edge that is lost with its machine are nobody's for as long."""
+    patience: Annotated[float, Duration("50ms", "30s")] = default("1s")
+    """After how much silence the server is taken for lost."""
+
+
 class Edge(Section):
     """The edge itself."""
 
@@ -51,7 +73,10 @@ class Edge(Section):
     workers: Workers = 1
     """Processes, one event loop each. More than one is not available in this version."""
     store: Store = "memory:"
-    """Where bindings, checkpoints and journals are kept. Only `sqlite:PATH` outlives the process."""
+    """Where bindings, checkpoints and journals are kept. `memory:` ends with the process, `sqlite:PATH` is one edge's,
+    a Redis store is shared by edges, each of which has a `name` of its own."""
+    redis: Redis | None = None
+    """How the Redis store is spoken to."""
     seal_keys: list[SealKey] = Field(default=[], max_length=16)
     """The first seals session tokens, all open them. With none, tokens are good until the edge is started again."""
     records: File | None = None

@@ -17,8 +17,11 @@ from pydantic_core import CoreSchema, core_schema
 
 from sbc.config.faults import NOT_HERE, Wrong
 from sbc.config.model import Address
+from sbc.config.store_url import is_redis, redis_at
 
-STORES_LATER: Final = ("redis:", "rediss:", "sentinel:", "cluster:")
+REDIS_URLS: Final = (
+    "redis://HOST:PORT/DB, redis+sentinel://HOST:PORT,HOST:PORT/SERVICE or redis+cluster://HOST:PORT,HOST:PORT, with "
+    "rediss for TLS")
 PORT_MOST: Final = 65535
 NODE_SCHEMES: Final = ("http", "https", "ws", "wss", "h2", "h2c")
 
@@ -26,6 +29,7 @@ _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9][A-Za-z0-9-]{0,62}
 _HOST_NAME = re.compile(_HOST)
 _ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([0-9.]{7,15})):([0-9]{1,5})")
 _STORE = re.compile(r"memory:|sqlite:[^\x00-\x1f\x7f]{1,1024}")
+_REDIS = r"rediss?(?:\+sentinel|\+cluster)?://[^/@?#\s]+(?:/[^/?#\s]*)*"
 _JWKS_FILE = re.compile(r"file:[^\x00-\x1f\x7f]{1,1024}")
 _JWKS_URL = re.compile(r"https?://[!-~]{1,1024}")
 _ROUTE_PATH = re.compile(r"/[!-\"$->@-~]{0,1023}")
@@ -113,13 +117,17 @@ def address(value: Any) -> Address:
 
 
 def store(value: Any) -> str:
-    """Where dialogs are kept: `memory:` or `sqlite:PATH`. Raises Wrong."""
+    """Where dialogs are kept: `memory:`, `sqlite:PATH`, or the URL of a Redis store. Raises Wrong."""
     written = text(value)
     if _STORE.fullmatch(written):
         return written
-    if written.startswith(STORES_LATER):
-        raise Wrong(NOT_HERE, '"memory:" in quotes, or sqlite:PATH')
-    raise Wrong("not a store", '"memory:" in quotes, or sqlite:PATH, such as sqlite:var/sbc.db')
+    if is_redis(written):
+        try:
+            redis_at(written)
+        except ValueError as error:
+            raise Wrong(f"no Redis store: {error}", REDIS_URLS) from None
+        return written
+    raise Wrong("not a store", '"memory:" in quotes, sqlite:PATH such as sqlite:var/sbc.db, or redis://HOST:PORT')
 
 
 def node_url(value: Any) -> str:
@@ -255,8 +263,8 @@ FieldPath = Annotated[str, patterned(r"[^.\s]{1,64}(?:\.[^.\s]{1,64}){0,7}", "na
                                      "conversation.id")]
 ListenAddress = Annotated[Address, Reads(address, {"type": "string", "pattern": f"^{_ADDRESS.pattern}$",
                                                    "examples": ["127.0.0.1:8080", "[::1]:8080"]})]
-Store = Annotated[str, Reads(store, {"type": "string", "pattern": f"^(?:{_STORE.pattern})$",
-                                     "examples": ["memory:", "sqlite:var/sbc.db"]})]
+Store = Annotated[str, Reads(store, {"type": "string", "pattern": f"^(?:{_STORE.pattern}|{_REDIS})$",
+                                     "examples": ["memory:", "sqlite:var/sbc.db", "redis://10.0.0.5:6379"]})]
 NodeUrl = Annotated[str, Reads(node_url, {"type": "string", "pattern": "^(?:https?|wss?|h2c?)://[^/?#@]+(?:/[^?#]*)?$",
                                           "examples": ["http://127.0.0.1:9001"]})]
 Network = Annotated[IPv4Network | IPv6Network, Reads(network, {

@@ -65,7 +65,8 @@ class Grounds:
         """
         changed = store != self.known
         if changed:
-            self.known, self.since = store, now - age
+            self.known, self.since = store, float("inf")
+        self.since = min(self.since, now - age)
         return changed
 
     def firm(self, now: float) -> bool:

@@ -1,8 +1,8 @@
 """The seams between the floors: what the hall may ask of the doors."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 from sbc.model.binding import Binding, Checkpoint
 from sbc.model.http import Request
@@ -116,6 +116,21 @@ class Keeper(Protocol):
         """Operators should know."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoreFigures:
+    """How a store that edges share stands, for metrics."""
+
+    lease: float = 0.0
+    """For how many seconds this edge may own sessions without reaching the store again."""
+    dropped: int = 0
+    """What the store was not told in time, and was told later as a whole."""
+    fenced: int = 0
+    """How often the lease was over before the store was reached."""
+    claims: Mapping[str, int] = field(default_factory=dict)
+    """Claims to sessions of other edges, by how they ended."""
+
+
+@runtime_checkable
 class SharedStore(Store, Protocol):
     """A store that several edges share. Each has a lease, and owns its sessions no longer than that."""
 
@@ -139,6 +154,9 @@ class SharedStore(Store, Protocol):
 
     def release(self, session: SessionId) -> None:
         """Another edge may have the session from here on."""
+
+    def figures(self) -> StoreFigures:
+        """How it stands."""
 
 
 class TrunkListener(Protocol):

@@ -104,13 +104,18 @@ class Dormant:
             return
         waiters, sleeper.waiters = [waiter for waiter in sleeper.waiters if not waiter.gone], []
         if waiters:
-            self._rise(sleeper, waiters, journals)
+            self._forget(sleeper)
+            self._rise(sleeper.entry, waiters, journals)
 
-    def _rise(self, sleeper: Sleeper, waiters: Sequence[Waiter], journals: Journals) -> None:
+    def take_in(self, entry: Stored, journals: Journals, waiter: Waiter) -> None:
+        """This dialog was another edge's until now, and its client is here."""
+        if self._host.rules.agents.get(entry.agent) is not None:
+            self._host.house.roster.ledger.enter(entry.principal, limit=2**31)
+        self._rise(entry, [waiter], journals)
+
+    def _rise(self, entry: Stored, waiters: Sequence[Waiter], journals: Journals) -> None:
         """The first client that came back has the dialog made again; the others join it."""
-        entry = sleeper.entry
         session, manifest = entry.binding.session, self._host.rules.agents.get(entry.agent)
-        self._forget(sleeper)
         for number, waiter in enumerate(waiters):
             try:
                 self._host.house.revocations.check_session(session)

@@ -25,6 +25,7 @@ from sbc.model.route import Hello
 from sbc.model.streams import ClientStream
 from sbc.protocols.protocol import Key
 from sbc.runtime import node_words, record
+from sbc.runtime.afar import Afar
 from sbc.runtime.clerk import Clerk
 from sbc.runtime.dormant import Dormant
 from sbc.runtime.house import House
@@ -65,6 +66,7 @@ class Hall:
         """Reception's, without a call between: every request comes this way."""
         self._websockets = WebSocketFront(self)
         self.dormant = Dormant(self)
+        self.afar = Afar(self, house.shared) if house.shared is not None else None
         self.movers = Movers(house.roster, house.spawn, self.on, house.loop.time, house.signals.emptied, self._pace)
         self.watchman = Watchman(self.sessions.values, house.roster, house.metrics, house.announce)
         self.stopping = False
@@ -135,7 +137,14 @@ class Hall:
         if house.store.durable:
             inbound.clerk = Clerk(house.office, session_id, inbound, from_client=True)
             outbound.clerk = Clerk(house.office, session_id, outbound, from_client=False)
-        return Dialog(session_id, manifest, house.roster, inbound, outbound, time.monotonic())
+        dialog = Dialog(session_id, manifest, house.roster, inbound, outbound, time.monotonic())
+        if house.shared is not None:
+            dialog.last_epoch = house.shared.first_epoch()
+        return dialog
+
+    def keys_of(self, session: Session) -> Sequence[Key]:
+        """By what else than its id a session is known."""
+        return self._requests.registry.keys(session) if isinstance(session, HttpSession) else ()
 
     def _tally(self, leg: str, class_: str) -> Tally:
         tallies = self.house.metrics.tallies
@@ -152,7 +161,11 @@ class Hall:
             self._requests.registry.forget(session)
         self.house.roster.ledger.leave(session.record.principal)
         self.house.usher.gone(session_id, session.dialog.manifest)
-        self.house.store.remove(session_id)
+        shared, closed = self.house.shared, session.closed
+        if shared is not None and closed is not None and closed.result == "bound_elsewhere":
+            shared.release(session_id)
+        else:
+            self.house.store.remove(session_id)
         record.write(session, self.records)
 
     def expire_singles(self, now: float) -> None:

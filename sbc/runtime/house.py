@@ -11,7 +11,7 @@ from sbc.core.roster import Roster
 from sbc.core.seal import Seal
 from sbc.kernel.ward import Ward
 from sbc.model.ids import NodeId, SessionId
-from sbc.model.interfaces import Spawn, Store
+from sbc.model.interfaces import SharedStore, Spawn, Store
 from sbc.nodes.pool import Pool
 from sbc.runtime.burst import Burst
 from sbc.runtime.clerk import Office
@@ -42,6 +42,8 @@ class House:
     loop: asyncio.AbstractEventLoop
     spawn: Spawn
     store: Store
+    shared: SharedStore | None
+    """The store, if other edges have it too."""
     office: Office
     roster: Roster
     turnstile: Turnstile

@@ -16,7 +16,7 @@ from sbc.core.roster import Roster
 from sbc.kernel.ward import Ward
 from sbc.model.errors import ConfigError
 from sbc.model.ids import PoolName, SessionId
-from sbc.model.interfaces import Store
+from sbc.model.interfaces import SharedStore, Store
 from sbc.nodes.dial import Trust
 from sbc.nodes.pool import Pool
 from sbc.nodes.trunk import TrunkDoor
@@ -37,7 +37,7 @@ from sbc.runtime.sweep import pulse
 from sbc.runtime.tasks import Tasks
 from sbc.runtime.usher import Usher
 from sbc.telemetry import logs
-from sbc.telemetry.collector import Gauges
+from sbc.telemetry.collector import NO_STORE, Gauges
 from sbc.telemetry.metrics import Metrics
 from sbc.telemetry.records import RecordWriter
 from sbc.telemetry.systemd import Notifier
@@ -54,8 +54,9 @@ QUIET_EVENTS = frozenset({"client_refused"})
 """What is told to whoever listens, but logged only in detail: hostile clients must not fill the disk."""
 
 TROUBLE = frozenset({
-    "certificate_rejected", "jwks_rejected", "leg_failed", "node_down", "node_slow", "protocol_broken",
-    "reload_rejected", "session_not_moved", "shedding_began", "source_barred", "source_blocked", "trunk_lost",
+    "certificate_rejected", "edge_fenced", "jwks_rejected", "leg_failed", "node_down", "node_slow", "protocol_broken",
+    "reload_rejected", "session_not_moved", "shedding_began", "source_barred", "source_blocked", "store_fails",
+    "store_replaced", "trunk_lost",
 })  # fmt: skip
 """What an operator may have to see to."""
 
@@ -88,6 +89,7 @@ class Server:
         self._usher = Usher(roster, burst, self.metrics, loop.time, self.announce)
         house = House(
             loop=loop, spawn=tasks.spawn, store=store, office=Office(store), roster=roster, signals=self.fleet,
+            shared=store if isinstance(store, SharedStore) else None,
             turnstile=Turnstile(), revocations=Revocations(), usher=self._usher, pool=self._pool, seal=seal,
             pace=Pace(), burst=burst, metrics=self.metrics, constable=constable, announce=self.announce,
             closed=self._closed,
@@ -269,8 +271,10 @@ class Server:
             state = standing.health.state.value
             nodes[state] = nodes.get(state, 0) + 1
         expiry = {name: door.front.expires_in() for name, door in self._listeners.items() if door.front is not None}
+        shared = self.hall.house.shared
+        figures = shared.figures() if shared is not None else NO_STORE
         return Gauges(dialogs, nodes, journal_bytes, expiry, self.hall.rules.authorities.ages,
-                      len(self.hall.house.revocations))
+                      len(self.hall.house.revocations), figures, self._store.healthy())
 
 
 async def _wait_for(done: Callable[[], bool], longest: float) -> None:

@@ -223,6 +223,10 @@ class Session:
         """For how many seconds its client has not been there; 0.0: it is."""
         return time.monotonic() - self.dialog.entered if self.dialog.state is State.PARKED else 0.0
 
+    def memory(self) -> str:
+        """What its protocol has to remember of it."""
+        return ""
+
     def look(self, elapsed: float) -> None:
         """Be looked at by the sweep: signs of life, idleness. elapsed: seconds since the last time."""
         raise NotImplementedError

@@ -19,7 +19,7 @@ from typing import Any, Final
 from sbc.model.binding import Binding
 from sbc.model.errors import Conflict, StoreError
 from sbc.model.ids import AgentName, PrincipalId, SessionId
-from sbc.model.interfaces import Journals, Keeper, Spawn, Stored
+from sbc.model.interfaces import Journals, Keeper, Spawn, Stored, StoreFigures
 from sbc.stores.operations import (
     Call,
     Create,
@@ -220,6 +220,11 @@ class RedisStore(QueuedStore):
             return None
         self._touched[session] = self._loop.time()
         return stored, await self.journals(session)
+
+    def figures(self) -> StoreFigures:
+        """See SharedStore."""
+        left = max(self.lease.tenure.until - self._loop.time(), 0.0)
+        return StoreFigures(left, self.dropped, self.lease.fenced, dict(self.claims.outcomes))
 
     def call(self, channel: str, text: str) -> None:
         """Say something to whoever listens there."""

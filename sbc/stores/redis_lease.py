@@ -165,9 +165,11 @@ class Lease:
 
     def _say(self, works: bool, why: str) -> None:
         if works != self.works and self.keeper is not None:
-            left = round(self.tenure.until - self._loop.time(), 1)
-            self.keeper.announce("store_works_again" if works else "store_fails",
-                                 {} if works else {"why": why, "lease": max(left, 0.0)})
+            if works:
+                self.keeper.announce("store_works_again", {})
+            else:
+                left = max(self.tenure.until - self._loop.time(), 0.0)
+                self.keeper.announce("store_fails", {"why": why, "lease": round(left, 1)})
         self.works = works
 
     # The connection that shows that we live, and on which others call us.

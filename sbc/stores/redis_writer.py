@@ -80,7 +80,7 @@ class RedisWriter:
             return await self._carry_out(self.link, batch)
         except FAULTS as error:
             await self._drop()
-            return StoreError(f"{self._name}: {error or type(error).__name__}")
+            return StoreError(f"{self._name}: {str(error) or type(error).__name__}")
         except StoreError as error:
             return StoreError(f"{self._name}: {error}")
 

@@ -5,14 +5,19 @@ A custom Collector, so that nothing is paid between scrapes. Label values are es
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from sbc.model.interfaces import StoreFigures
 from sbc.model.manifest import Continuity
 from sbc.telemetry.metrics import Histogram, Metrics, QuicTally
+
+NO_STORE: Final = StoreFigures()
+"""Of edges that share none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,8 @@ class Gauges:
     """By URL of an issuer's keys: seconds since they were fetched last; infinite: they never were."""
     revocations: int
     """In force."""
+    store: StoreFigures = NO_STORE
+    store_works: bool = True
 
 
 class EdgeCollector(Collector):
@@ -40,7 +47,9 @@ class EdgeCollector(Collector):
         self._gauges = gauges
 
     def collect(self) -> Iterator[Metric]:
-        yield from _gauges(self._gauges())
+        gauges = self._gauges()
+        yield from _gauges(gauges)
+        yield from _store(gauges.store, gauges.store_works)
         yield from _control(self._metrics)
         yield from _admission(self._metrics)
         yield from _traffic(self._metrics)
@@ -101,6 +110,16 @@ def _admission(metrics: Metrics) -> Iterator[Metric]:
     for source, value in metrics.pressure.items():
         pressure.add_metric((source,), value)
     yield pressure
+
+
+def _store(store: StoreFigures, works: bool) -> Iterator[Metric]:
+    yield GaugeMetricFamily("sbc_store_up", "Whether the store answers.", value=works)
+    yield GaugeMetricFamily(
+        "sbc_store_lease_seconds", "How long the edge goes on if a store that edges share does not answer.",
+        value=store.lease)
+    yield CounterMetricFamily("sbc_store_dropped", "Notes the store was not told in time.", value=store.dropped)
+    yield CounterMetricFamily("sbc_fenced", "Leases that were over before they were renewed.", value=store.fenced)
+    yield _counter("sbc_claims", "Claims to sessions of other edges.", ("outcome",), _single(store.claims))
 
 
 def _control(metrics: Metrics) -> Iterator[Metric]:

@@ -4,7 +4,7 @@ import hashlib
 from ipaddress import ip_network
 from pathlib import Path
 
-from sbc.config import Address, Admin, AdminToken, Edge, Listener, Pool, Role, SealKey, TrunkDoor, parse
+from sbc.config import Address, Admin, AdminToken, Edge, Listener, Pool, Redis, Role, SealKey, TrunkDoor, parse
 from sbc.config.build import LOOPBACK
 from sbc.config.model import Kernel, Shaping
 from sbc.model.identity import ApiKeys, Auth, Jwt
@@ -71,7 +71,8 @@ routes:
 
 def test_the_least_configuration_has_safe_defaults() -> None:
     config = parse(LEAST, "f")
-    assert config.edge == Edge("edge-1", 1, "memory:", (), None, "auto", "auto")
+    assert config.edge == Edge("edge-1", 1, "memory:", (), None, "auto", "auto",
+                               Redis(None, None, None, None, None, None, 45.0, 1.0))
     assert (config.admin, config.trunk) == (Admin(Address("127.0.0.1", 9070)), None)
     transports = ("websocket", "http1", "http2")
     assert config.listeners == (
@@ -101,7 +102,7 @@ def test_the_default_policy_can_be_written() -> None:
 def test_doors_and_pools() -> None:
     config = parse(FULL, "f")
     assert config.edge == Edge("e", 1, "sqlite:x.db", (SealKey("k1", "a.key"), SealKey("k0", "b.key")), "r.jsonl",
-                               "h2", "aioquic")
+                               "h2", "aioquic", Redis(None, None, None, None, None, None, 45.0, 1.0))
     assert config.trunk == TrunkDoor(Address("::1", 2), None, None)
     (listener,) = config.listeners
     assert (listener.trusted_hops, listener.proxy_protocol, listener.quic_retry) == (2, "require", "always")

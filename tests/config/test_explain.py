@@ -11,7 +11,7 @@ KEYS = "edge, admin, trunk, listeners, pools, agents, policies, abuse, admission
 @pytest.mark.parametrize(("line", "fault"), [
     ("edge: {nam: x}", 'f:5:8: edge.nam: unknown key; did you mean "name"?'),
     ("edge: {zzz: x}",
-     "f:5:8: edge.zzz: unknown key; one of name, workers, store, seal_keys, records, h2_engine, quic_engine"),
+     "f:5:8: edge.zzz: unknown key; one of name, workers, store, redis, seal_keys, records, h2_engine, quic_engine"),
     ("polices: {}", 'f:5:1: polices: unknown key; did you mean "policies"?'),
     ("<<: {}", f'f:5:1: "<<": unknown key; one of {KEYS}'),
     ("edge: {name: 7}", 'f:5:14: edge.name: not a text (got 7); put it in quotes: "7"'),
@@ -20,15 +20,17 @@ KEYS = "edge, admin, trunk, listeners, pools, agents, policies, abuse, admission
                           "up to 64 letters, digits, dots, dashes or underscores"),
     ("edge: {name: [a]}", "f:5:14: edge.name: not a text (got a list); one word or line"),
     ("edge:", "f:5:6: edge: not a mapping (got null); "
-              "keys with values: name, workers, store, seal_keys, records, h2_engine, quic_engine; {} for none"),
+              "keys with values: name, workers, store, redis, seal_keys, records, h2_engine, quic_engine; {} for none"),
     ("edge: {seal_keys: k}", 'f:5:19: edge.seal_keys: not a list (got "k"); '
                              'entries in [ ], or on lines of their own that begin with "- "'),
     ("edge: {seal_keys: [{id: a}]}", 'f:5:20: edge.seal_keys.0.file: missing; write "file: /etc/sbc/FILE"'),
     ("edge: {workers: 4}", f"f:5:17: edge.workers: more than one process: {NOT_HERE} (got 4); 1"),
-    ("edge: {store: redis://h/0}",
-     f'f:5:15: edge.store: {NOT_HERE} (got "redis://h/0"); "memory:" in quotes, or sqlite:PATH'),
+    ("edge: {store: redis://h/x}",
+     'f:5:15: edge.store: no Redis store: the database is a number (got "redis://h/x"); redis://HOST:PORT/DB, '
+     "redis+sentinel://HOST:PORT,HOST:PORT/SERVICE or redis+cluster://HOST:PORT,HOST:PORT, with rediss for TLS"),
     ("edge: {store: disk}",
-     'f:5:15: edge.store: not a store (got "disk"); "memory:" in quotes, or sqlite:PATH, such as sqlite:var/sbc.db'),
+     'f:5:15: edge.store: not a store (got "disk"); "memory:" in quotes, sqlite:PATH such as sqlite:var/sbc.db, '
+     "or redis://HOST:PORT"),
     ("edge: {records: 5}", 'f:5:17: edge.records: not a text (got 5); put it in quotes: "5"'),
     ("admin: {listen: 9070}", "f:5:17: admin.listen: a port without an address (got 9070); "
                               "127.0.0.1:9070, or 0.0.0.0:9070 to be reached from outside"),

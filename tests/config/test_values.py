@@ -19,13 +19,21 @@ def test_addresses(written: str, value: Address) -> None:
     assert address(written) == value
 
 
+NO_URL = "no Redis store: not a URL of a Redis store"
+
+
 @pytest.mark.parametrize(("read", "written", "what"), [
     (address, 8080, "a port without an address"), (address, "localhost:80", "not an address"),
     (address, "127.0.0.1", "not an address"), (address, "127.0.0.1:65536", "not an address"),
     (address, "::1:80", "not an address"), (address, "[127.0.0.1]:80", "not an address"),
     (address, "256.0.0.1:80", "not an address"), (address, "[::g]:80", "not an address"),
     (address, "", "not an address"), (address, True, "not an address"), (address, None, "not an address"),
-    (store, "redis://h:6379/0", "known, but not available in this version"), (store, "sqlite:", "not a store"),
+    (store, "redis://u:p@h", NO_URL), (store, "redis://a,b", "no Redis store: too many hosts"),
+    (store, "redis+sentinel://h", "no Redis store: what the Sentinels call the service is missing"),
+    (store, "redis+cluster://h/1", "no Redis store: a cluster has one database"),
+    (store, "redis://h/x", "no Redis store: the database is a number"), (store, "redis:h", NO_URL),
+    (store, "redis://h:99999", "no Redis store: not a port: 99999"), (store, "redis://h?x=1", NO_URL),
+    (store, "sqlite:", "not a store"),
     (store, "postgres://h", "not a store"), (store, "memory", "not a store"), (store, 1, "not a text"),
     (store, "sqlite:a\0b", "not a store"),
     (node_url, "ftp://h:1", "not a URL of a node"), (node_url, "http://h:1/a b", "not a URL of a node"),

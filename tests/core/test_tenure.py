@@ -68,6 +68,8 @@ def test_only_another_store_begins_anew() -> None:
     assert not grounds.firm(1e9)
     assert grounds.seen("a", 1000.0, 5.0) and grounds.firm(5.0)
     assert not grounds.seen("a", 1.0, 6.0) and grounds.firm(6.0)
+    assert grounds.seen("c", 1.0, 6.5) and not grounds.firm(6.5)
+    assert not grounds.seen("c", 1000.0, 6.6) and grounds.firm(6.6), "somebody had seen it before"
     assert grounds.seen("b", 0.0, 7.0) and not grounds.firm(7.0 + LEASE)
     assert grounds.firm(7.0 + outlast(LEASE))
 

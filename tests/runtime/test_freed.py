@@ -39,7 +39,7 @@ async def edge(scene: Scene, request: pytest.FixtureRequest) -> AsyncIterator[Se
     config = load(str(scene.edge.file))
     thresholds = gc.get_threshold()
     async with Tasks() as tasks:
-        server = Server(config, str(scene.edge.file), tasks, open_store(config.edge.store), {})
+        server = Server(config, str(scene.edge.file), tasks, open_store(config.edge, tasks.spawn), {})
         await server.start()
         gc.collect()
         gc.disable()

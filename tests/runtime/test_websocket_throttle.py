@@ -76,7 +76,7 @@ async def test_a_client_that_leaves_while_it_waits_is_forgotten(scene: Scene) ->
         "messages_per_second": 1, "burst": "1s"}}}})
     config = load(str(scene.edge.file))
     async with Tasks() as tasks:
-        server = Server(config, str(scene.edge.file), tasks, open_store(config.edge.store), {})
+        server = Server(config, str(scene.edge.file), tasks, open_store(config.edge, tasks.spawn), {})
         await server.start()
         try:
             await scene.nodes["a"].serving()

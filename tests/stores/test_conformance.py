@@ -16,8 +16,10 @@ from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import SessionId
 from sbc.model.interfaces import Store, Stored
 from sbc.runtime.tasks import Tasks
-from sbc.stores.factory import BOUNDS, open_store
+from sbc.stores.factory import BOUNDS
+from sbc.stores.memory import MemoryStore
 from sbc.stores.redis import RedisStore
+from sbc.stores.sqlite import SqliteStore
 from tests.stores.asking import answers, binding, creating, dialog, rebinding
 from tests.stores.redis_terms import terms
 from tests.support.redis import Redis, needs_redis
@@ -25,7 +27,7 @@ from tests.support.redis import Redis, needs_redis
 S = SessionId("s")
 
 
-DURABLE = ["sqlite:{}/var/sbc.db", pytest.param("redis", marks=needs_redis)]
+DURABLE = ["sqlite", pytest.param("redis", marks=needs_redis)]
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +45,13 @@ async def opened(request: pytest.FixtureRequest, place: Path) -> AsyncIterator[S
             server.seen_long_ago()
             store: Store = RedisStore(server.url, "edge-t", terms(server.url), 45.0, BOUNDS, tasks.spawn)
         else:
-            store = open_store(request.param.format(place))
+            store = MemoryStore() if request.param == "memory" else SqliteStore(place / "var" / "sbc.db", BOUNDS)
         assert list(await store.open()) == []
         yield store
         await store.close()
 
 
-@pytest.fixture(params=["memory:", *DURABLE])
+@pytest.fixture(params=["memory", *DURABLE])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     async for store in opened(request, tmp_path):
         yield store

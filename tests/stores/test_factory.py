@@ -1,19 +1,42 @@
-"""From the configuration's `edge.store` to a store."""
+"""From the configuration's `edge` to a store."""
+
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from sbc.config import parse
+from sbc.config.model import Edge
 from sbc.model.errors import StoreError
+from sbc.runtime.tasks import Tasks
 from sbc.stores.factory import open_store
 from sbc.stores.memory import MemoryStore
+from sbc.stores.redis import RedisStore
 from sbc.stores.sqlite import SqliteStore
+from tests.config.written import LEAST
 
 
-def test_the_stores_there_are() -> None:
-    assert isinstance(open_store("memory:"), MemoryStore)
-    assert isinstance(open_store("sqlite:var/sbc.db"), SqliteStore)
+@pytest.fixture
+def edge() -> Edge:
+    return parse(LEAST, "f").edge
 
 
-@pytest.mark.parametrize("url", ["", "memory", "memory:x", "sqlite", "sqlite:", "redis://127.0.0.1/0", "sqlite3:x"])
-def test_any_other_is_an_error_that_names_those(url: str) -> None:
-    with pytest.raises(StoreError, match=r"`memory:` and `sqlite:PATH`"):
-        open_store(url)
+async def test_the_stores_there_are(edge: Edge) -> None:
+    async with Tasks() as tasks:
+        for url, kind in [("memory:", MemoryStore), ("sqlite:var/sbc.db", SqliteStore), ("redis://h:1/2", RedisStore),
+                          ("rediss+sentinel://a,b/main", RedisStore), ("redis+cluster://a:1,b:2", RedisStore)]:
+            assert isinstance(open_store(replace(edge, store=url), tasks.spawn), kind)
+
+
+@pytest.mark.parametrize("url", ["", "memory", "memory:x", "sqlite", "sqlite:", "sqlite3:x"])
+async def test_any_other_is_an_error_that_names_those(edge: Edge, url: str) -> None:
+    async with Tasks() as tasks:
+        with pytest.raises(StoreError, match=r"`memory:`, `sqlite:PATH` and `redis://HOST:PORT`"):
+            open_store(replace(edge, store=url), tasks.spawn)
+
+
+async def test_a_password_that_cannot_be_read_is_an_error(edge: Edge, tmp_path: Path) -> None:
+    redis = replace(edge.redis, password_file=str(tmp_path / "none"))
+    async with Tasks() as tasks:
+        with pytest.raises(StoreError, match="No such file"):
+            open_store(replace(edge, store="redis://h", redis=redis), tasks.spawn)

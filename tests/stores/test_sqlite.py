@@ -304,7 +304,8 @@ EDGE = """
 import asyncio, os, sys
 from pathlib import Path
 import uvloop
-from sbc.stores.factory import open_store
+from sbc.stores.factory import BOUNDS
+from sbc.stores.sqlite import SqliteStore
 from tests.stores.asking import binding, creating, dialog, rebinding
 
 async def one(store, name):
@@ -320,7 +321,7 @@ async def one(store, name):
         epoch += 1
 
 async def main():
-    store = open_store(f"sqlite:{sys.argv[1]}")
+    store = SqliteStore(Path(sys.argv[1]), BOUNDS)
     run = len(await store.open())
     await asyncio.gather(*(one(store, f"{run}-{number}") for number in range(20)))
 

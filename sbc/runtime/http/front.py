@@ -15,6 +15,7 @@ from sbc.model.streams import ClientStream
 from sbc.protocols.cors import PreflightReading, is_preflight
 from sbc.protocols.event_ids import HANDLE
 from sbc.protocols.protocol import Key
+from sbc.runtime.afar import Afar
 from sbc.runtime.dormant import Dormant
 from sbc.runtime.http import founder
 from sbc.runtime.http.asked import Asked
@@ -36,6 +37,7 @@ class Host(founder.Host, Protocol):
     rules: Rules
     stopping: bool
     dormant: Dormant
+    afar: Afar | None
 
     def refused(self, refusal: Refusal, hello: Hello) -> None:
         """To be counted."""
@@ -138,12 +140,30 @@ class RequestFront:
             self._take(asked, session)
         elif (asleep := self._asleep(asked, keys)) is not None:
             self._wake(asked, asleep)
-        elif reading.needs_session:
+        elif self._host.afar is not None and keys:
+            self._seek_afar(asked, keys, own is not None)
+        else:
+            self._anew(asked, keys, own is not None)
+
+    def _anew(self, asked: Asked, keys: Sequence[Key], named: bool) -> None:
+        """No session is known by these keys. named: the route's own key is one of them. Raises Refusal."""
+        if asked.exchange.reading.needs_session:
             raise Refusal(404, "session_gone", "this session has ended")
-        elif own is not None or reading.begins or may_be_minted(way.key):
+        if named or asked.exchange.reading.begins or may_be_minted(asked.way.key):
             self._founder.begin(asked, [key for key in keys if key.kind not in ("token", HANDLE)])
         else:
             self._alone(asked)
+
+    def _seek_afar(self, asked: Asked, keys: Sequence[Key], named: bool) -> None:
+        """Another edge may have the session."""
+        assert self._host.afar is not None
+        agent, principal, seal = asked.way.agent, asked.principal, self._host.house.seal
+        others = [key for key in keys if key.kind != "token"]
+        opened = [seal.open(key.value, principal) for key in keys if key.kind == "token"]
+        sessions = [session for session in opened if session is not None]
+        sessions += [session_id(agent, principal, key) for key in others if key.kind != HANDLE]
+        self._host.afar.find(self._returning(asked), agent, principal, others, sessions,
+                             partial(self._anew, asked, keys, named))
 
     def _alone(self, asked: Asked) -> None:
         found, may_begin = None, asked.exchange.reading.may_begin
@@ -168,12 +188,19 @@ class RequestFront:
             self.join(asked, known)
         elif known in self._host.dormant:
             self._wake(asked, known)
+        elif self._host.afar is not None:
+            back = self._returning(asked)
+            seek = partial(self._host.afar.seek, back, [known], _gone)
+            self._host.house.usher.readmit(asked.way.manifest, seek, back.refuse)
         else:
-            raise Refusal(404, "session_gone", "this session has ended")
+            _gone()
+
+    def _returning(self, asked: Asked) -> Returning:
+        make, join = partial(self._founder.make, asked), partial(self.join, asked)
+        return Returning(asked.exchange, asked.keys, self.registry, make, join)
 
     def _wake(self, asked: Asked, known: SessionId) -> None:
-        make, join = partial(self._founder.make, asked), partial(self.join, asked)
-        back = Returning(asked.exchange, asked.keys, self.registry, make, join)
+        back = self._returning(asked)
         self._host.house.usher.readmit(asked.way.manifest, partial(self._come_in, known, back), back.refuse)
 
     def _come_in(self, known: SessionId, back: Returning) -> None:
@@ -233,3 +260,7 @@ class RequestFront:
             if found is not None and found in dormant:
                 return found
         return None
+
+
+def _gone() -> None:
+    raise Refusal(404, "session_gone", "this session has ended")

@@ -110,6 +110,9 @@ class KnownSession(Session):
         waits = dialog.client is ClientSide.JOINING and dialog.node is NodeSide.WAITING
         return not self._token and (waits or not self._registry.knows(self))
 
+    def memory(self) -> str:
+        return self.conversation.dump()
+
     def remember(self) -> None:
         """Have the store know what the protocol has to remember."""
         conversation, store = self.conversation, self.house.store

@@ -66,6 +66,10 @@ class Registry(Generic[S]):
                 forgotten.append(Key(*oldest[2:]))
         return learned, forgotten
 
+    def keys(self, session: S) -> list[Key]:
+        """The keys that lead to the session, the oldest first."""
+        return [Key(kind, value) for _, _, kind, value in self._names.get(session, ())]
+
     def knows(self, session: S) -> bool:
         """Whether any key leads to the session."""
         return session in self._names

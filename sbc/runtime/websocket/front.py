@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -21,6 +21,7 @@ from sbc.model.manifest import Manifest
 from sbc.model.policy import Limits, Policy
 from sbc.model.route import Claims, Hello, KeySource, Route
 from sbc.protocols.protocol import Key
+from sbc.runtime.afar import Afar
 from sbc.runtime.dormant import Dormant, restore
 from sbc.runtime.house import House
 from sbc.runtime.rules import Rules
@@ -38,6 +39,7 @@ class Host(Protocol):
     rules: Rules
     sessions: dict[SessionId, Session]
     dormant: Dormant
+    afar: Afar | None
 
     def relative(self, agent: AgentName, principal: PrincipalId, keys: Sequence[Key]) -> NodeId | None:
         """The owner of the session of requests that these keys lead to."""
@@ -78,12 +80,29 @@ class WebSocketFront:
             self._begin(doorstep, hello, route, policy, wish, SessionId(secrets.token_hex(16)))
         elif known in self._host.sessions or known in self._host.dormant:
             back = _Returning(self, doorstep, hello, wish, route)
-            manifest = self._host.rules.agents[route.agent]
-            self._host.house.usher.readmit(manifest, partial(self._come_back, known, back), back.refuse)
-        elif wish.token is not None and self._is_token(wish, route):
-            raise Refusal(404, "session_gone", "this session has ended")
+            self._readmit(route, partial(self._come_back, known, back), back)
+        elif self._host.afar is not None:
+            back = _Returning(self, doorstep, hello, wish, route)
+            anew = partial(self._anew, back, doorstep, hello, route, policy, wish, known)
+            self._readmit(route, partial(self._host.afar.seek, back, [known], anew), back)
         else:
-            self._begin(doorstep, hello, route, policy, wish, known)
+            self._begin_known(doorstep, hello, route, policy, wish, known)
+
+    def _readmit(self, route: Route, work: Callable[[], None], back: "_Returning") -> None:
+        self._host.house.usher.readmit(self._host.rules.agents[route.agent], work, back.refuse)
+
+    def _anew(self, waiter: "_Returning", doorstep: Doorstep, hello: Hello, route: Route, policy: Policy, wish: Claims,
+              known: SessionId) -> None:  # fmt: skip
+        """No other edge has the session either. Raises Refusal."""
+        waiter.leave_door()
+        self._begin_known(doorstep, hello, route, policy, wish, known)
+
+    def _begin_known(self, doorstep: Doorstep, hello: Hello, route: Route, policy: Policy, wish: Claims,
+                     known: SessionId) -> None:  # fmt: skip
+        """There is no such session: one that a key names begins, one that a token names has ended. Raises Refusal."""
+        if wish.token is not None and self._is_token(wish, route):
+            raise Refusal(404, "session_gone", "this session has ended")
+        self._begin(doorstep, hello, route, policy, wish, known)
 
     def _come_back(self, known: SessionId, back: "_Returning") -> None:
         if back.gone:
@@ -192,8 +211,12 @@ class _Returning:
     def _leave(self) -> None:
         self.gone = True
 
-    def go_on(self, entry: Stored, manifest: Manifest, journals: Journals) -> None:
+    def leave_door(self) -> None:
+        """The client waits for something else from here on."""
         self._door.gone = _nothing
+
+    def go_on(self, entry: Stored, manifest: Manifest, journals: Journals) -> None:
+        self.leave_door()
         woken = self._front.make(entry, manifest, self._route, self._hello)
         woken.house.usher.take(manifest)
         restore(woken.dialog, entry, journals)
@@ -203,7 +226,7 @@ class _Returning:
         self._front.reattach(woken, self._door, self._hello, self._wish)
 
     def join(self, session: SessionId) -> None:
-        self._door.gone = _nothing
+        self.leave_door()
         self._front.join(session, self._door, self._hello, self._wish)
 
     def refuse(self, refusal: Refusal) -> None:

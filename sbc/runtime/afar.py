@@ -1,0 +1,136 @@
+"""Sessions that this edge does not have, and the store of all edges may know: claimed for the client that is back.
+
+Also what that store tells this edge of the sessions that it has (Keeper): forgotten, taken, wanted elsewhere, not ours
+any more because our lease is over.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from sbc.model.errors import Conflict, Refusal, StoreError
+from sbc.model.events import BindLost
+from sbc.model.ids import AgentName, PrincipalId, SessionId
+from sbc.model.interfaces import Journals, SharedStore
+from sbc.protocols.protocol import Key
+from sbc.runtime.dormant import Dormant, Waiter
+from sbc.runtime.house import House
+from sbc.runtime.session import Session
+
+
+class Host(Protocol):
+    """The hall, as far as sessions of other edges need it."""
+
+    house: House
+    sessions: dict[SessionId, Session]
+    dormant: Dormant
+
+    def keys_of(self, session: Session) -> Sequence[Key]:
+        """By what else than its id a session is known."""
+
+
+class Afar:
+    """Implements Keeper."""
+
+    def __init__(self, host: Host, store: SharedStore) -> None:
+        self._host = host
+        self._store = store
+        self._claiming: dict[SessionId, asyncio.Future[None]] = {}
+        store.watch(self)
+
+    # Clients whose session is not here.
+
+    def seek(self, waiter: Waiter, sessions: Sequence[SessionId], absent: Callable[[], None]) -> None:
+        """Go on with the first of these sessions that there is; `absent` if there is none, which may raise Refusal."""
+        self._host.house.spawn("claim", self._seek(waiter, sessions, absent))
+
+    def find(self, waiter: Waiter, agent: AgentName, principal: PrincipalId, keys: Sequence[Key],
+             sessions: Sequence[SessionId], absent: Callable[[], None]) -> None:  # fmt: skip
+        """The same where keys may lead to others than `sessions`, which come first."""
+        self._host.house.spawn("claim", self._find(waiter, agent, principal, keys, sessions, absent))
+
+    async def _find(self, waiter: Waiter, agent: AgentName, principal: PrincipalId, keys: Sequence[Key],
+                    sessions: Sequence[SessionId], absent: Callable[[], None]) -> None:  # fmt: skip
+        try:
+            found = [await self._store.find(agent, principal, (key.kind, key.value)) for key in keys]
+        except StoreError:
+            waiter.refuse(_not_now())
+            return
+        await self._seek(waiter, [*sessions, *(session for session in found if session is not None)], absent)
+
+    async def _seek(self, waiter: Waiter, sessions: Sequence[SessionId], absent: Callable[[], None]) -> None:
+        try:
+            for session in dict.fromkeys(sessions):
+                if waiter.gone or await self._went_on(waiter, session):
+                    return
+            if not waiter.gone:
+                absent()
+        except StoreError:
+            waiter.refuse(_not_now())
+        except Refusal as refused:
+            waiter.refuse(refused)
+
+    async def _went_on(self, waiter: Waiter, session: SessionId) -> bool:
+        """Whether the session is there, and the client back in it. Raises StoreError, Refusal."""
+        while session in self._claiming:  # another request of the same client was first
+            await asyncio.shield(self._claiming[session])
+        if session in self._host.sessions:
+            waiter.join(session)
+            return True
+        self._claiming[session] = self._host.house.loop.create_future()
+        try:
+            claimed = await self._store.claim(session)
+        finally:
+            self._claiming.pop(session).set_result(None)
+        if claimed is None:
+            return False
+        if waiter.gone:
+            self._store.release(session)
+        else:
+            self._host.dormant.take_in(*claimed, waiter)
+        return True
+
+    # What the store tells.
+
+    def lost(self, session: SessionId) -> bool:
+        found = self._host.sessions.get(session)
+        if found is None or found.dialog.binding is None:
+            return False
+        self._host.house.office.bring()
+        binding = found.dialog.binding
+        told = replace(found.record, binding=binding, checkpoint=found.dialog.checkpoint,
+                       keys=tuple(self._host.keys_of(found)))
+
+        def done(error: Exception | None) -> None:
+            if isinstance(error, Conflict):
+                found.tell(BindLost())
+            elif found.dialog.on_record is not None and found.dialog.binding is binding:
+                found.dialog.on_record = None
+        self._store.restate(told, _journals(found), done)
+        return True
+
+    def taken(self, session: SessionId) -> None:
+        found = self._host.sessions.get(session)
+        if found is not None:
+            found.tell(BindLost())
+
+    def wanted(self, session: SessionId) -> None:
+        self._host.house.office.bring()  # what is released with it has to be whole
+        self.taken(session)
+
+    def fenced(self) -> None:
+        for session in list(self._host.sessions):
+            self.taken(session)
+
+    def announce(self, event: str, fields: Mapping[str, Any]) -> None:
+        self._host.house.announce(event, fields)
+
+
+def _journals(session: Session) -> Journals:
+    inbound, outbound = session.dialog.inbound.journal, session.dialog.outbound.journal
+    return Journals((inbound.first, inbound.since(0)), (outbound.first, outbound.since(0)), session.memory())
+
+
+def _not_now() -> Refusal:
+    return Refusal(503, "store", "whether this session is to be gone on with here is not known now", retry_after=1)

@@ -1,0 +1,169 @@
+"""Several edges on one Redis store: a client goes on at any of them, whatever becomes of the rest and the store."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.clients import Talker
+from tests.support.edge import Edge
+from tests.support.oracle import exactly_once
+from tests.support.redis import Redis, needs_redis
+from tests.support.scene import Scene
+from tests.support.wait import wait_until
+
+pytestmark = needs_redis
+LEASE = "20s"
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    server = Redis(tmp_path).start()
+    server.seen_long_ago()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def other(scene: Scene) -> AsyncIterator[Edge]:
+    """The edge beside that of the scene."""
+    directory = scene.directory / "other"
+    directory.mkdir()
+    edge = Edge(directory)
+    yield edge
+    edge.kill()
+    print(f"---- other edge\n{edge.log()}")
+
+
+def on(redis: Redis, name: str, lease: str = LEASE) -> dict[str, Any]:
+    return {"name": name, "store": redis.url, "redis": {"lease": lease, "patience": "500ms"}}
+
+
+async def both(scene: Scene, other: Edge, redis: Redis, lease: str = LEASE, **migration: Any) -> None:
+    """Two edges of the same nodes, which open each other's tokens."""
+    migration = {"replay": "all", "output": "regenerate", **migration}
+    await scene.open({"edge": on(redis, "one", lease)} | {"agents": {"tutor": {"migration": migration}}})
+    seal = [{"id": "k1", "file": str(scene.directory / "seal.key")}]
+    other.configure(list(scene.nodes.values()), {
+        "edge": {**on(redis, "two", lease), "seal_keys": seal}, "agents": {"tutor": {"migration": migration}}})
+    other.start()
+    await other.ready()
+    await other.sees(*scene.nodes.values())
+
+
+async def go_to(client: Talker, edge: Edge, patience: float = 10.0) -> None:
+    """Come back there, as often as it takes."""
+    client.url = client.url.replace(client.url.split("/")[2], f"127.0.0.1:{edge.port}")
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            await client.reattach()
+            return
+        except Exception:
+            assert time.monotonic() < deadline, "it is not let in"
+            await asyncio.sleep(0.1)
+
+
+async def test_a_client_takes_its_session_along_to_another_edge_and_finds_it_there_when_its_own_is_killed(
+    scene: Scene, other: Edge, redis: Redis,
+) -> None:
+    scene.plain("a", "b")
+    await both(scene, other, redis)
+    clients = await scene.talking(6)
+    roamer = clients[0]
+    for edge in (other, scene.edge, other, scene.edge):
+        await roamer.drop()
+        await go_to(roamer, edge)
+        await roamer.say(2)
+        await roamer.answered()
+    assert len(await scene.edge.sessions()) == 6 and not await other.sessions()
+    stranger = await scene.client(opened=False)
+    assert roamer.token is not None
+    stranger.token = roamer.token[:-4] + "AAAA"
+    with pytest.raises(Exception, match="403"):
+        await stranger.reattach()
+    for client in clients:
+        await client.say(3)
+        await client.answered()
+    epochs = {row["session"]: row["epoch"] for row in await scene.edge.sessions()}
+    await asyncio.sleep(0.3)  # the store promises what is older than its commit interval
+    scene.edge.kill()
+    for client in clients:
+        assert (await client.ended())[0] == 1006
+    began = time.monotonic()
+    await asyncio.gather(*(go_to(client, other) for client in clients))
+    assert time.monotonic() - began < 4
+    for client in clients:
+        assert "session-gap" not in client.answer_headers
+        await client.say(2)
+    for client in clients:
+        await client.answered()
+        exactly_once(client)
+    rows = await other.sessions()
+    assert len(rows) == 6 and all(row["epoch"] > epochs[row["session"]] for row in rows)
+    assert await other.metric("sbc_claims_total", outcome="granted") == 8
+    assert "Traceback" not in other.log()
+
+
+async def test_the_store_stopped_killed_and_started_empty_harms_no_session(
+    scene: Scene, other: Edge, redis: Redis,
+) -> None:
+    scene.plain("a", "b")
+    await both(scene, other, redis)
+    clients = await scene.talking(2)
+    for client in clients:
+        await client.say(70, every=0.02)
+
+    async def refused(edge: Edge) -> bool:
+        status, _ = await edge.get("/readyz")
+        return status == 503
+    redis.signal(signal.SIGSTOP)
+    await wait_until(lambda: refused(scene.edge), "the edge says that its store is out of order")
+    late = await scene.client(opened=False)
+    with pytest.raises(Exception, match="503"):
+        await late.open()
+    redis.signal(signal.SIGCONT)
+    await scene.edge.ready()
+    redis.stop()
+    await wait_until(lambda: refused(scene.edge), "the edge says that its store is gone")
+    redis.start()
+    await scene.edge.ready()
+    await other.ready()
+    for client in clients:
+        await client.answered()
+        exactly_once(client)
+        assert client.open_still
+    redis.seen_long_ago()  # or the other edge would have to wait for leases that nobody has any more
+    assert await scene.edge.metric("sbc_fenced_total") == 0
+    await scene.edge.stop()
+    for client in clients:
+        assert (await client.ended())[0] == 1012
+        await go_to(client, other)
+        await client.say()
+        await client.answered()
+        exactly_once(client)
+
+
+async def test_an_edge_whose_lease_is_over_lets_its_clients_go(scene: Scene, other: Edge, redis: Redis) -> None:
+    scene.plain("a", "b")
+    await both(scene, other, redis, lease="2s")
+    [client] = await scene.talking(1)
+    os.kill(scene.edge.pid, signal.SIGSTOP)
+    await client.drop()
+    await go_to(client, other)
+    await client.say()
+    await client.answered()
+    os.kill(scene.edge.pid, signal.SIGCONT)
+
+    async def fenced() -> bool:
+        return await scene.edge.metric("sbc_fenced_total") == 1 and not await scene.edge.sessions()
+    await wait_until(fenced, "the edge that was away has no session")
+    await scene.edge.ready()
+    await client.say()
+    await client.answered()
+    exactly_once(client)
