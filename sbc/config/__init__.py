@@ -33,5 +33,6 @@ from sbc.config.warn import warnings
 
 __all__ = [
     "Address", "Admin", "AdminToken", "Certificate", "Changes", "Config", "Delta", "Edge", "Listener", "NodeTls",
-    "Pool", "Role", "SealKey", "Tls", "TrunkDoor", "diff", "json_schema", "load", "parse", "redacted", "warnings",
+    "Pool", "Redis", "Role", "SealKey", "Tls", "TrunkDoor", "diff", "json_schema", "load", "parse", "redacted",
+    "warnings",
 ]

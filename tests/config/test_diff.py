@@ -57,7 +57,6 @@ def test_the_admin_doors_tokens_are_reloadable() -> None:
 
 @pytest.mark.parametrize(("old", "new", "key"), [
     ("name: e\n", "name: f\n", "edge.name"), ("sqlite:x.db", '"memory:"', "edge.store"),
-    ("h2_engine: h2", "h2_engine: h2\n  redis: {lease: 1m}", "edge.redis"),
     ("records: r.jsonl", "records: null", "edge.records"), ("127.0.0.1:1}", "127.0.0.1:9}", "admin.listen"),
     ('"[::1]:2"', '"[::1]:4"', "trunk.listen"), ("h2_engine: h2", "h2_engine: ngh2", "edge.h2_engine"),
     ("quic_engine: aioquic", "quic_engine: qh3", "edge.quic_engine"),
@@ -66,6 +65,12 @@ def test_what_waits_for_the_next_start(old: str, new: str, key: str) -> None:
     got = changes((old, new))
     assert got.restart_needed == (key,)
     assert got
+
+
+def test_how_redis_is_spoken_to_waits_for_the_next_start() -> None:
+    shared = ("sqlite:x.db", "redis://h")
+    assert changes(shared, ("h2_engine: h2", "h2_engine: h2\n  redis: {lease: 1m}")).restart_needed == (
+        "edge.store", "edge.redis")
 
 
 def test_a_trunk_that_comes_or_goes_waits_for_the_next_start() -> None:

@@ -145,7 +145,7 @@ async def test_revocations_are_kept_until_their_time_is_over(durable: Store) -> 
 
 
 async def test_a_store_that_is_not_durable_forgets_revocations() -> None:
-    store = open_store("memory:")
+    store = MemoryStore()
     await store.revoke(revoked("ann"))
     await store.forgive(Revoked.PRINCIPAL, "ann")
     assert not await store.revocations()
