@@ -36,7 +36,7 @@ from sbc.stores.operations import (
 )
 from sbc.stores.queued import Bounds, QueuedStore
 from sbc.stores.redis_claims import Claims
-from sbc.stores.redis_lease import Lease
+from sbc.stores.redis_lease import REST, Lease
 from sbc.stores.redis_link import Link, Terms
 from sbc.stores.redis_words import KEPT, Lost, Taken
 from sbc.stores.redis_writer import RedisWriter
@@ -90,18 +90,23 @@ class RedisStore(QueuedStore):
 
     def _writer_for(self, opened: Told[Sequence[Stored]]) -> RedisWriter:
         self._redis = RedisWriter(self._name, self._terms, self._seconds, self._spawn, lambda: self.lease.me,
-                                  self._written, self._gone, self._noticed)
+                                  self._written, self._gone, self._noticed, self._replaced)
         opened(())
         return self._redis
 
     async def close(self) -> None:
         """See Store. The lease is given up: others need not wait for its end."""
+        give_up = self._loop.time() + 2 * self._terms.patience
+        while (self._patchy or self._restating) and super().healthy() and self._loop.time() < give_up:
+            self._state_some()
+            await asyncio.sleep(REST)
         await super().close()
         await self.lease.end()
 
     def healthy(self) -> bool:
         """See Store."""
-        return super().healthy() and self.lease.holds()
+        told = not self._patchy and not self._restating
+        return told and super().healthy() and self.lease.holds()
 
     # What the lease needs (Ground).
 
@@ -129,8 +134,10 @@ class RedisStore(QueuedStore):
     async def over(self, tenure: str) -> bool:
         return await self.claims.over(tenure)
 
-    def replaced(self) -> None:
+    def _replaced(self) -> None:
+        """The server is another one than before, and may have forgotten anything."""
         self._patchy.update(self._touched)
+        self._loop.call_soon(self._state_some)
 
     def beating(self) -> bool:
         self._state_some()

@@ -44,9 +44,6 @@ class Ground(Protocol):
     async def over(self, tenure: str) -> bool:
         """Whether this tenure is over, by its lease or by the death of its edge. Raises StoreError."""
 
-    def replaced(self) -> None:
-        """The server is another one than before, and may have forgotten anything."""
-
     def beating(self) -> bool:
         """Whether the server knows all our sessions. Called after each try to renew the lease."""
 
@@ -140,7 +137,6 @@ class Lease:
         known = self.grounds.known
         if self.grounds.seen(beaten.store, beaten.age, now) and known is not None and self.keeper is not None:
             self.keeper.announce("store_replaced", {"store": self._name})
-            self._ground.replaced()
             await self._hang_up()
         # A server that has forgotten who owns what lets others claim once all leases of the one before it are over: by
         # then it has to know our sessions, or they are not ours any more.

@@ -37,9 +37,9 @@ class RedisWriter:
 
     def __init__(self, name: str, terms: Terms, lease: float, spawn: Spawn, me: Callable[[], str],
                  written: Told[Sequence[Result]], closed: Callable[[], None],
-                 noticed: Callable[[SessionId, Lost | Taken], None]) -> None:  # fmt: skip
+                 noticed: Callable[[SessionId, Lost | Taken], None], replaced: Callable[[], None]) -> None:  # fmt: skip
         """lease: in seconds. me: the tenure in whose name all is asked. noticed: told of what shows that the store has
-        lost a session, or that another edge has it."""
+        lost a session, or that another edge has it. replaced: told when the servers are others than before."""
         self.link: Link | None = None
         self.identity = NOBODY
         self._name = name
@@ -49,6 +49,9 @@ class RedisWriter:
         self._written = written
         self._closed = closed
         self._noticed = noticed
+        self._replaced = replaced
+        self._before = ""
+        """Which servers they were last."""
         self._number: int | None = None
         """Of the connection at the server."""
         self._jobs: asyncio.Queue[Sequence[Operation] | None] = asyncio.Queue(maxsize=2)
@@ -76,13 +79,19 @@ class RedisWriter:
                 self.link, self._number = await connect(self._terms, self._number)
                 self.identity = NOBODY
             if self.identity is NOBODY or any(isinstance(operation, Beat) for operation in batch):
-                self.identity = await self.link.identify()
+                await self._identify(self.link)
             return await self._carry_out(self.link, batch)
         except FAULTS as error:
             await self._drop()
             return StoreError(f"{self._name}: {str(error) or type(error).__name__}")
         except StoreError as error:
             return StoreError(f"{self._name}: {error}")
+
+    async def _identify(self, link: Link) -> None:
+        self.identity = await link.identify()
+        if self._before not in ("", self.identity.all):
+            self._replaced()
+        self._before = self.identity.all
 
     async def _carry_out(self, link: Link, batch: Sequence[Operation]) -> Sequence[Result]:
         me, store = self._me(), (self.identity.home, self.identity.all)
