@@ -4,6 +4,7 @@ Each table has the command that repeats it, and says of each target whether it w
 """
 
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -197,9 +198,34 @@ def streams_handover(result: Result) -> str:
                  f"{_table(head, rows)}\n\n{words}")
 
 
+def fairness(result: Result) -> str:
+    """What one chatty session does to others."""
+    samples = result["samples"]
+    floods = [kind for kind in next(iter(samples.values())) if kind != "quiet"]
+    rows = []
+    for name, of in samples.items():
+        quiet = [one["p99"] for one in of["quiet"]]
+        row = [name, f"{median(quiet) or 0.0:.1f}"]
+        for kind in floods:
+            told = [one["p99"] for one in of[kind]]
+            times = ratio(told, quiet)
+            row += [f"{median(told) or 0.0:.1f}", f"{times or 0.0:.2f}x"]
+        rows.append(row)
+    worst = max(ratio([one["p99"] for one in samples["edge"][kind]], [one["p99"] for one in samples["edge"]["quiet"]])
+                or math.inf for kind in floods)
+    head = ["p99, ms", "quiet", *(cell for kind in floods for cell in (_flood(kind), "to quiet"))]
+    return _part(f"Round trips of {result['voices']} voice-like sessions beside one flood", result,
+                 f"{_table(head, rows)}\n\nTarget for the edge: below 2x of the quiet run; {_verdict(worst < 2.0)}.")
+
+
+def _flood(kind: str) -> str:
+    return f"{kind} B" if kind.isdigit() else kind
+
+
 TABLES: Mapping[str, Callable[[Result], str]] = {
     "relay": relay, "requests": requests, "streams": streams, "quic": quic, "memory": memory, "idle": idle,
-    "sessions": sessions, "scale": scale, "handover": handover, "streams_handover": streams_handover}
+    "sessions": sessions, "scale": scale,
+    "fairness": fairness, "handover": handover, "streams_handover": streams_handover}
 
 
 def _part_takers(cases: Mapping[str, Mapping[str, Any]], *names: str) -> list[str]:
