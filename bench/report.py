@@ -222,10 +222,24 @@ def _flood(kind: str) -> str:
     return f"{kind} B" if kind.isdigit() else kind
 
 
+def bindings(result: Result) -> str:
+    """What a Redis store costs as sessions grow."""
+    sizes = list(result["bytes"])
+    asked = [(what, share) for what in ("set_up_seconds", "look_up_seconds") for share in ("p50", "p99")]
+    rows = [[f"{int(size):,}", *(f"{1000 * result[what][size][share]:.1f}" for what, share in asked),
+             f"{result['us_cpu_per_set_up'][size]:.0f}", f"{result['bytes'][size]:.0f}"] for size in sizes]
+    head = ["sessions", "set up, p50 ms", "p99", "look up, p50 ms", "p99", "us CPU of the edge", "bytes each"]
+    first, last = (result["set_up_seconds"][size]["p50"] for size in (sizes[0], sizes[-1]))
+    verdict = (f"A message of 300 bytes in a journal takes {result['bytes_per_message']:.0f}. "
+               f"Target: flat; {_verdict(last <= 1.25 * first)}.")
+    return _part("A Redis store as sessions grow, 64 questions at a time", result, f"{_table(head, rows)}\n\n{verdict}")
+
+
 TABLES: Mapping[str, Callable[[Result], str]] = {
     "relay": relay, "requests": requests, "streams": streams, "quic": quic, "memory": memory, "idle": idle,
     "sessions": sessions, "scale": scale,
-    "fairness": fairness, "handover": handover, "streams_handover": streams_handover}
+    "fairness": fairness, "handover": handover, "streams_handover": streams_handover,
+    "bindings": bindings}
 
 
 def _part_takers(cases: Mapping[str, Mapping[str, Any]], *names: str) -> list[str]:
