@@ -1,7 +1,7 @@
 """What a Redis store of many sessions costs: setting one up and looking one up, as sessions grow; memory for each.
 
 One edge's store (stores/redis.py) asks a server of its own. The sessions beside those that are measured are put there
-by a script at the server, in the same form; what is measured goes the whole way. A session has a binding and nothing else:
+by a script at the server, in the same form; what is measured goes the whole way. A session is its binding alone:
 a message in its journal is measured apart.
 """
 
