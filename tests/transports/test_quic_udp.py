@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from sbc.telemetry.metrics import QuicTally
-from sbc.transports.quic.udp import DSCP, QUEUED, Local, UdpSocket
+from sbc.transports.quic.udp import DSCP, PORTION, QUEUED, Local, UdpSocket
 from sbc.transports.sockets import bind_datagrams
 from sbc.wire.http3.engine import Address
 from tests.support.wait import wait_until
@@ -67,6 +67,18 @@ async def test_what_came_in_one_turn_is_one_batch(served: Served, client: socket
     assert [datagram for datagram, _, _ in served.heard.datagrams] == [b"%d" % number for number in range(40)]
     assert served.heard.batches < 10 and served.tally.received == 40
     assert {(source, local) for _, source, local in served.heard.datagrams} == {(client.getsockname(), None)}
+
+
+async def test_a_flood_in_runs_leaves_turns_to_others(served: Served, client: socket.socket) -> None:
+    segment = (socket.IPPROTO_UDP, 103, (100).to_bytes(2, "little"))
+    for _ in range(20):  # all of it is there before any is read
+        client.sendmsg([b"x" * 100 * 60], [segment], 0, ("127.0.0.1", served.port))
+    most, before = 0, 0
+    async with asyncio.timeout(5):
+        while len(served.heard.datagrams) < 1200:
+            await asyncio.sleep(0)
+            most, before = max(most, len(served.heard.datagrams) - before), len(served.heard.datagrams)
+    assert most < PORTION + 64
 
 
 async def test_runs_are_told_apart_on_both_ways(served: Served, client: socket.socket) -> None:

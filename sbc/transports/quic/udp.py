@@ -23,8 +23,9 @@ DSCP = 18
 """AF21, low-latency data (RFC 4594 section 4.7)."""
 BUFFER_OCTETS = 4 * 1024 * 1024
 """What the kernel may hold, each way; it takes less if its own limit is lower."""
-READS = 64
-"""How many reads one turn of the loop has room for."""
+PORTION = 128
+"""How many datagrams one turn of the loop has room for, and those of the run in which this is reached: however much
+comes at once, what else the loop has to do waits for no more than these."""
 QUEUED = 512
 """How many datagrams wait while the kernel takes none; more are lost, as on any full queue of the network."""
 
@@ -104,7 +105,10 @@ class UdpSocket:
     def _read_all(self) -> None:
         receive, buffer, room = self._sock.recvmsg_into, self._buffer, self._room
         tell, buffers = self._receiver.received, [self._buffer]
-        for _ in range(READS):
+        most = self._tally.received + PORTION
+        for _ in range(PORTION):
+            if self._tally.received >= most:
+                break
             try:
                 octets, notes, _flags, source = receive(buffers, room)
             except (BlockingIOError, InterruptedError):
