@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sbc.sdk.client import Refused, SessionEnded, Transport, connect
+from sbc.sdk.client import Refused, SessionEnded, Transport, Unreachable, connect
 from tests.support.caller import Caller
 from tests.support.oracle import exactly_once
 from tests.support.quic import ENGINES, ca_file, secure
@@ -74,6 +74,18 @@ async def test_where_udp_goes_dark_it_goes_on_over_tcp(scene: Scene, network: Ne
         await client.say(2)
         await client.answered()
         exactly_once(client)
+
+
+async def test_a_head_that_the_library_cannot_say_goes_over_tcp(scene: Scene) -> None:
+    scene.trunk("a", checkpoint="message")
+    await scene.open(secure(scene))
+    async with caller(scene, scene.edge.port, *Transport, headers={"X-Token": "y" * 6000}) as client:
+        assert client.session.transport is Transport.HTTP2
+        await client.say(2)
+        await client.answered()
+    with pytest.raises(Unreachable, match="header field"):
+        await connect(f"https://localhost:{scene.edge.port}/", ca_file=ca_file(scene), transports=[Transport.HTTP3],
+                      headers={"X-Token": "y" * 6000}).__aenter__()
 
 
 async def test_ends_and_refusals(scene: Scene) -> None:

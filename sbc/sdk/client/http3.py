@@ -9,7 +9,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any, cast
 
-from qh3.h3.connection import H3_ALPN, ErrorCode, H3Connection, Setting
+from qh3.h3.connection import H3_ALPN, ErrorCode, H3Connection, QpackEncoderStreamError, Setting
 from qh3.h3.events import DataReceived, H3Event, HeadersReceived, StopSending, StreamReset
 from qh3.quic.configuration import QuicConfiguration
 from qh3.quic.connection import QuicConnection
@@ -74,7 +74,10 @@ class Http3Connection(Carrier, asyncio.DatagramProtocol):
         if not (h3.received_settings or {}).get(Setting.ENABLE_CONNECT_PROTOCOL):
             raise Unfit("no extended CONNECT over HTTP/3 here")
         self._id = self._quic.get_next_available_stream_id()
-        h3.send_headers(self._id, connect_fields(self._origin, path, fields))
+        try:
+            h3.send_headers(self._id, connect_fields(self._origin, path, fields))
+        except QpackEncoderStreamError:  # one that takes more than 4 KiB, compressed
+            raise Unfit("a header field is longer than this library can say it over HTTP/3") from None
         self.flush()
         return await self._opened()
 

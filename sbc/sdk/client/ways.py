@@ -80,14 +80,16 @@ class Ways:
 
     async def open(self, path: str, fields: Mapping[str, str]) -> ByteStream:
         """A WebSocket, over whatever stands first. Raises Refused by the edge, or Unreachable."""
+        why = ""
         for _ in Transport:  # each can turn out to be unfit once
             connection = await self._connect()
             try:
                 async with asyncio.timeout(ANSWER_WITHIN):
                     stream = await connection.open(path, fields)
-            except Unfit:
+            except Unfit as fault:
                 connection.abort()
                 self._lore.shun(connection.transport)
+                why = str(fault)
                 continue
             except (OSError, TimeoutError) as fault:
                 connection.abort()
@@ -97,7 +99,7 @@ class Ways:
                 raise
             self._lore.learn(stream.fields)
             return stream
-        raise Unreachable("no transport of this edge takes WebSockets")
+        raise Unreachable(f"no transport leads to a WebSocket of this edge: {why}")
 
     async def _connect(self) -> Connection:
         http3, tcp = self._http3_port(), self._alpn()
