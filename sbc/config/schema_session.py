@@ -137,6 +137,8 @@ class NewSessions(Section):
     """How many from one IPv4 address or one IPv6 /64; more are answered with 429."""
     agent: Annotated[int, whole(1, 1_000_000)] | None = None
     """How many of an agent, from all clients together; more are answered with 503."""
+    tenant: Annotated[int, whole(1, 1_000_000)] | None = None
+    """How many of all clients of a tenant (`auth.jwt.tenant`); more are answered with 429."""
 
 
 class Limits(Section):
@@ -144,6 +146,8 @@ class Limits(Section):
 
     sessions_per_principal: Annotated[int, whole(1, 1_000_000)] = 1000
     """How many sessions one client may have at once."""
+    sessions_per_tenant: Annotated[int, whole(1, 10_000_000)] | None = None
+    """How many all clients of a tenant (`auth.jwt.tenant`) may have at once; null: any number."""
     sessions_per_second: NewSessions | None = None
     """How many sessions may begin a second; null: as many as come."""
     messages_per_second: Annotated[int, whole(1, 1_000_000)] | None = None

@@ -116,19 +116,21 @@ def meter_of(limits: Limits) -> Meter | None:
 class Turnstile:
     """Counts the new sessions of principals, sources and agents, and requests that name no session."""
 
-    __slots__ = ("_agents", "_principals", "_sources", "_strays")
+    __slots__ = ("_agents", "_principals", "_sources", "_strays", "_tenants")
 
     def __init__(self, most: int = MOST_BUCKETS) -> None:
         self._principals = Buckets(most)
         self._sources = Buckets(most)
         self._agents = Buckets(most)
+        self._tenants = Buckets(most)
         self._strays = Buckets(most)
 
     def enter(self, policy: str, limits: Limits, agent: AgentName, principal: PrincipalId, client: str,
-              now: float) -> None:  # fmt: skip
-        """Count a new session; one that is refused counts for nobody. client: its address.
+              tenant: str, now: float) -> None:  # fmt: skip
+        """Count a new session; one that is refused counts for nobody. client: its address; tenant: empty if nobody
+        said.
 
-        Raises Refusal: 429 if its principal or source begins too many, 503 if all clients of its agent together do.
+        Raises Refusal: 429 if its principal, tenant or source begins too many, 503 if all clients of its agent do.
         """
         rates, burst = limits.sessions_per_second, limits.burst
         if rates is None:
@@ -137,6 +139,7 @@ class Turnstile:
             (table, (policy, name), rate, kind) for table, name, rate, kind in (
                 (self._principals, principal, rates.principal, "principal"),
                 (self._sources, source(client), rates.source, "source"), (self._agents, agent, rates.agent, "agent"),
+                (self._tenants, tenant, rates.tenant if tenant else None, "tenant"),
             ) if rate is not None
         ]  # fmt: skip
         for table, name, rate, kind in due:

@@ -51,6 +51,15 @@ class Identity:
     """Whose client it is, where the policy asks for that; empty: nobody said."""
 
 
+Tenancy = tuple[str, str]
+"""A policy, and the name of a tenant there: another policy may mean somebody else by it."""
+
+
+def tenancy(policy: str, identity: Identity | None) -> Tenancy | None:
+    """Whose client somebody is; None: nobody said."""
+    return (policy, identity.tenant) if identity is not None and identity.tenant else None
+
+
 class Revoked(Enum):
     """What a revocation names."""
 

@@ -15,6 +15,8 @@ class NewSessions:
     """Of one IPv4 address, or of one IPv6 /64."""
     agent: int | None = None
     """Of all clients together."""
+    tenant: int | None = None
+    """Of all clients of a tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Limits:
     """Of a session's client."""
     burst: float = 2.0
     """So many seconds' worth of a rate may come at once."""
+    sessions_per_tenant: int | None = None
+    """Of all clients of a tenant together; None: any number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,7 @@ class Hall:
             return
         if isinstance(session, HttpSession):
             self._requests.registry.forget(session)
-        self.house.roster.ledger.leave(session.record.principal)
+        self.house.roster.ledger.leave(session.record.principal, session.tenancy)
         self.house.usher.gone(session_id, session.dialog.manifest)
         shared, closed = self.house.shared, session.closed
         if shared is not None and closed is not None and closed.result == "bound_elsewhere":

@@ -1,6 +1,6 @@
 cdef class Session:
     cdef object __weakref__
-    cdef public object closed, dialog, house, legs, meter, policy, record, turn
+    cdef public object closed, dialog, house, legs, meter, policy, record, tenancy, turn
     cdef list _events
     cdef public double good_until
     cdef double _idle

@@ -35,7 +35,7 @@ from sbc.model.commands import (
 )
 from sbc.model.errors import Conflict, Refusal
 from sbc.model.events import BindFailed, BindLost, Bound, DeadlinePassed, Event
-from sbc.model.identity import Identity
+from sbc.model.identity import Identity, Tenancy, tenancy
 from sbc.model.ids import PrincipalId
 from sbc.model.interfaces import Stored
 from sbc.model.leg import State
@@ -50,7 +50,7 @@ class Session:
     """A dialog with everything around it that does I/O. Its two kinds say how client and node are spoken to."""
 
     __slots__ = ("_armed", "_busy", "_events", "_idle", "_passed", "_timer", "closed", "dialog", "good_until", "house",
-                 "legs", "meter", "policy", "record", "turn")  # fmt: skip
+                 "legs", "meter", "policy", "record", "tenancy", "turn")  # fmt: skip
 
     legs: NodeLegs
 
@@ -62,6 +62,8 @@ class Session:
         self.record = record
         self.meter = meter_of(policy.limits)
         """What its client says, if that is limited."""
+        self.tenancy: Tenancy | None = None
+        """Whose client it is of, where that is counted."""
         self.turn = Turn(self)
         self.good_until = math.inf
         """Until when it is proven who the client is, in wall-clock seconds."""
@@ -93,6 +95,12 @@ class Session:
         finally:
             self._busy = False
         self.settle()
+
+    def given_back(self, identity: Identity | None) -> None:
+        """A store had it: it counts from here on, for the tenant too, whom only its client's proof names."""
+        self.tenancy = tenancy(self.policy.name, identity)
+        self.house.roster.ledger.join(self.tenancy)
+        self.house.usher.take(self.dialog.manifest)
 
     def settle(self) -> None:
         """After orders were carried out: end the turn, set the timer, and leave if it is over."""

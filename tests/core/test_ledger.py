@@ -39,3 +39,21 @@ def test_a_principal_has_so_many_sessions() -> None:
     ledger.leave(ANN)
     with pytest.raises(Refusal):
         ledger.enter(ANN, 0)
+
+
+def test_a_tenant_has_so_many_sessions_of_all_its_clients() -> None:
+    ledger, acme, other = Ledger(), ("default", "acme"), ("default", "other")
+    ledger.enter(ANN, 9, acme, 2)
+    ledger.enter(PrincipalId("bob"), 9, acme, 2)
+    with pytest.raises(Refusal) as refused:
+        ledger.enter(PrincipalId("cat"), 9, acme, 2)
+    assert (refused.value.status, refused.value.code) == (429, "sessions_per_tenant")
+    assert ledger.sessions(PrincipalId("cat")) == 0, "who is refused is not counted"
+    ledger.enter(PrincipalId("cat"), 9, other, 2)
+    ledger.leave(ANN, acme)
+    ledger.enter(ANN, 9, acme, 2)
+    ledger.join(acme)  # one that a store gave back
+    ledger.leave(ANN, acme)
+    with pytest.raises(Refusal):
+        ledger.enter(ANN, 9, acme, 2)
+    ledger.enter(ANN, 9, acme, None)

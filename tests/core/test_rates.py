@@ -83,9 +83,10 @@ def test_a_request_that_comes_too_soon_is_refused_and_does_not_count() -> None:
     meter.take(100, NOW + 0.5)
 
 
-def enter(turnstile: Turnstile, limits: Limits, who: str, client: str, now: float = NOW) -> str:
+def enter(turnstile: Turnstile, limits: Limits, who: str, client: str, now: float = NOW,
+          tenant: str = "") -> str:  # fmt: skip
     try:
-        turnstile.enter("default", limits, AGENT, PrincipalId(who), client, now)
+        turnstile.enter("default", limits, AGENT, PrincipalId(who), client, tenant, now)
     except Refusal as refused:
         assert refused.retry_after is not None and refused.retry_after >= 1
         return f"{refused.status} {refused.code}"
@@ -104,13 +105,21 @@ def test_new_sessions_are_counted_by_principal_source_and_agent() -> None:
     assert enter(turnstile, limits, "dan", "192.0.2.8", NOW + 1) == ""
 
 
+def test_new_sessions_are_counted_by_tenant() -> None:
+    limits, turnstile = Limits(sessions_per_second=NewSessions(tenant=2), burst=1.0), Turnstile()
+    assert [enter(turnstile, limits, who, "192.0.2.1", tenant="acme") for who in ("ann", "bob", "cat")] \
+        == ["", "", "429 sessions_per_second_tenant"]
+    assert enter(turnstile, limits, "dan", "192.0.2.1", tenant="other") == ""
+    assert [enter(turnstile, limits, "eve", "192.0.2.1") for _ in range(9)] == [""] * 9, "of no tenant: not limited"
+
+
 def test_policies_count_apart_and_none_counts_nothing() -> None:
     limits = Limits(sessions_per_second=NewSessions(principal=1), burst=1.0)
     turnstile = Turnstile()
     for policy in ("a", "b"):
-        turnstile.enter(policy, limits, AGENT, PrincipalId("ann"), "192.0.2.1", NOW)
+        turnstile.enter(policy, limits, AGENT, PrincipalId("ann"), "192.0.2.1", "", NOW)
     for _ in range(100):
-        turnstile.enter("c", Limits(), AGENT, PrincipalId("ann"), "192.0.2.1", NOW)
+        turnstile.enter("c", Limits(), AGENT, PrincipalId("ann"), "192.0.2.1", "", NOW)
 
 
 def test_requests_of_no_session_are_counted_by_principal() -> None:

@@ -199,3 +199,26 @@ async def test_keys_of_the_issuer_rotate_while_the_edge_runs(scene: Scene, tmp_p
         scene.edge.write(yaml.safe_dump(tree))
         assert (await scene.edge.post("/api/v1/reload"))[0] == 422
         assert await status(new) == 200, "a bad configuration changes nothing"
+
+
+async def test_a_tenant_has_a_cap_over_all_its_clients(scene: Scene) -> None:
+    scene.plain("a", module="node_http")
+    issuer = Issuer()
+    changes = guarded(scene, issuer, limits={"sessions_per_tenant": 2})
+    changes["policies"]["default"]["auth"]["jwt"]["tenant"] = "org"
+    await scene.open(changes)
+
+    def of(name: str, org: str | None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {issuer.token(name, org=org)}", "X-Chat": "c"}
+    async with asking() as http:
+        for name in ("ann", "bob", "ann"):
+            assert (await asked(http, url(scene, "/ask"), headers=of(name, "acme"))).status == 200
+        third = await asked(http, url(scene, "/ask"), headers=of("cat", "acme"))
+        assert third.status == 429 and int(third.headers["retry-after"]) >= 1
+        for headers in (of("cat", "other"), {"X-Api-Key": "s3cret", "X-Chat": "c"}):
+            assert (await asked(http, url(scene, "/ask"), headers=headers)).status == 200
+        rows = await scene.edge.sessions()
+        await scene.edge.get(f"/api/v1/sessions/{rows[0]['session']}", "DELETE")
+        codes = [(await asked(http, url(scene, "/ask"), headers=of(name, "acme"))).status for name in ("dan", "eve")]
+    assert sorted(codes) in ([200, 429], [429, 429])
+    assert await scene.edge.metric("sbc_refused_total", code="sessions_per_tenant") >= 2

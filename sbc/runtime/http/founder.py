@@ -12,6 +12,7 @@ from sbc.core.dialog import Dialog
 from sbc.model.binding import Binding
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import EndOrdered
+from sbc.model.identity import Tenancy, tenancy
 from sbc.model.ids import NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Stored
 from sbc.model.manifest import Manifest
@@ -65,7 +66,7 @@ class Founder:
         try:
             self._make_room(asked)
         except Refusal:  # requests side by side, each of which would have been the last that there was room for
-            self._host.house.roster.ledger.enter(asked.principal, limit=2**31)
+            self._host.house.roster.ledger.enter(asked.principal, 2**31, _tenancy(asked))
         session = self._made(asked, SessionId(secrets.token_hex(16)), keys, keys)
         self._host.house.usher.begin(session, at_once=True, prefer=node)  # the node has begun it: too late to judge
         return session
@@ -85,9 +86,10 @@ class Founder:
 
     def check_room(self, asked: Asked) -> None:
         """Raise Refusal if there is no room, while nobody knows whether there will be a session: later is too late."""
-        ledger, most = self._host.house.roster.ledger, asked.way.limits.sessions_per_principal
-        if ledger.sessions(asked.principal) >= most and self._spare(asked.principal) is None:
-            ledger.enter(asked.principal, most)
+        ledger, limits = self._host.house.roster.ledger, asked.way.limits
+        most = limits.sessions_per_principal
+        room = ledger.sessions(asked.principal) < most or self._spare(asked.principal) is not None
+        ledger.check(asked.principal, 2**31 if room else most, _tenancy(asked), limits.sessions_per_tenant)
 
     def _made(self, asked: Asked, name: SessionId, keys: Sequence[Key], on_record: Sequence[Key]) -> HttpSession:
         route = asked.way.route
@@ -97,16 +99,18 @@ class Founder:
         if keys:
             self._registry.learn(session, keys)
         session.dispensable = asked.exchange.reading.dispensable
+        session.tenancy = _tenancy(asked)
         return session
 
     def _make_room(self, asked: Asked) -> None:
         """Count a new session of this principal. Raises Refusal if it has too many that cannot be spared."""
-        ledger, most = self._host.house.roster.ledger, asked.way.limits.sessions_per_principal
+        ledger, limits = self._host.house.roster.ledger, asked.way.limits
+        most = limits.sessions_per_principal
         if ledger.sessions(asked.principal) >= most:
             spare = self._spare(asked.principal)
             if spare is not None:
                 spare.tell(EndOrdered(CloseCode.POLICY, "made room for another"))
-        ledger.enter(asked.principal, most)
+        ledger.enter(asked.principal, most, _tenancy(asked), limits.sessions_per_tenant)
 
     def _spare(self, principal: PrincipalId) -> HttpSession | None:
         """A session of this principal's that can be ended to make room for another."""
@@ -116,3 +120,7 @@ class Founder:
             if session.dispensable and not session.exchanges:
                 return session
         return None
+
+
+def _tenancy(asked: Asked) -> Tenancy | None:
+    return tenancy(asked.way.policy.name, asked.exchange.identity)

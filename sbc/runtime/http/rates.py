@@ -16,4 +16,5 @@ def count(turnstile: Turnstile, way: Way, exchange: Exchange, principal: Princip
     if not named:
         turnstile.stray(way.policy.name, limits, principal, now)
     if begins:
-        turnstile.enter(way.policy.name, limits, way.agent, principal, exchange.request.client, now)
+        turnstile.enter(way.policy.name, limits, way.agent, principal, exchange.request.client,
+                        exchange.identity.tenant if exchange.identity is not None else "", now)  # fmt: skip

@@ -39,7 +39,7 @@ class Returning:
             woken = self._make(entry, journals.memory)
         except ValueError:
             raise Refusal(404, "session_gone", "what was known of this session cannot be read") from None
-        woken.house.usher.take(manifest)
+        woken.given_back(self._exchange.identity)
         restore(woken.dialog, entry, journals)
         number_on(woken.dialog)
         keys = [Key(kind, value) for kind, value in entry.keys]

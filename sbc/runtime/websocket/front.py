@@ -14,6 +14,7 @@ from sbc.core.screening import as_request, check_head, claims
 from sbc.model.binding import Binding
 from sbc.model.errors import Refusal
 from sbc.model.events import ClientLost, Reattached
+from sbc.model.identity import tenancy
 from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Stored
 from sbc.model.leg import State
@@ -142,16 +143,19 @@ class WebSocketFront:
     ) -> None:
         house, limits, now = self._host.house, policy.limits, time.monotonic()
         if limits.sessions_per_second is not None:
-            house.turnstile.enter(policy.name, limits, route.agent, wish.principal, hello.client, now)
+            tenant = wish.identity.tenant if wish.identity is not None else ""
+            house.turnstile.enter(policy.name, limits, route.agent, wish.principal, hello.client, tenant, now)
         manifest = self._host.rules.agents[route.agent]
         at_once = house.usher.judge(manifest)
-        house.roster.ledger.enter(wish.principal, limits.sessions_per_principal)
+        whose = tenancy(policy.name, wish.identity)
+        house.roster.ledger.enter(wish.principal, limits.sessions_per_principal, whose, limits.sessions_per_tenant)
         nobody = NodeId("")
         entry = Stored(
             Binding(session_id, nobody, None, 0), route.agent, route.name, wish.principal, time.time(),
             None,
         )  # fmt: skip
         session = self.make(entry, manifest, route, hello)
+        session.tenancy = whose
         session.show(hello, wish.identity)
         session.door = door
         door.gone = lambda: session.tell(ClientLost())
@@ -218,7 +222,7 @@ class _Returning:
     def go_on(self, entry: Stored, manifest: Manifest, journals: Journals) -> None:
         self.leave_door()
         woken = self._front.make(entry, manifest, self._route, self._hello)
-        woken.house.usher.take(manifest)
+        woken.given_back(self._wish.identity)
         restore(woken.dialog, entry, journals)
         offered = values(self._hello.headers, "sec-websocket-protocol")
         woken.legs.protocol = offered[0] if offered else None
