@@ -13,7 +13,7 @@ ARGS   ?=
 # Most tests wait more than they compute: one more at a time than there are processors. A file's tests stay in order.
 SIDE_BY_SIDE := --numprocesses=$(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 8 ? n + 1 : 8))) --dist=loadfile
 
-.PHONY: help run test test-others test-pure lint bench autobahn conformance fuzz build clean
+.PHONY: help run test test-others test-pure lint bench storm autobahn conformance fuzz build clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo 'make test-pure    core, runtime and fault tests with the same modules as plain Python'
 	@echo 'make lint         ruff, mypy --strict, the import contracts'
 	@echo 'make bench        the measurements of bench/'
+	@echo 'make storm        2,000 clients that come back at once'
 	@echo 'make autobahn     the Autobahn WebSocket cases, direct against through the edge (fetches the suite from PyPI)'
 	@echo 'make conformance  the MCP conformance suite, direct against through the edge (fetches the suite from npm)'
 	@echo 'make fuzz         every parser against made-up input, a minute each (ARGS="--seconds 600 request_head")'
@@ -49,6 +50,10 @@ lint: $(STAMPS)/installed
 
 bench: build $(STAMPS)/bench
 	$(PY) -m bench $(ARGS)
+
+# All clients of an edge come back at once (tests/faults/test_storm.py, with fewer of them in the suite).
+storm: build
+	STORM=2000 $(PY) -m pytest -s tests/faults/test_storm.py -k come_back $(ARGS)
 
 autobahn: build
 	tests/thirdparty/autobahn.sh $(ARGS)

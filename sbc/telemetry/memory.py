@@ -23,7 +23,7 @@ def allowed(proc: Path = PROC, cgroups: Path = CGROUPS) -> int:
     """How many bytes the process can have before it is ended for it: the least of what its machine has and its cgroup
     and those above it allow."""
     bounds = [PAGE * os.sysconf("SC_PHYS_PAGES")]
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # there is none, or it is in a form that nobody knows
         for line in (proc / "cgroup").read_text().splitlines():
             bounds += _bounds(line, cgroups)
     return min(bounds)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sbc.core.roster import Roster
+from sbc.core.roster import Room, Roster
 from sbc.model.ids import AgentName, PoolName, SessionId, node_id
 from sbc.model.manifest import Manifest, Placement
 from tests.core.world import POOL, roster_of
@@ -74,3 +74,39 @@ def test_find() -> None:
     one, _ = roster
     assert roster.find("n0") == roster.find("pool/n0") == roster.find("n0", POOL) == [one]
     assert roster.find("n0", PoolName("other")) == roster.find("n9") == Roster().find("n0") == []
+
+
+def test_whether_there_is_room() -> None:
+    roster = roster_of(2, capacity=1)
+    assert (roster.capacity(POOL), roster.room(MANIFEST, 0.0)) == (2, Room.FREE)
+    roster.seat_owner(SESSION, MANIFEST, (), None)
+    assert roster.room(MANIFEST, 0.0) is Room.FREE
+    roster.seat_owner(SESSION, MANIFEST, (), None)
+    assert roster.room(MANIFEST, 0.0) is Room.FULL
+    for standing in roster:
+        standing.health.alive = False
+    assert (roster.capacity(POOL), roster.room(MANIFEST, 0.0)) == (0, Room.NOBODY)
+
+
+def test_a_live_session_that_waits_for_a_seat_goes_before_new_ones() -> None:
+    roster = roster_of(1, capacity=1)
+    roster.want(MANIFEST, until=5.0)
+    assert roster.room(MANIFEST, 1.0) is Room.FREE, "there was a seat: that is not what it waits for"
+    seat = roster.seat_owner(SESSION, MANIFEST, (), None)
+    assert seat is not None
+    roster.want(MANIFEST, until=5.0)
+    roster.vacate(seat.node.id)
+    assert roster.room(MANIFEST, 4.9) is Room.FULL and roster.pressed(4.9)
+    assert roster.room(replace(MANIFEST, agent=AgentName("other")), 4.9) is Room.FREE
+    assert roster.room(MANIFEST, 5.0) is Room.FREE and not roster.pressed(5.0)
+
+
+def test_the_strain_of_a_pool_is_that_of_its_most_relaxed_node() -> None:
+    roster = roster_of(2)
+    one, other = roster
+    one.strain = 0.9
+    assert roster.pressed(0.0) and roster.strain(MANIFEST) == 0.0
+    other.strain = 0.8
+    assert roster.strain(MANIFEST) == 0.8
+    one.health.alive = other.health.alive = False
+    assert roster.strain(MANIFEST) == 0.0

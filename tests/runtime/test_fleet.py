@@ -87,3 +87,18 @@ def test_those_without_tls_go_when_a_reload_asks_for_it(made: tuple[Fleet, Roste
     register(fleet, "b", "https://n:3")
     fleet.apply(parse(CONFIG % f"tls: {{}}, {written}" % "https", "f"))
     assert hall.leaving == [node_id("p", "a")]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("sessions", "load", "strain"), [
+    (0, 0.0, 0.0), (5, 0.5, 0.0), (10, 1.0, 0.0), (9, 0.93, 0.0), (5, 0.9, 0.9), (0, 7.0, 1.0),
+])  # fmt: skip
+def test_a_node_that_is_full_is_not_hard_pressed_and_one_that_says_more_is(
+    made: tuple[Fleet, Roster, Hall], sessions: int, load: float, strain: float
+) -> None:
+    fleet, roster, _ = made
+    fleet.apply(parse(CONFIG % "", "f"))
+    trunk = Line()
+    fleet.registered(trunk, {"type": "register", "pool": "p", "node": "a", "url": "http://n:1", "capacity": 10})
+    fleet.heard(trunk, {"type": "heartbeat", "sessions": sessions, "load": load})
+    (standing,) = roster
+    assert (standing.reported_load, standing.strain) == (load, strain)
