@@ -180,7 +180,9 @@ class Limits(Section):
 class Headers(Section):
     """What becomes of headers."""
 
-    hide: list[Token] = Field(default=["Server", "X-Powered-By"], max_length=64)
+    hide: list[Token] = Field(default=[
+        "Server", "X-Powered-By", "Via", "X-Served-By", "X-Backend-Server", "X-Upstream", "X-AspNet-Version",
+        "X-Runtime", "X-Envoy-Upstream-Service-Time", "Content-Location"], max_length=64)  # fmt: skip
     """Response headers of nodes that clients do not see."""
 
 

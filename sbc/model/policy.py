@@ -61,7 +61,10 @@ class Access:
 class Policy:
     name: str
     limits: Limits
-    hidden: frozenset[bytes] = frozenset({b"server", b"x-powered-by"})
+    hidden: frozenset[bytes] = frozenset({
+        b"server", b"x-powered-by", b"via", b"x-served-by", b"x-backend-server", b"x-upstream", b"x-aspnet-version",
+        b"x-runtime", b"x-envoy-upstream-service-time", b"content-location",
+    })  # fmt: skip
     """Response headers of nodes that clients do not see, in lower case."""
     auth: Auth | None = None
     """Who may come in; None: everybody, and a client is known by its address."""

@@ -66,17 +66,17 @@ class Leaky:
         return web.Response()
 
     async def mcp(self, request: web.Request) -> web.Response:
-        told, asked = self.note(request), await request.json()
+        told, asked = self.note(request), await _asked(request)
         answer = {"jsonrpc": "2.0", "id": asked.get("id"), "result": {"told": told}}
-        if asked["method"] != "initialize":
+        if asked.get("method") != "initialize":
             return web.json_response(answer, headers=SECRETS)
         answer["result"] = {"protocolVersion": "2025-06-18", "capabilities": {},
                             "serverInfo": {"name": "s", "version": "1"}}  # fmt: skip
         return web.json_response(answer, headers=SECRETS | {"Mcp-Session-Id": f"n0de-{next(self._numbers)}"})
 
     async def a2a(self, request: web.Request) -> web.Response:
-        told, asked = self.note(request), await request.json()
-        identity = asked.get("params", {}).get("id") or f"task-{next(self._numbers)}"
+        told, asked = self.note(request), await _asked(request)
+        identity = (asked.get("params") or {}).get("id") or f"task-{next(self._numbers)}"
         task = {"kind": "task", "id": identity, "contextId": f"context-{identity}", "status": {"state": "working"},
                 "metadata": {"told": told}}
         return web.json_response({"jsonrpc": "2.0", "id": asked.get("id"), "result": task}, headers=SECRETS)
@@ -107,13 +107,20 @@ class Leaky:
         return ws
 
 
+async def _asked(request: web.Request) -> dict[str, Any]:
+    try:
+        return dict(await request.json())
+    except ValueError:
+        return {}
+
+
 @asynccontextmanager
 async def leaking() -> AsyncIterator[Leaky]:
     """One that serves."""
     node, app = Leaky(), web.Application()
     routes: list[tuple[str, str, Any]] = [
         ("GET", "/healthz", node.ask), ("*", "/moved", node.moved), ("*", "/events", node.events),
-        ("*", "/cut", node.cut), ("POST", "/mcp", node.mcp), ("POST", "/a2a", node.a2a),
+        ("*", "/{path:.*}cut", node.cut), ("POST", "/mcp", node.mcp), ("POST", "/a2a", node.a2a),
         ("GET", "/a2a/.well-known/agent-card.json", node.card), ("POST", "/v1/responses", node.responses),
         ("*", "/{path:.*}", node.talk)]
     for method, path, answer in routes:

@@ -3,20 +3,25 @@
 import orjson
 
 from sbc.model.errors import CloseCode, Outcome, Refusal
-from sbc.model.http import Fields, Response
+from sbc.model.http import Fields, Request, Response
+from sbc.model.policy import Access, Policy
 from sbc.protocols.protocol import LastWords, Reading, Rejection
 
 _JSON = (b"content-type", b"application/json")
+_EXPOSED = b"retry-after, session-outcome, www-authenticate"
 
 
-def refused(refusal: Refusal, reading: Reading) -> tuple[Response, bytes]:
-    """The answer to a request that is refused, in its protocol's own form where it has one."""
+def refused(refusal: Refusal, reading: Reading, request: Request, policy: Policy | None) -> tuple[Response, bytes]:
+    """The answer to a request that is refused, in its protocol's own form where it has one. policy: None: there is
+    none yet."""
     if isinstance(refusal, Rejection):
         response, body = refusal.response, refusal.body
     else:
         own = reading.refusal(refusal)
         response, body = own if own is not None else _plain(refusal)
     response.fields = response.fields + _truth(refusal)
+    if policy is not None and policy.access is not None:
+        response.fields += _readable(request, policy.access)
     response.length = len(body)
     return response, body
 
@@ -32,6 +37,15 @@ def _truth(refusal: Refusal) -> Fields:
     if refusal.retry_after is not None:
         fields.append((b"retry-after", str(max(1, round(refusal.retry_after))).encode()))
     return [*fields, (b"session-outcome", refusal.outcome.value.encode())]
+
+
+def _readable(request: Request, access: Access) -> Fields:
+    """What lets a page read the refusal (Fetch Standard, CORS protocol), if pages of its origin may ask at all."""
+    origin = request.first(b"origin")
+    if origin is None or origin.lower() not in access.origins:
+        return []
+    return [(b"access-control-allow-origin", origin), (b"access-control-allow-credentials", b"true"),
+            (b"access-control-expose-headers", _EXPOSED), (b"vary", b"origin")]  # fmt: skip
 
 
 def turned_away(code: int, reason: str) -> Refusal:

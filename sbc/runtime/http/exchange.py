@@ -274,7 +274,7 @@ class Exchange(Asking):
         if client is not None and self.begun:
             client.abort()
         elif client is not None and self.stage is not ANSWERED:
-            response, body = refused(refusal, self.reading)
+            response, body = refused(refusal, self.reading, self.request, getattr(self, "policy", None))
             client.respond(response, end=not body)
             if body:
                 client.send(body)

@@ -12,6 +12,7 @@ from typing import Any
 from sbc.core.dialog import Dialog
 from sbc.core.exchange import WAITING, Fate
 from sbc.core.keys import with_key
+from sbc.core.relocation import relocated
 from sbc.model.commands import Answer
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import ClientBye, EndOrdered, Event, MoveOrdered, TurnEnded
@@ -172,6 +173,7 @@ class HttpSession(KnownSession):
         place = self.legs.at(exchange.seat)
         if place is not None:
             place.resume = None  # the new owner knows by now from where it goes on
+            relocated(response, place.node.url)
         self.seal_minted(exchange, response)
 
     def greeting(self, exchange: Exchange) -> Fields:

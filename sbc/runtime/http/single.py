@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from sbc.core.exchange import Fate, Stage
+from sbc.core.relocation import relocated
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Response
 from sbc.model.ids import NodeId, PrincipalId, SessionId
@@ -177,7 +178,8 @@ class Single:
             self._founded = self._found(self._node.id, keys)
 
     def greet(self, exchange: Exchange, response: Response) -> None:
-        """There is no session to learn anything."""
+        if self._node is not None:
+            relocated(response, self._node.url)
 
     def read_answer(self, exchange: Exchange, body: bytes) -> None:
         """There is no session to learn anything."""
