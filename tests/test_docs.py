@@ -71,7 +71,7 @@ def test_every_event_is_described_and_no_other() -> None:
     told = re.compile(r'(?:announce|log\.(?:debug|info|warning|error|crash))\(\s*"([a-z_]+)"')
     code = "\n".join(file.read_text() for file in (ROOT / "sbc").rglob("*.py") if file.name != "logs.py")
     there = set(told.findall(code)) | {
-        "source_barred", "session_moved", "session_not_moved", "log_lines_dropped", "log"}
+        "source_barred", "source_blocked", "session_moved", "session_not_moved", "log_lines_dropped", "log"}
     described = set(re.findall(r"^\| `([a-z_]+)`", section("Events").partition("| result |")[0], re.MULTILINE))
     assert described == there
 

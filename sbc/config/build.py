@@ -74,7 +74,7 @@ def _tls(tls: schema.Tls | None) -> model.Tls | None:
 
 
 def _abuse(abuse: schema.Abuse) -> AbuseRules:
-    return AbuseRules(abuse.refuse, None, abuse.period, tuple(abuse.exempt))
+    return AbuseRules(abuse.refuse, abuse.block, abuse.period, tuple(abuse.exempt))
 
 
 def _pool(name: PoolName, pool: schema.Pool) -> model.Pool:

@@ -11,7 +11,7 @@ from typing import Any
 from sbc.config import files
 from sbc.config.faults import Fault, Path, Wrong, dotted, fault, nearest
 from sbc.config.model import Address
-from sbc.config.schema import ADMIN_LISTEN
+from sbc.config.schema import ADMIN_LISTEN, REFUSE
 from sbc.config.schema_capacity import SHED_HIGH, SHED_LOW
 from sbc.config.store_url import is_redis
 from sbc.config.tree import Tree
@@ -29,7 +29,8 @@ ALWAYS_THERE = "default"
 def cross(tree: Tree) -> list[Fault]:
     """All faults between the sections."""
     checks: tuple[Callable[[Tree], Found], ...] = (
-        _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _node_tls, _redis, _proofs, _shares,
+        _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _node_tls, _redis, _proofs, _blocks,
+        _shares,
         _files,
     )
     return [fault for check in checks for fault in check(tree)]
@@ -231,6 +232,19 @@ def _proofs(tree: Tree) -> Found:
         if isinstance(header, str) and (header.lower() in TAKEN or header.lower().startswith("session-")):
             here = (*here, "api_keys", "header")
             yield fault(tree.position(here), here, "a header with a meaning of its own", "X-Api-Key", header)
+
+
+def _blocks(tree: Tree) -> Found:
+    """The kernel is for those whom the edge refuses already."""
+    here: Path = ("abuse", "block")
+    abuse, block = _get(tree.value, "abuse"), _get(tree.value, "abuse", "block")
+    if block is not None and _get(tree.value, "kernel") is None:
+        yield fault(tree.position(here), here, "nobody is there to carry it out", "write kernel: {}, or leave it out",
+                    block)
+    refuse = abuse.get("refuse", REFUSE) if block is not None else None
+    if _is_number(block) and not (_is_number(refuse) and refuse < block):
+        right = f"more than refuse, which is {refuse}" if refuse is not None else "write refuse, too"
+        yield fault(tree.position(here), here, "sources are refused before they are blocked", right, block)
 
 
 def _shares(tree: Tree) -> Found:

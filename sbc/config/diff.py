@@ -42,6 +42,7 @@ class Changes:
     """Its secret or its TLS."""
     admin: bool
     """Its tokens."""
+    abuse: bool
     kernel: bool
     """What is ordered of the warden."""
     restart_needed: tuple[str, ...]
@@ -49,7 +50,8 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.listeners or self.pools or self.agents or self.policies or self.routes or self.capacity
-                    or self.seal_keys or self.trunk or self.admin or self.kernel or self.restart_needed)
+                    or self.seal_keys or self.trunk or self.admin or self.abuse or self.kernel
+                    or self.restart_needed)
 
 
 def diff(old: Config, new: Config) -> Changes:
@@ -65,6 +67,7 @@ def diff(old: Config, new: Config) -> Changes:
         seal_keys=old.edge.seal_keys != new.edge.seal_keys,
         trunk=_trunk_terms(old) != _trunk_terms(new),
         admin=old.admin.tokens != new.admin.tokens,
+        abuse=old.abuse != new.abuse,
         kernel=old.kernel != new.kernel,
         restart_needed=tuple(key for key, value in _fixed(old).items() if _fixed(new)[key] != value),
     )

@@ -32,6 +32,7 @@ from sbc.config.values import (
 )
 
 ADMIN_LISTEN: Final = "127.0.0.1:9070"
+REFUSE: Final = 100
 
 
 class SealKey(Section):
@@ -228,9 +229,12 @@ class Pool(Section):
 class Abuse(Section):
     """What is done about sources that misbehave: an IPv4 address, or an IPv6 /64."""
 
-    refuse: Annotated[int, whole(1, 1_000_000)] | None = 100
+    refuse: Annotated[int, whole(1, 1_000_000)] | None = REFUSE
     """The score at which a source is let in no more: its connections are closed before TLS, its QUIC is not answered.
     null: never."""
+    block: Annotated[int, whole(1, 1_000_000)] | None = None
+    """The score at which the kernel drops all that comes from a source, what is open with it too; more than `refuse`,
+    and only with `kernel`. null: never."""
     period: Annotated[float, Duration("1s", "7d")] = default("10m")
     """For how long; and in so long, half of a score is forgotten."""
     exempt: list[Network] = Field(default=["127.0.0.0/8", "::1/128"], max_length=256, validate_default=True)

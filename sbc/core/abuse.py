@@ -24,7 +24,10 @@ BROKEN = 10
 """What only a broken client does by mistake."""
 ODD = 4
 """What happens to an honest client now and then."""
+KNOCK = 1
+"""What does not stop although it is barred."""
 WEIGHTS = {
+    "barred": KNOCK,
     **dict.fromkeys((
         "h2_continuation_flood", "h2_empty_frames", "h2_glitches", "h2_ping_flood", "h2_priority_flood",
         "h2_provoked_resets", "h2_rapid_reset", "h2_settings_flood", "h2_unknown_frames", "h2_window_update_flood",

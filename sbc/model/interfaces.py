@@ -283,5 +283,6 @@ class Reception(Protocol):
     def wary(self) -> bool:
         """Whether there is anybody who is not let in."""
 
-    def bars(self, client: str) -> bool:
-        """Whether this client, by its address, is not let in; that is counted."""
+    def bars(self, client: str, listener: str, *, proven: bool = True) -> bool:
+        """Whether this client, by its address, is not let in; that is counted. proven: whether it is known to be
+        there."""

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sbc.core.abuse import Blotter
+from sbc.core.abuse import Blotter, Standing
+from sbc.kernel.orders import Block, Unblock
+from sbc.kernel.ward import Ward
 from sbc.model.abuse import AbuseRules
 from sbc.telemetry.metrics import Metrics
 
@@ -13,9 +15,10 @@ class Constable:
 
     def __init__(
         self, rules: AbuseRules, hops: Mapping[str, int], metrics: Metrics,
-        announce: Callable[[str, Mapping[str, Any]], None], clock: Callable[[], float],
+        announce: Callable[[str, Mapping[str, Any]], None], clock: Callable[[], float], ward: Ward | None,
     ) -> None:
-        """hops: how many proxies are trusted that stand before a listener, by its name."""
+        """hops: how many proxies are trusted that stand before a listener, by its name. ward: has the kernel block."""
+        self._ward = ward
         self._blotter = Blotter(rules)
         self._hops = hops
         self._metrics = metrics
@@ -33,27 +36,34 @@ class Constable:
         found = self._blotter.charge(kind, client, self._clock())
         if found is not None:
             source, entry = found
+            period = round(self._blotter.rules.period)
             self._announce(f"source_{entry.standing.value}", {
-                "source": source, "score": round(entry.score), "kind": kind, "listener": listener,
-                "seconds": round(self._blotter.rules.period),
+                "source": source, "score": round(entry.score), "kind": kind, "listener": listener, "seconds": period,
             })  # fmt: skip
+            if entry.standing is Standing.BLOCKED and self._ward is not None:
+                self._ward.tell(Block(source, period))
 
     @property
     def wary(self) -> bool:
         """Whether anybody is barred."""
         return self._blotter.any_barred
 
-    def bars(self, client: str) -> bool:
-        """Whether a client that knocks is left outside; that is counted."""
+    def bars(self, client: str, listener: str, *, proven: bool) -> bool:
+        """Whether a client that knocks is left outside; that is counted, and held against it if it is proven to be
+        there."""
         if not (self._blotter.any_barred and self._blotter.bars(client, self._clock())):
             return False
         self._metrics.abuse["barred"] += 1
+        if proven:
+            self.blame("barred", client, listener)
         return True
 
     def pardon(self, source: str) -> bool:
         """Forget what was held against a source; whether there was anything."""
         pardoned = self._blotter.pardon(source)
         if pardoned:
+            if self._ward is not None:
+                self._ward.tell(Unblock(source))
             self._announce("source_pardoned", {"source": source})
         return pardoned
 

@@ -116,8 +116,8 @@ class Hall:
     def wary(self) -> bool:
         return self.house.constable.wary
 
-    def bars(self, client: str) -> bool:
-        return self.house.constable.bars(client)
+    def bars(self, client: str, listener: str, *, proven: bool = True) -> bool:
+        return self.house.constable.bars(client, listener, proven=proven)
 
     def greet(self, doorstep: Doorstep, hello: Hello, octets: int) -> None:
         """A client's hello. Raises Refusal."""

@@ -84,7 +84,9 @@ class Server:
         self.fleet = Fleet(roster, self.metrics, tasks.spawn, self.announce, loop.time, self._pool)
         seal = load_seal(config.edge.seal_keys)
         held = rules(config, seal)
-        constable = Constable(held.abuse, held.hops, self.metrics, self.announce, loop.time)
+        kernel = config.kernel
+        ward = Ward(kernel.socket, self.metrics.kernel_orders) if kernel is not None else None
+        constable = Constable(held.abuse, held.hops, self.metrics, self.announce, loop.time, ward)
         burst = Burst(loop)
         self._usher = Usher(roster, burst, self.metrics, loop.time, self.announce)
         house = House(
@@ -92,8 +94,7 @@ class Server:
             shared=store if isinstance(store, SharedStore) else None,
             turnstile=Turnstile(), revocations=Revocations(), usher=self._usher, pool=self._pool, seal=seal,
             pace=Pace(), burst=burst, metrics=self.metrics, constable=constable, announce=self.announce,
-            closed=self._closed,
-            ward=Ward(config.kernel.socket, self.metrics.kernel_orders) if config.kernel is not None else None,
+            closed=self._closed, ward=ward,
         )  # fmt: skip
         records = config.edge.records
         self._records = RecordWriter(Path(records), Path(records).with_suffix(".key")) if records else None

@@ -89,7 +89,7 @@ class Listener:
         if proxies is not None:
             return Proxied(proxies, self._reception, self.name, self._door)
         door = self._door("")
-        return Threshold(self._reception, door) if self._reception.wary else door
+        return Threshold(self._reception, self.name, door) if self._reception.wary else door
 
     def _door(self, client: str) -> asyncio.BaseProtocol:
         door = Entrance(self._reception, self.name, self.front is not None, self.terms, client, self._doors)

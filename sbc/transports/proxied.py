@@ -85,7 +85,7 @@ class Proxied(asyncio.Protocol):
 
     def _enter(self, client: str, rest: bytes) -> None:
         self._stop_timer()
-        if self._reception.bars(client):
+        if self._reception.bars(client, self._listener):
             self._transport.abort()
             return
         transport, door = self._transport, self._door(client)

@@ -141,3 +141,14 @@ routes:
         'f:10:13: routes.0.agent: no such agent (got "b"); one of a',
         'f:10:24: routes.0.policy: no such policy (got "x"); one of default',
     ]
+
+
+@pytest.mark.parametrize(("abuse", "right"), [
+    ("{block: 200}", "write kernel: {}"),
+    ("{block: 100}\nkernel: {}", "more than refuse, which is 100"),
+    ("{refuse: 300, block: 200}\nkernel: {}", "more than refuse, which is 300"),
+    ("{refuse: null, block: 200}\nkernel: {}", "write refuse, too"),
+])
+def test_sources_are_blocked_by_somebody_and_after_they_were_refused(abuse: str, right: str) -> None:
+    [fault] = faults(with_line(f"abuse: {abuse}"))
+    assert fault.startswith("f:5:") and "abuse.block" in fault and right in fault

@@ -86,7 +86,7 @@ class Desk:
 
     wary = False
 
-    def bars(self, client: str) -> bool:
+    def bars(self, client: str, listener: str, *, proven: bool = True) -> bool:
         return False
 
     def greet(self, doorstep: Any, hello: Any, octets: int) -> None:

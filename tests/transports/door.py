@@ -97,7 +97,7 @@ class Script:
 
     wary = False
 
-    def bars(self, client: str) -> bool:
+    def bars(self, client: str, listener: str, *, proven: bool = True) -> bool:
         return False
 
     def refused(self, refusal: Any, hello: Any) -> None:

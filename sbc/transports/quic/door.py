@@ -165,7 +165,7 @@ class QuicDoor:
         return "retiring" if self.retiring else ""
 
     def _admit(self, header: Header, source: Address, local: Local) -> Http3Connection | None:
-        if self._reception.bars(str(source[0]).partition("%")[0]):
+        if self._reception.bars(str(source[0]).partition("%")[0], self.manners.listener, proven=False):
             self._tally.dropped["barred"] += 1
             return None
         now = time.monotonic()
