@@ -99,7 +99,8 @@ class Blotter:
         entry = self._barred.get(name) or self._known.get(name) or Entry(0.0, now, kind)
         # More than what bars it twice over would be held against it for longer than a few periods.
         most = 2 * max(rules.refuse, rules.block or 0)
-        entry.score, entry.at, entry.kind = min(self._faded(entry, now) + weight, most), now, kind
+        entry.score, entry.at = min(self._faded(entry, now) + weight, most), now
+        entry.kind = entry.kind if kind == "barred" else kind
         before, entry.standing = entry.standing, _worse(entry.standing, self._deserved(entry.score))
         if entry.standing is Standing.KNOWN:
             _keep(self._known, name, entry, self._most)

@@ -95,7 +95,8 @@ async def test_operators_are_told_once_see_who_it_is_and_can_pardon(ground: Grou
     assert line["source"] == THEM and line["kind"] == "h2_ping_flood" and line["listener"] == "plain"
     _, answer = await ground.edge.get("/api/v1/abuse")
     [row] = answer["sources"]
-    assert row["source"] == THEM and row["standing"] == "barred" and 119 < row["score"] <= 120
+    assert row["source"] == THEM and row["standing"] == "barred" and 120 < row["score"] <= 140
+    assert row["kind"] == "h2_ping_flood"
     assert (await ground.edge.get(f"/api/v1/abuse/{THEM}", "DELETE"))[0] == 200
     assert (await ground.edge.get(f"/api/v1/abuse/{THEM}", "DELETE"))[0] == 404
     assert await ground.ask(THEM) == 200
