@@ -61,9 +61,9 @@ class Warden:
 
     def stop(self, *_signal: object) -> None:
         """Have `serve` return; may be called from a signal's function or from another thread."""
-        self._stopping = True
-        with suppress(BlockingIOError):
-            os.write(self._wake, b"\0")
+        if not self._stopping:
+            os.write(self._wake, b"\0")  # before the flag: whoever sees that closes the pipe
+            self._stopping = True
 
     def _see_to(self, key: selectors.SelectorKey) -> None:
         if isinstance(key.data, _Caller):

@@ -33,6 +33,22 @@ def test_down_draining_avoided_and_unsuited_nodes_are_not_chosen() -> None:
     assert roster.seat_owner(SESSION, replace(MANIFEST, pool=PoolName("other")), (), None) is None
 
 
+def test_a_slow_node_gets_a_session_only_if_no_other_can_take_it() -> None:
+    roster = roster_of(3, capacity=2)
+    slow, *others = roster
+    slow.punctuality.slow = True
+    assert roster.better_for(SESSION, MANIFEST, others[0].node.id) == others[1].node.id
+    assert roster.better_for(SESSION, MANIFEST, slow.node.id) in {other.node.id for other in others}
+    chosen = [roster.seat_owner(SessionId(f"s{n}"), MANIFEST, (), slow.node.id) for n in range(6)]
+    assert slow not in chosen[:4] and chosen[4:] == [slow, slow]
+    assert roster.better_for(SESSION, MANIFEST, slow.node.id) is None  # nobody has room
+    for other in others:
+        other.punctuality.slow = True
+        roster.vacate(other.node.id)
+    assert roster.better_for(SESSION, MANIFEST, slow.node.id) is None  # nobody is better
+    assert roster.seat_owner(SESSION, MANIFEST, (), None) in others
+
+
 def test_what_a_node_says_of_itself_only_makes_it_fuller_never_full() -> None:
     roster = roster_of(2)
     one, other = roster

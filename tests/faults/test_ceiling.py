@@ -41,15 +41,3 @@ async def test_a_slow_node_loses_new_sessions_and_then_its_old_ones(scene: Scene
     for client in (*early, *late):
         exactly_once(client)
     assert await scene.edge.metric("sbc_handovers_total", cause="ceiling") == len(early)
-
-
-async def test_where_all_are_slow_nobody_moves_and_all_are_served(scene: Scene) -> None:
-    scene.trunk("a", "b", thinks=0.3)
-    await scene.open(CEILING)
-    clients = await scene.talking(14)
-    await asyncio.gather(*(converse(client, 1) for client in clients))
-    await slow(scene, "a", "b")
-    clients += await scene.talking(1)
-    for client in clients:
-        exactly_once(client)
-    assert await scene.edge.metric("sbc_handovers_total", cause="ceiling") == 0
