@@ -7,9 +7,15 @@ again, and whoever reads them gives the same ones out (wire/_heads.pyx, wire/htt
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
-from cpython.tuple cimport PyTuple_Check, PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from cpython.tuple cimport PyTuple_Check, PyTuple_GET_SIZE
 from libc.stdint cimport uintptr_t
 from libc.string cimport memchr, memcmp, memcpy
+
+cdef extern from "Python.h":  # of what is borrowed, and not counted as held
+    PyObject* item "PyTuple_GET_ITEM"(PyObject* field, Py_ssize_t which) noexcept
+    bint is_octets "PyBytes_Check"(PyObject* part) noexcept
+    char* octets_of "PyBytes_AS_STRING"(PyObject* part) noexcept
+    Py_ssize_t size_of "PyBytes_GET_SIZE"(PyObject* part) noexcept
 
 cdef enum:
     PROPER = 0
@@ -97,12 +103,13 @@ cdef class _Sieve:
         for slot in range(NAMES):
             Py_XDECREF(self.seen[slot])
 
-    cdef bint catches(self, bytes name) except -1:
-        cdef Py_ssize_t slot = _slot(<PyObject*>name, NAMES)
-        cdef bint caught
-        if self.seen[slot] == <PyObject*>name:
-            return self.caught[slot]
-        caught = name in self.names or _begins(name, self.prefixes)
+    cdef inline bint catches(self, object field) except -1:
+        cdef PyObject* name = _borrowed(field, 0)
+        cdef Py_ssize_t slot = _slot(name, NAMES)
+        return self.caught[slot] if self.seen[slot] == name else self.judge(<bytes>name, slot)
+
+    cdef bint judge(self, bytes name, Py_ssize_t slot) except -1:
+        cdef bint caught = name in self.names or _begins(name, self.prefixes)
         if PyBytes_GET_SIZE(name) <= LONGEST_NAME:
             _remember(&self.seen[slot], name)
             self.caught[slot] = caught
@@ -130,7 +137,7 @@ cpdef list without(list fields, object names, tuple prefixes):
     cdef list kept = []
     cdef _Sieve sieve = _sieve(names, prefixes)
     for field in fields:
-        if not sieve.catches(_part(field, 0)):
+        if not sieve.catches(field):
             kept.append(field)
     return kept
 
@@ -140,7 +147,7 @@ cpdef tuple parted(list fields, object names):
     cdef list others = [], found = []
     cdef _Sieve sieve = _sieve(names, _NO_PREFIXES)
     for field in fields:
-        if sieve.catches(_part(field, 0)):
+        if sieve.catches(field):
             found.append(field)
         else:
             others.append(field)
@@ -170,13 +177,13 @@ cpdef lines_of(list fields):
     for field in fields:
         if _form(field) == ODD and _breaks(field):
             return None
-        size += PyBytes_GET_SIZE(_part(field, 0)) + PyBytes_GET_SIZE(_part(field, 1)) + 4
+        size += size_of(_borrowed(field, 0)) + size_of(item(<PyObject*>field, 1)) + 4
     lines = PyBytes_FromStringAndSize(NULL, size)
     out = PyBytes_AS_STRING(lines)
     for field in fields:
-        out = _copied(out, _part(field, 0))
+        out = _copied(out, item(<PyObject*>field, 0))
         out[0], out[1] = 58, 32
-        out = _copied(out + 2, _part(field, 1))
+        out = _copied(out + 2, item(<PyObject*>field, 1))
         out[0], out[1] = 13, 10
         out += 2
     return lines
@@ -195,22 +202,32 @@ cdef bint _breaks(object field) except -1:
 
 cdef inline bytes _part(object field, int which):
     """The name (0) or the value (1): a field may be of a class of its own, a tuple by its base (HTTP/2)."""
+    return <bytes>_borrowed(field, which)
+
+
+cdef inline PyObject* _borrowed(object field, int which) except NULL:
+    """The same, as long as the field itself is held."""
+    cdef PyObject* part
     if not PyTuple_Check(field) or PyTuple_GET_SIZE(field) != 2:
         raise TypeError("not a field")
-    return <bytes?><object>PyTuple_GET_ITEM(field, which)
+    part = item(<PyObject*>field, which)
+    if not is_octets(part):
+        raise TypeError("not a field of octets")
+    return part
 
 
-cdef inline char* _copied(char* out, bytes text) noexcept:
-    memcpy(out, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
-    return out + PyBytes_GET_SIZE(text)
+cdef inline char* _copied(char* out, PyObject* text) noexcept:
+    memcpy(out, octets_of(text), size_of(text))
+    return out + size_of(text)
 
 
 cpdef first(list fields, bytes name):
     cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
     cdef const char* wanted = PyBytes_AS_STRING(name)
-    cdef bytes found
+    cdef PyObject* found
+    cdef object field
     for field in fields:
-        found = _part(field, 0)
-        if PyBytes_GET_SIZE(found) == size and memcmp(PyBytes_AS_STRING(found), wanted, size) == 0:
-            return field[1]
+        found = _borrowed(field, 0)
+        if size_of(found) == size and memcmp(octets_of(found), wanted, size) == 0:
+            return _part(field, 1)
     return None

@@ -1,8 +1,8 @@
 """The C twins of the functions of the same names in octets.py; the compiled relay path calls them as C functions."""
 
 from cpython.bytearray cimport PyByteArray_AS_STRING
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.string cimport memcpy
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memchr, memcpy
 
 cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* place) noexcept
@@ -10,6 +10,36 @@ cdef extern from *:
 
 cpdef bytes cut(bytes data, Py_ssize_t start, Py_ssize_t end):
     return PyBytes_FromStringAndSize(PyBytes_AS_STRING(data) + start, end - start)
+
+
+cpdef Py_ssize_t index(bytes data, int octet) noexcept:
+    cdef const char* octets = PyBytes_AS_STRING(data)
+    cdef const char* found = <const char*>memchr(octets, octet, PyBytes_GET_SIZE(data))
+    return -1 if found == NULL else found - octets
+
+
+cpdef bytes decimal(long long number):
+    cdef char digits[20]
+    cdef int at = 20
+    while True:
+        at -= 1
+        digits[at] = <char>(48 + number % 10)
+        number //= 10
+        if number == 0:
+            return PyBytes_FromStringAndSize(digits + at, 20 - at)
+
+
+cpdef long long number_of(bytes digits, Py_ssize_t longest) noexcept:
+    cdef const unsigned char* octets = <const unsigned char*>PyBytes_AS_STRING(digits)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(digits), at
+    cdef long long number = 0
+    if size == 0 or size > longest:
+        return -1
+    for at in range(size):
+        if not 48 <= octets[at] <= 57:
+            return -1
+        number = number * 10 + octets[at] - 48
+    return number
 
 
 cpdef void copy_into(bytearray buffer, Py_ssize_t at, bytes source, Py_ssize_t start, Py_ssize_t end) noexcept:

@@ -2,12 +2,12 @@
 edge may say, is passed on; and a node learns the truth about the client."""
 
 from collections.abc import Set
-from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from sbc.core.fields import ODD, PROPER, form_of, without
+from sbc.core.octets import index
 from sbc.model.errors import Refusal
-from sbc.model.http import Fields, Request
+from sbc.model.http import Fields, Request, first
 
 HOP_BY_HOP = frozenset({
     b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te",
@@ -63,15 +63,23 @@ def node_fields(request: Request) -> Fields:
     fields = request.fields
     named = _named(fields)
     kept = without(fields, {*_DROPPED, *named} if named else _DROPPED, OWN)
-    for name, value in fields:
-        if name == b"te" and b"trailers" in value.lower():
-            kept.append((b"te", b"trailers"))  # gRPC asks for it from end to end
-            break
-    kept += _whence(request.client, request.via, request.secure, request.authority)
+    if first(fields, b"te") is not None and b"trailers" in _list_of(fields, b"te").lower():
+        kept.append((b"te", b"trailers"))  # gRPC asks for it from end to end
+    asker = request.client, request.via, request.secure, request.authority
+    whence = _told.get(asker)
+    if whence is None:
+        if len(_told) >= MOST_TOLD:
+            _told.clear()
+        whence = _told[asker] = _whence(*asker)
+    kept += whence
     return kept
 
 
-@lru_cache(maxsize=1024)
+MOST_TOLD = 1024
+_told: dict[tuple[str, tuple[str, ...], bool, bytes], Fields] = {}
+"""What nodes were told of the clients that came: most come again."""
+
+
 def _whence(client: str, via: tuple[str, ...], secure: bool, host: bytes) -> Fields:
     """What a node is told of the client: who it is, what it asked, and how."""
     scheme = b"https" if secure else b"http"
@@ -92,13 +100,17 @@ def _for(address: bytes) -> bytes:
 
 def client_fields(fields: Fields, hidden: frozenset[bytes]) -> Fields:
     """A node's fields as a client sees them. hidden: names that the policy keeps from clients."""
-    shut, named = _shut(hidden), _named(fields)
+    shut, named = _shut.get(hidden), _named(fields)
+    if shut is None:
+        if len(_shut) >= MOST_SHUT:
+            _shut.clear()
+        shut = _shut[hidden] = HOP_BY_HOP | _OF_NODES | hidden
     return without(fields, {*shut, *named} if named else shut, _SESSION)
 
 
-@lru_cache(maxsize=256)
-def _shut(hidden: frozenset[bytes]) -> frozenset[bytes]:
-    return HOP_BY_HOP | _OF_NODES | hidden
+MOST_SHUT = 256
+_shut: dict[frozenset[bytes], frozenset[bytes]] = {}
+"""What a policy hides -> all that its clients do not see."""
 
 
 def node_trailers(fields: Fields) -> Fields:
@@ -111,25 +123,27 @@ def client_trailers(fields: Fields, hidden: frozenset[bytes]) -> Fields:
     return without(fields, _TRAILING | hidden, OWN) if fields else fields
 
 
+_QUERY = ord("?")
 _NONE: frozenset[bytes] = frozenset()
 _USUAL = frozenset({b"keep-alive", b"close", b"Keep-Alive", b"Close", b""})
 
 
 def _named(fields: Fields) -> Set[bytes]:
     """The fields that `Connection` declares to be hop by hop."""
-    for name, value in fields:
-        if name == b"connection" and value not in _USUAL:
-            break
-    else:
+    if first(fields, b"connection") is None:
         return _NONE
-    return {
-        token.strip().lower() for name, value in fields if name == b"connection" for token in value.split(b",")
-    }  # fmt: skip
+    said = _list_of(fields, b"connection")
+    return _NONE if said in _USUAL else {token.strip().lower() for token in said.split(b",")}
+
+
+def _list_of(fields: Fields, name: bytes) -> bytes:
+    """A list that may stand in several lines (RFC 9110 section 5.3)."""
+    return b",".join([value for field, value in fields if field == name])
 
 
 def node_target(target: bytes) -> bytes:
     """Path and query as a node sees them: without the parameters that are meant for the edge."""
-    if target.find(b"?") < 0:
+    if index(target, _QUERY) < 0:
         return target
     path, mark, query = target.partition(b"?")
     parts = query.split(b"&")

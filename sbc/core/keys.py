@@ -3,18 +3,17 @@
 import base64
 import binascii
 import re
-from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 
+from sbc.core.octets import index
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request, first
 from sbc.model.route import KeySource, SessionKey
 
-HEADER = KeySource.HEADER
-"""The most usual place, looked up once."""
+_QUERY = ord("?")
 LONGEST_KEY = 512
 """Characters, as a client sends it: its own, or one that a node made and the edge sealed."""
 LONGEST_MINTED = 256
@@ -37,12 +36,14 @@ def session_token(request: Request) -> str | None:
     value = first(request.fields, b"session-id")
     if value is not None:
         return value.decode("latin-1")
-    return _parameter(request.target, "session") if request.target.find(b"session=") >= 0 else None
+    target = request.target
+    return _parameter(target, "session") if index(target, _QUERY) >= 0 and b"session=" in target else None
 
 
 def _find(request: Request, key: SessionKey, body: bytes | None) -> str | None:
-    if key.source is HEADER:
-        value = first(request.fields, _octets(key.name))
+    header = key.header
+    if header is not None:  # the most usual place
+        value = first(request.fields, header)
         return value.decode("latin-1") if value is not None else None
     match key.source:
         case KeySource.COOKIE:
@@ -58,11 +59,6 @@ def _find(request: Request, key: SessionKey, body: bytes | None) -> str | None:
             return field_of(body, key.name)
         case _:
             return None
-
-
-@lru_cache(maxsize=1024)
-def _octets(name: str) -> bytes:
-    return name.encode()
 
 
 def _cookie(fields: Fields, name: str) -> str | None:
@@ -119,10 +115,11 @@ def may_be_minted(key: SessionKey) -> bool:
 def minted(fields: Fields, key: SessionKey) -> str | None:
     """The key that a node tells in the head of its answer; one that is too long is none."""
     told: bytes | None = None
-    if key.source is HEADER:
-        told = first(fields, _octets(key.name))
+    header = key.header
+    if header is not None:
+        told = first(fields, header)
     elif key.source is KeySource.COOKIE:
-        name = _octets(key.name)
+        name = key.name.encode()
         for field, value in fields:
             if field == b"set-cookie" and value.partition(b"=")[0].strip() == name:
                 told = value.partition(b"=")[2].partition(b";")[0]

@@ -1,4 +1,4 @@
-"""The few operations on raw bytes that the relay path stands on.
+"""The few operations on raw bytes that the relay path and every request stand on.
 
 In a compiled build octets.pxd puts inlined C twins of the same names in their place.
 """
@@ -7,6 +7,21 @@ In a compiled build octets.pxd puts inlined C twins of the same names in their p
 def cut(data: bytes, start: int, end: int) -> bytes:
     """data[start:end], which has to lie within."""
     return data[start:end]
+
+
+def index(data: bytes, octet: int) -> int:
+    """Where an octet stands first; -1: nowhere."""
+    return data.find(octet)
+
+
+def decimal(number: int) -> bytes:
+    """A number, which must not be negative, in digits."""
+    return b"%d" % number
+
+
+def number_of(digits: bytes, longest: int) -> int:
+    """The number that these digits are; -1: they are none, or more than `longest`, of which 18 are the most."""
+    return int(digits) if digits.isdigit() and len(digits) <= longest else -1
 
 
 def copy_into(buffer: bytearray, at: int, source: bytes, start: int, end: int) -> None:

@@ -20,3 +20,8 @@ cdef class Response:
     cdef public int status
     cdef public list fields
     cdef public object length
+
+
+cpdef Request plain_request(
+    bytes method, bytes target, bytes authority, list fields, bint bodied, object length, str version)
+cpdef Response plain_response(int status, list fields, object length)

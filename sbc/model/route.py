@@ -29,6 +29,12 @@ class SessionKey:
     name: str = ""
     """The header (in lower case), cookie, query parameter or claim; for PATH the number of the segment, from 0; for
     BODY the field's dotted path."""
+    header: bytes | None = field(init=False, compare=False, default=None)
+    """The name as it stands in a request; None: the key stands elsewhere."""
+
+    def __post_init__(self) -> None:
+        if self.source is KeySource.HEADER:
+            object.__setattr__(self, "header", self.name.encode())
 
 
 @dataclass(frozen=True, slots=True)

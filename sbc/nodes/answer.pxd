@@ -2,7 +2,7 @@ import cython
 
 from sbc.core._fields cimport parted
 from sbc.core._octets cimport cut
-from sbc.model.http cimport Response
+from sbc.model.http cimport Response, plain_response
 from sbc.wire._heads cimport fields_of, head_end, status_line
 
 

@@ -13,7 +13,7 @@ import httptools
 from sbc.core.fields import parted
 from sbc.core.octets import cut
 from sbc.model.errors import SbcError
-from sbc.model.http import Fields, Response
+from sbc.model.http import Fields, Response, plain_response
 from sbc.wire.heads import bare_feed, fields_of, head_end, status_line
 
 LONGEST_HEAD = 32 * 1024
@@ -168,7 +168,7 @@ class AnswerReader:
         length = self._length
         if self._chunked and not modern:
             self._refuse("an answer of a version that it cannot have")
-        self.response = Response(status, fields, length)
+        self.response = plain_response(status, fields, length)
         self._heading = False
         if self._head_request or status == 204 or status == 304 or length == 0:
             self.complete = True

@@ -1,5 +1,5 @@
 from sbc.core.forwarding cimport node_fields, node_target
-from sbc.model.http cimport Request
+from sbc.model.http cimport Request, plain_request
 
 
 cdef class Place:

@@ -4,7 +4,7 @@ from sbc.core.dialog import Dialog
 from sbc.core.forwarding import node_fields, node_target
 from sbc.model.binding import Resume
 from sbc.model.commands import OpenLeg
-from sbc.model.http import Fields, Request
+from sbc.model.http import Fields, Request, plain_request
 from sbc.model.ids import PrincipalId
 from sbc.model.leg import Role
 from sbc.model.node import Node
@@ -56,6 +56,5 @@ def outgoing(request: Request, own: Fields) -> Request:
     """A client's request as a node is to see it. own: the edge's own fields."""
     fields = node_fields(request)
     fields += own
-    return Request(
-        request.method, node_target(request.target), request.authority, fields, request.bodied, request.length
-    )
+    return plain_request(request.method, node_target(request.target), request.authority, fields, request.bodied,
+                         request.length, "1.1")  # fmt: skip
