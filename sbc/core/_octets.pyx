@@ -42,6 +42,14 @@ cpdef long long number_of(bytes digits, Py_ssize_t longest) noexcept:
     return number
 
 
+cpdef bytes in_eight(unsigned long long number):
+    cdef unsigned char octets[8]
+    cdef int at
+    for at in range(8):
+        octets[7 - at] = <unsigned char>(number >> (8 * at))
+    return PyBytes_FromStringAndSize(<char*>octets, 8)
+
+
 cpdef void copy_into(bytearray buffer, Py_ssize_t at, bytes source, Py_ssize_t start, Py_ssize_t end) noexcept:
     memcpy(PyByteArray_AS_STRING(buffer) + at, PyBytes_AS_STRING(source) + start, end - start)
 

@@ -24,6 +24,11 @@ def number_of(digits: bytes, longest: int) -> int:
     return int(digits) if digits.isdigit() and len(digits) <= longest else -1
 
 
+def in_eight(number: int) -> bytes:
+    """A number in eight octets, the greatest first."""
+    return number.to_bytes(8, "big")
+
+
 def copy_into(buffer: bytearray, at: int, source: bytes, start: int, end: int) -> None:
     """Copy source[start:end] to buffer[at:], without changing the buffer's length."""
     buffer[at : at + end - start] = source[start:end]

@@ -1,12 +1,13 @@
 import cython
 
-from sbc.core._fields cimport parted
-from sbc.core._octets cimport cut
+from sbc.core._fields cimport first, parted
+from sbc.core._octets cimport cut, number_of
 from sbc.model.http cimport Response, plain_response
 from sbc.wire._heads cimport fields_of, head_end, status_line
 
 
 cdef frozenset _FRAMING
+cdef Py_ssize_t LONGEST_NUMBER
 cdef Py_ssize_t _SIZE_DIGITS
 cdef bytes _LAST_CHUNK
 
@@ -31,6 +32,7 @@ cdef class AnswerReader:
     cdef _begin(self, bytes piece)
     @cython.locals(fields=list, kept=list, framing=list, line=tuple)
     cdef _read_head(self, bytes head)
+    @cython.locals(length=cython.longlong)
     cdef _frame(self, bytes name, bytes value)
     cdef _inform(self, int status, list fields)
     cdef _respond(self, int status, bint modern, list fields)

@@ -11,9 +11,9 @@ from typing import NoReturn
 import httptools
 
 from sbc.core.fields import parted
-from sbc.core.octets import cut
+from sbc.core.octets import cut, number_of
 from sbc.model.errors import SbcError
-from sbc.model.http import Fields, Response, plain_response
+from sbc.model.http import Fields, Response, first, plain_response
 from sbc.wire.heads import bare_feed, fields_of, head_end, status_line
 
 LONGEST_HEAD = 32 * 1024
@@ -71,9 +71,11 @@ class AnswerReader:
         """Whether the last that the parser of chunks came to was the end of one."""
         self._parsing = False
         """Whether that parser has seen anything of this answer."""
-        self.interim.clear()
+        if self.interim:
+            self.interim.clear()
         self.response: Response | None = None
-        self.body.clear()
+        if self.body:
+            self.body.clear()
         self.trailers: Fields = []
         self.complete = False
         self.close_framed = False
@@ -106,7 +108,9 @@ class AnswerReader:
 
     def take_body(self) -> bytes:
         """What there is of the body."""
-        body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
+        if len(self.body) == 1:
+            return self.body.pop()
+        body = b"".join(self.body)
         self.body.clear()
         return body
 
@@ -143,9 +147,10 @@ class AnswerReader:
     def _frame(self, name: bytes, value: bytes) -> None:
         if name == b"content-length":
             # RFC 9112 section 6.3: two lengths, or a length and chunks, are read in one way by some and not by others.
-            if self._length is not None or self._chunked or not value.isdigit() or len(value) > LONGEST_NUMBER:
+            length = number_of(value, LONGEST_NUMBER)
+            if self._length is not None or self._chunked or length < 0:
                 self._refuse("not a proper length")
-            self._length = int(value)
+            self._length = length
         elif name == b"transfer-encoding":
             # RFC 9112 section 6.1: what else there may be cannot be told to a client, or read in one way.
             if self._chunked or self._length is not None or value.lower() != b"chunked":
@@ -193,7 +198,7 @@ class AnswerReader:
         else:
             left, self._left = self._left, 0
             if left:
-                self.body.append(data[:left])
+                self.body.append(data if len(data) == left else data[:left])
             self.complete = True
             if len(data) > left:
                 self._refuse("bytes after the answer")
@@ -282,9 +287,6 @@ class AnswerReader:
 
 def _says_close(fields: Fields) -> bool:
     """RFC 9112 section 9.6."""
-    for name, value in fields:
-        if name == b"connection" and b"close" in value.lower():
-            break
-    else:
+    if first(fields, b"connection") is None:
         return False
-    return True
+    return b"close" in b",".join([value for name, value in fields if name == b"connection"]).lower()

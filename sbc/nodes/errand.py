@@ -114,6 +114,8 @@ class Errand:
             self._early_end = trailers
 
     def abort(self) -> None:
+        if self.state is OVER:
+            return
         line = self._line
         waited = self.state is WAITING
         self._end()

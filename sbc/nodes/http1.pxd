@@ -18,8 +18,10 @@ cdef class Http1Line:
     cdef public double idle_until
 
     cpdef data_received(self, bytes data)
-    @cython.locals(request=Request)
     cpdef start(self, Errand errand)
+    @cython.locals(request=Request)
+    cpdef begin(self, Errand errand)
+    cpdef bint closing(self) except -1
     cpdef send(self, Errand errand, bytes data)
     cpdef finish(self, Errand errand, list trailers)
     cpdef drop(self)

@@ -122,7 +122,11 @@ class Http1Line:
         if self._transport.is_closing():
             self.drop()  # its end is not told yet
             self._lines.place(errand)
-            return
+        else:
+            self.begin(errand)
+
+    def begin(self, errand: Errand) -> None:
+        """The same, on a connection that is known not to be closing."""
         request = errand.request
         assert request is not None  # there is no answer yet
         try:
@@ -198,7 +202,6 @@ class Http1Line:
 
     # For the pool.
 
-    @property
     def closing(self) -> bool:
         """Whether the connection is at its end."""
         return self._over or self._transport.is_closing()

@@ -1,3 +1,5 @@
+import cython
+
 from sbc.nodes.errand cimport Errand
 from sbc.nodes.http1 cimport Http1Line
 
@@ -7,6 +9,7 @@ cdef class Lines:
     cdef readonly bytes prefix
     cdef readonly object trust
     cdef public object mark
+    cdef public object node, trusts
     cdef object _engine, _name, _where, _spawn, _speech, _loop
     cdef set _lines
     cdef list _idle, _shared, _asking
@@ -15,5 +18,6 @@ cdef class Lines:
     cdef bint _retired
     cdef public Py_ssize_t garbage_count
 
+    @cython.locals(line=Http1Line)
     cpdef bint carry(self, Errand errand) except -1
     cpdef freed(self, Http1Line line, object patience=*)

@@ -6,10 +6,13 @@ dialled, and whoever has waited longest gets the first that is free.
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from typing import cast
 
+from sbc.model.ids import PoolName
 from sbc.model.interfaces import Spawn
 from sbc.model.marking import Mark
+from sbc.model.node import Node
 from sbc.model.streams import Readiness
 from sbc.nodes.address import Address, Speech
 from sbc.nodes.dial import Trust, agreed, dial
@@ -38,6 +41,9 @@ class Lines:
         self.url = url
         self.trust = trust
         self.mark = mark
+        self.node: Node | None = None
+        self.trusts: Mapping[PoolName, Trust] | None = None
+        """For whom, and among which, it was last found to be right; kept by the pool."""
         self._loop = asyncio.get_running_loop()
         self.prefix = where.prefix.encode()
         self._engine = engine
@@ -75,9 +81,13 @@ class Lines:
 
     def carry(self, errand: Errand) -> bool:
         """Have an idle connection carry it at once; False: there is none that is known to live."""
-        if not self._idle or self._idle[len(self._idle) - 1].closing:
+        if not self._idle:
             return False
-        self._idle.pop().start(errand)
+        line = self._idle.pop()
+        if line.closing():
+            self._idle.append(line)  # its end is not told yet
+            return False
+        line.begin(errand)
         return True
 
     def place(self, errand: Errand) -> None:

@@ -14,4 +14,5 @@ cdef class Pool:
 
     @cython.locals(lines=Lines, errand=Errand)
     cpdef open(self, object node, Request request, object answerer)
+    @cython.locals(lines=Lines)
     cdef Lines _lines_of(self, object node)

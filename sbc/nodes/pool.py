@@ -105,8 +105,12 @@ class Pool:
         self._retired.clear()
 
     def _lines_of(self, node: Node) -> Lines:
-        lines, trust = self._nodes.get(node.id), self.trusts.get(node.pool)
+        lines = self._nodes.get(node.id)
+        if lines is not None and lines.node is node and lines.trusts is self.trusts:
+            return lines  # as most requests find them
+        trust = self.trusts.get(node.pool)
         if lines is not None and lines.url == node.url and lines.trust is trust:
+            lines.node, lines.trusts = node, self.trusts
             return lines
         where = address_of(node.url)
         self.forget(node)

@@ -14,10 +14,13 @@ from sbc.protocols.protocol import Protocol, Reading
 class OpaqueReading(Reading):
     __slots__ = ()
 
+    heedless = True
     alters = False
     events = False
 
 
 class Opaque(Protocol):
     def read(self, request: Request, body: bytes | None) -> Reading:
-        return GrpcReading(request, body) if is_call(request) else OpaqueReading(request, body)
+        if request.method == b"POST" and is_call(request):
+            return GrpcReading(request, body)
+        return OpaqueReading(request, body)

@@ -78,6 +78,9 @@ class Reading:
 
     __slots__ = ("body", "learned", "request")
 
+    heedless = False
+    """Whether nothing of the exchange means anything: all that is asked of a reading below is and stays as it is said
+    here, but for `alters` and `events`, which are False. Then none of it needs to be asked."""
     keys: Sequence[Key] = ()
     """Which session is meant, the most specific key first: the first that a session is known by decides."""
     begins = False

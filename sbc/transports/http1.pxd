@@ -1,13 +1,13 @@
 import cython
 
 from sbc.model.http cimport Request
-from sbc.transports.http1_stream cimport Http1Stream
+from sbc.transports.http1_stream cimport Carrier, Http1Stream
 from sbc.transports.patience cimport Patience
 from sbc.transports.valves cimport Inlet, Outlet
 from sbc.wire.request_head cimport RequestReader
-cdef class Http1Connection:
+cdef class Http1Connection(Carrier):
     cdef object __weakref__
-    cdef object _body, _client, _listener, _loop, _mark, _reception, _stage, _transport
+    cdef object _body, _client, _listener, _loop, _mark, _reception, _stage, _take, _transport
     cdef bint _expects, _persists, _plain, _retired, _secure, _websocket
     cdef Inlet _inlet
     cdef bytes _kept
@@ -19,8 +19,6 @@ cdef class Http1Connection:
     cdef public bint congested
     cdef public bytes services
     cdef public str certificate
-    cpdef put(self, bytes data)
-    cpdef answered(self, bytes last)
     cpdef data_received(self, bytes data)
     cdef _read(self, bytes data)
     cdef _keep(self, bytes rest)

@@ -17,7 +17,7 @@ from sbc.model.errors import Refusal
 from sbc.model.interfaces import Reception
 from sbc.model.marking import Mark
 from sbc.model.route import Hello
-from sbc.transports.http1_stream import ANSWERING, OVER, WAITING, Http1Stream
+from sbc.transports.http1_stream import ANSWERING, OVER, WAITING, Carrier, Http1Stream
 from sbc.transports.patience import Patience, Phase
 from sbc.transports.valves import Hold, Inlet, Outlet
 from sbc.transports.websocket import Doorstep
@@ -48,12 +48,13 @@ HEAD, BODY, ANSWER, DROP, LEAVING = Stage
 """The same, looked up once: what is found in an enum by its name is found slowly."""
 
 
-class Http1Connection:
+class Http1Connection(Carrier):
     """A connection, from its first byte on. asyncio.Protocol by its methods; Carrier for its stream."""
 
     __slots__ = ("__weakref__", "_body", "_client", "_expects", "_inlet", "_kept", "_listener", "_loop", "_mark",
                  "_out", "_patience", "_persists", "_plain", "_reader", "_reception", "_requests", "_retired",
-                 "_secure", "_stage", "_stream", "_transport", "_websocket", "certificate", "congested", "services")
+                 "_secure", "_stage", "_stream", "_take", "_transport", "_websocket", "certificate", "congested",
+                 "services")
 
     def __init__(
         self, reception: Reception, listener: str, secure: bool, client: str, transports: frozenset[str]
@@ -84,6 +85,7 @@ class Http1Connection:
         tcp.set_write_buffer_limits(HIGH_WATER_BYTES, LOW_WATER_BYTES)
         octets, fields, head_timeout = self._reception.limits()
         self._reader = RequestReader(octets, fields)
+        self._take = self._reception.request
         self._patience = Patience(self._loop, head_timeout, self._late, tcp.get_write_buffer_size)
         self._inlet = Inlet(tcp)
         self._out = Outlet(tcp, self._loop, self._patience)
@@ -195,7 +197,7 @@ class Http1Connection:
             self._stage = ANSWER
             self._patience.off()
         stream = self._stream = Http1Stream(self, request, self.congested)
-        stream.asker = self._reception.request(stream, request, reader.octets)
+        stream.asker = self._take(stream, request, reader.octets)
         return end
 
     def _read_body(self, data: bytes, at: int) -> int:
@@ -237,7 +239,7 @@ class Http1Connection:
     def put(self, data: bytes) -> None:
         self._out.put(data)
 
-    def connection_line(self, *, last: bool) -> bytes:
+    def connection_line(self, last: bool) -> bytes:
         if self._stage is BODY and (self._expects or not self._body.ends_within(DROPPED_BYTES)):
             last = True  # there may be no end to what would have to be read before the next request
         self._persists = self._persists and not last and not self._retired

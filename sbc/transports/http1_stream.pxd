@@ -2,8 +2,15 @@ from sbc.model.http cimport Request, Response
 from sbc.wire.http1 cimport chunk, framing_of, last_chunk, response_head
 
 
+cdef class Carrier:
+    cpdef put(self, bytes data)
+    cpdef bytes connection_line(self, bint last)
+    cpdef answered(self, bytes last)
+
+
 cdef class Http1Stream:
-    cdef object _carrier, _framing
+    cdef Carrier _carrier
+    cdef object _framing
     cdef long long _left
     cdef bint _old, _to_head
     cdef public object asker

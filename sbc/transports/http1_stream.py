@@ -5,7 +5,6 @@
 """
 
 from enum import Enum
-from typing import Protocol
 
 from sbc.model.http import Fields, Request, Response
 from sbc.model.marking import Mark
@@ -15,7 +14,6 @@ from sbc.wire.http1 import (
     CLOSE,
     LENGTH,
     NONE,
-    Framing,
     chunk,
     framing_of,
     interim_head,
@@ -24,30 +22,38 @@ from sbc.wire.http1 import (
 )
 
 
-class Carrier(Protocol):
-    """What a stream needs of its connection."""
+class Carrier:
+    """What a stream needs of its connection, which is one of these."""
+
+    __slots__ = ()
 
     def mark(self, mark: Mark) -> None:
         """See ClientStream."""
 
     def put(self, data: bytes) -> None:
         """Write, at the end of this turn of the loop at the latest."""
+        raise NotImplementedError
 
-    def connection_line(self, *, last: bool) -> bytes:
+    def connection_line(self, last: bool) -> bytes:
         """Decide whether the connection goes on behind this answer (not if `last`): the lines of its head that say so,
         and what else the connection has to say."""
+        raise NotImplementedError
 
     def answered(self, last: bytes) -> None:
         """The answer is complete with this."""
+        raise NotImplementedError
 
     def cut(self, *, reset: bool) -> None:
         """The answer will never be complete: close, or reset, the connection."""
+        raise NotImplementedError
 
     def hold_body(self) -> None:
         """Read no more of the request's body."""
+        raise NotImplementedError
 
     def want_body(self) -> None:
         """Read on."""
+        raise NotImplementedError
 
 
 class Stage(Enum):
@@ -73,7 +79,7 @@ class Http1Stream:
         self._carrier = carrier
         self._to_head = request.method == b"HEAD"
         self._old = request.version == "1.0"
-        self._framing = Framing.NONE
+        self._framing = NONE
         self._left = 0
         """What is still to be sent of a body whose length was told."""
 
@@ -90,7 +96,7 @@ class Http1Stream:
         if end and body and response.length is None:
             response.length = len(body)
         framing = self._framing = framing_of(response, end=end, to_head=self._to_head, old=self._old)
-        connection = self._carrier.connection_line(last=framing is CLOSE)
+        connection = self._carrier.connection_line(framing is CLOSE)
         head = response_head(response, framing, end=end and not body, connection=connection)
         if framing is NONE and end:
             self._complete(head)

@@ -9,6 +9,7 @@ from enum import Enum
 from http import HTTPStatus
 
 from sbc.core.fields import lines_of, unbroken
+from sbc.core.octets import decimal
 from sbc.model.http import Fields, Request, Response
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -85,7 +86,7 @@ def response_head(response: Response, framing: Framing, *, end: bool, connection
 
 
 def _length_line(length: int) -> bytes:
-    return b"content-length: %d\r\n" % length
+    return b"content-length: " + decimal(length) + b"\r\n"
 
 
 def interim_head(status: int, fields: Fields) -> bytes:

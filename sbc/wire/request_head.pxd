@@ -1,11 +1,13 @@
 import cython
 
 from sbc.core._fields cimport parted
-from sbc.model.http cimport Request
+from sbc.core._octets cimport number_of
+from sbc.model.http cimport Request, plain_request
 from sbc.wire._heads cimport fields_of, head_end, request_line
 
 
 cdef frozenset _LISTS
+cdef Py_ssize_t _LONGEST_NUMBER
 cdef frozenset _METHODS
 cdef frozenset _SPECIAL
 
@@ -28,6 +30,7 @@ cdef class RequestReader:
     cdef _judge(self, bytes head)
     @cython.locals(name=bytes, special=dict, kept=list, told=list, old=bint)
     cdef _sort(self, Request request, list fields)
+    @cython.locals(octets=cython.longlong)
     cdef _sort_out(self, Request request, dict special, bint old)
     @cython.locals(target=bytes)
     cdef _aim(self, Request request)

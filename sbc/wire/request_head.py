@@ -6,9 +6,10 @@ What follows the empty line behind a head (a body, another request, another prot
 import re
 
 from sbc.core.fields import parted
+from sbc.core.octets import number_of
 from sbc.core.screening import LONGEST_TARGET, check_target
 from sbc.model.errors import Refusal
-from sbc.model.http import Fields, Request
+from sbc.model.http import Fields, Request, plain_request
 from sbc.wire.heads import bare_feed, fields_of, head_end, request_line
 from sbc.wire.http1 import proper_authority
 
@@ -114,7 +115,7 @@ class RequestReader:
         self.octets, self.raw = len(head), fields
         if len(fields) > self._max_fields:
             raise Refusal(431, "too_many_headers", f"at most {self._max_fields} header fields")
-        request = Request(method, target, b"", [], version="1.1" if modern else "1.0")
+        request = plain_request(method, target, b"", fields, False, None, "1.1" if modern else "1.0")
         self._sort(request, fields)
         self._aim(request)
         self.request = request
@@ -163,10 +164,10 @@ class RequestReader:
                 raise _malformed("a length and chunks")
             self.chunked = request.bodied = True
         elif (length := special.get(b"content-length")) is not None:
-            if not length.isdigit() or len(length) > _LONGEST_NUMBER:
+            octets = number_of(length, _LONGEST_NUMBER)
+            if octets < 0:
                 raise _malformed("not a proper length")
-            request.length = int(length)
-            request.bodied = request.length > 0
+            request.length, request.bodied = octets, octets > 0
         if (expected := special.get(b"expect")) is not None and not old:
             if expected.lower() != b"100-continue":
                 raise Refusal(417, "expectation", "only 100-continue can be expected here")
@@ -192,6 +193,8 @@ class RequestReader:
         if target != self._target:  # an agent has few
             check_target(target.decode("latin-1"))
             self._target = target
+        else:
+            request.target = self._target  # the one that has been looked up before
 
 
 _LISTS = frozenset({b"connection", b"upgrade"})

@@ -16,7 +16,7 @@ cdef class Answer:
     cdef public Response head
     cdef public int status
 
-    cpdef begin(self, Response response, bint end, bint events, bint wanted_whole)
+    cpdef begin(self, Response response, bint events, bint wanted_whole)
 
 
 cdef bint _is_events(Response response) except -1

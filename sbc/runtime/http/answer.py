@@ -21,6 +21,7 @@ class Form(Enum):
     """Not the events that were asked for to go on with, but a plain answer: its protocol may know what to do."""
 
 
+KEEP = Ids.KEEP
 PLAIN, EVENTS, WHOLE, REST = Form
 """The same, looked up once: what is found in an enum by its name is found slowly."""
 
@@ -48,7 +49,7 @@ class Answer:
         self.mark = b""
         self.id_line = b""
         """What its entries in the journal, and the ids that the edge gives, begin with; made with the first message."""
-        self.ids = Ids.KEEP
+        self.ids = KEEP
         """What becomes of its events' ids; looked up with the first message."""
         self.outbound: Relay | None = None
         """Where its messages are counted and kept; None: it is for its home to say."""
@@ -62,12 +63,10 @@ class Answer:
         """Whether the client is given events."""
         return self.scanner is not None
 
-    def begin(self, response: Response, *, end: bool, events: bool, wanted_whole: bool) -> None:
-        """The head of the answer is here."""
+    def begin(self, response: Response, events: bool, wanted_whole: bool) -> None:
+        """The head of the answer is here. events, wanted_whole: what is to become of its body, if it has any."""
         self.status = response.status
-        if end:
-            self.form = PLAIN
-        elif events and _is_events(response):
+        if events and _is_events(response):
             self.form, self.scanner, response.length = EVENTS, Scanner(LONGEST_EVENT), None
         elif wanted_whole:
             self.form, self.head, self.body = WHOLE, response, bytearray()

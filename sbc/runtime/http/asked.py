@@ -3,7 +3,6 @@
 import time
 
 from sbc.core.authority import Authority
-from sbc.model.ids import PrincipalId
 from sbc.protocols.cors import is_preflight
 from sbc.protocols.protocol import Key
 from sbc.runtime.http.exchange import Exchange
@@ -21,7 +20,7 @@ class Asked:
         self.good_until = 0.0
         """Until when it is proven who asks, in wall-clock seconds; of use where the way has an authority."""
         if way.authority is None:
-            self.principal = PrincipalId("address:" + exchange.request.client)
+            self.principal = way.address(exchange.request.client)
         else:
             self._prove(way.authority)
         self.keys: list[Key] = []
@@ -30,7 +29,7 @@ class Asked:
     def _prove(self, authority: Authority) -> None:
         request = self.exchange.request
         if is_preflight(request):  # it bears no credentials (Fetch Standard, CORS-preflight fetch)
-            self.principal = PrincipalId("address:" + request.client)
+            self.principal = self.way.address(request.client)
         else:
             identity = authority.identify(request, time.time())
             self.principal, self.good_until = identity.principal, identity.good_until

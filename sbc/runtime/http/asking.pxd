@@ -11,7 +11,7 @@ cdef class Asking:
     cdef public Request request
     cdef public Upload upload
     cdef public long long attempts, number, seat
-    cdef public bint in_turn, keep, waiting
+    cdef public bint heedless, in_turn, keep, waiting
     cdef object _then
     cdef long long _longest
 

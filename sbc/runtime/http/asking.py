@@ -1,7 +1,6 @@
 """The asking half of an exchange: what its client says, kept and passed on, and sent to one node after another."""
 
 from collections.abc import Callable
-from typing import cast
 
 from sbc.core.exchange import ANSWERED, SENT, WAITING
 from sbc.core.forwarding import node_trailers
@@ -10,7 +9,7 @@ from sbc.model.http import Fields, Request
 from sbc.model.identity import Identity
 from sbc.model.node import Node
 from sbc.model.policy import Policy
-from sbc.model.streams import Answerer, ClientStream, NodeStream, Reach
+from sbc.model.streams import ClientStream, NodeStream, Reach
 from sbc.protocols.protocol import Reading
 from sbc.runtime.http.home import Home
 from sbc.runtime.http.upload import Upload
@@ -23,7 +22,8 @@ class Asking:
     """Implements Asker; the answering half is in exchange.py, and says what is left open here."""
 
     __slots__ = (
-        "_longest", "_then", "attempts", "client", "home", "identity", "in_turn", "keep", "key", "node", "number",
+        "_longest", "_then", "attempts", "client", "heedless", "home", "identity", "in_turn", "keep", "key", "node",
+        "number",
         "policy", "reading", "request", "seat", "stage", "upload", "waiting",
     )  # fmt: skip
 
@@ -32,9 +32,11 @@ class Asking:
         self.client: ClientStream | None = client
         """None: the client has left, and the node's answer goes on."""
         self.request = request
-        self.upload = Upload(bodied=request.bodied)
+        self.upload = Upload(request.bodied)
         self.reading = UNREAD
         """What its protocol read in it; until then, that it is nothing special."""
+        self.heedless = False
+        """Whether its protocol needs to be asked nothing."""
         self.policy: Policy
         self.identity: Identity | None = None
         """Who asks, as far as that is proven."""
@@ -151,7 +153,7 @@ class Asking:
     def _open(self, reach: Reach, node: Node, request: Request) -> NodeStream:
         self.leave_node()
         self.waiting, self.attempts = False, self.attempts + 1
-        self.node = stream = reach.open(node, request, cast(Answerer, self))
+        self.node = stream = reach.open(node, request, self)  # type: ignore[arg-type]  # Exchange is one
         if self.client is not None and self.client.congested:
             stream.pause()
         return stream

@@ -17,7 +17,7 @@ cdef class Exchange(Asking):
     cdef public Exchange onward
     cdef public bytes preface
 
-    @cython.locals(reading=Reading, answer=Answer)
+    @cython.locals(reading=Reading, answer=Answer, alters=bint, events=bint, wanted=bint)
     cpdef answered(self, Response response, bint end, bytes body=*)
     cdef _came_along(self, bytes body, bint end)
     cpdef answer_body(self, bytes data)

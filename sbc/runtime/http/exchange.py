@@ -79,25 +79,25 @@ class Exchange(Asking):
             self.client.inform(status, client_fields(fields, self.policy.hidden))
 
     def answered(self, response: Response, *, end: bool, body: bytes = b"") -> None:
-        home, reading = self.home, self.reading
+        home, reading, alters = self.home, self.reading, not self.heedless and self.reading.alters
         assert home is not None
-        self.answer.outbound = home.outbound
         if self.client is not None:
             self.quiet = 0.0
-        if self.client is None and not reading.outlives:
+        elif not reading.outlives:
             self.over()  # its client left when it was on its way to the node
             return
-        if self.attempts < MOST_TRIES and ((reading.alters and reading.forgotten(response)) or _refused(response)):
+        if self.attempts < MOST_TRIES and ((alters and reading.forgotten(response)) or _refused(response)):
             self.leave_node()
             self.stage = WAITING
             home.broken(self, Loss.MEMORY)
             return
         if self.begun:
+            self.answer.outbound = home.outbound
             self.answer.begin_again(response)
             self._came_along(body, end=end)
             return
         home.greet(self, response)
-        if reading.alters:
+        if alters:
             response = reading.answered(response, home.token, home.conversation)
             self.learn()
         self.stage = ANSWERING
@@ -105,8 +105,13 @@ class Exchange(Asking):
             self.upload.drop()
         fields, greeting = client_fields(response.fields, self.policy.hidden), home.greeting(self)
         response.fields = exposed(fields, greeting) if greeting else fields
-        self.answer.begin(response, end=end and not body, events=reading.events,
-                          wanted_whole=reading.wants_answer or self.wants_answer)  # fmt: skip
+        events = wanted = False
+        if body or not end:
+            events = not self.heedless and reading.events
+            wanted = self.wants_answer or (not self.heedless and reading.wants_answer)
+        self.answer.begin(response, events, wanted)
+        if self.answer.form is EVENTS:
+            self.answer.outbound = home.outbound
         if end and self.answer.form is PLAIN:
             self._respond(response, body, end=True)
             self.whole = True

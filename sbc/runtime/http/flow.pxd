@@ -1,5 +1,6 @@
 import cython
 
+from sbc.core._octets cimport in_eight
 from sbc.core.relay cimport Relay
 from sbc.protocols._lines cimport may_have_id, numbered
 from sbc.protocols.events cimport Scanner, event_id, has_data, without_id
@@ -15,5 +16,5 @@ cpdef bytes read_events(Asking exchange, Answer answer, bytes data)
 cpdef bytes keep_event(Relay relay, Asking exchange, Answer answer, bytes message)
 @cython.locals(own=bytes)
 cdef bytes _numbered(bytes event, Answer answer, long long number)
-cpdef bytes event_entry(exchange, bytes message)
+cpdef bytes event_entry(unsigned long long exchange, bytes message)
 cpdef count(Relay relay, bytes mark, bytes entry, long long octets, bint keep=*)

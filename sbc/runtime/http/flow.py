@@ -5,6 +5,7 @@ There is a compiled twin.
 
 from typing import TYPE_CHECKING
 
+from sbc.core.octets import in_eight
 from sbc.core.relay import Relay
 from sbc.protocols.event_ids import before_number
 from sbc.protocols.events import event_id, has_data, without_id
@@ -83,7 +84,7 @@ def _numbered(event: bytes, answer: Answer, number: int) -> bytes:
 
 def event_entry(exchange: int, message: bytes) -> bytes:
     """A message of the answer to the request of this number, for the journal."""
-    return exchange.to_bytes(NUMBER_OCTETS, "big") + message
+    return in_eight(exchange) + message
 
 
 def count(relay: Relay, mark: bytes, entry: bytes, octets: int, keep: bool = True) -> None:

@@ -86,22 +86,22 @@ class RequestFront:
         way = ways.find(request)
         if way is None:
             raise Refusal(404, "no_route", "nothing is served here")
-        exchange.policy, limits = way.policy, way.limits
+        exchange.policy = way.policy
         if way.doorman is not None:
             way.doorman.check(request)
         if way.mark is not None and exchange.client is not None:
             exchange.client.mark(way.mark)
-        if octets > limits.head:
-            raise Refusal(431, "head_too_large", f"at most {limits.head} bytes of request head")
-        check_fields(request.fields, limits.headers)
-        if request.length is not None and request.length > limits.body:
+        if octets > way.most_head:
+            raise Refusal(431, "head_too_large", f"at most {way.most_head} bytes of request head")
+        check_fields(request.fields, way.most_fields)
+        if request.length is not None and request.length > way.most_body:
             raise exchange.too_long()
         asked = Asked(exchange, way)
         if host.house.revocations:
             host.house.revocations.check(asked.principal, exchange.identity)
-        wanted = way.in_body or way.protocol.wants_body(request)
+        wanted = way.in_body or (way.asks_for_body and way.protocol.wants_body(request))
         if wanted and request.bodied:
-            exchange.collect(limits.message, partial(self._have_body, asked))
+            exchange.collect(way.limits.message, partial(self._have_body, asked))
         else:
             self._place(asked, b"" if wanted else None)
 
@@ -115,16 +115,17 @@ class RequestFront:
         """Find the session that is meant, or begin one, or send the request alone."""
         exchange, way = asked.exchange, asked.way
         request = exchange.request
-        if is_preflight(request):
+        if request.method == b"OPTIONS" and is_preflight(request):
             exchange.reading = PreflightReading(request)
             self._alone(asked)
             return
         reading = exchange.reading = way.protocol.read(request, body)
+        exchange.heedless = reading.heedless
         token = session_token(request)
         if token is not None and (not way.shares_place or self._host.house.seal.ours(token)):
             self._come_back(asked, token)
             return
-        keys = asked.keys = [*reading.keys]
+        keys = asked.keys = [] if exchange.heedless else [*reading.keys]
         own = route_key(request, way.key, body)
         if own is not None:
             opened = self._opened(asked, own)

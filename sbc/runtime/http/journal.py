@@ -6,17 +6,18 @@ from typing import Any
 
 from sbc.core.fields import lines_of
 from sbc.core.journal import Journal
+from sbc.core.octets import decimal
 from sbc.model.http import Request
 from sbc.runtime.http.flow import NUMBER_OCTETS
 
 
-def request_entry(request: Request, body: bytes, *, standing: bool) -> bytes:
+def request_entry(request: Request, body: bytes, standing: bool) -> bytes:
     """A whole request, to be said again to another node. standing: its answer is a stream that does not end."""
     lines = lines_of(request.fields)
     assert lines is not None  # in none of these can there be a line break: that was seen to when the request came
     marks = (b"1 1" if standing else b"1 0") if request.secure else (b"0 1" if standing else b"0 0")
     return b"\n".join([request.method, request.target, request.authority, request.client.encode(), marks,
-                       b"%d" % len(lines), lines + body])  # fmt: skip
+                       decimal(len(lines)), lines + body])  # fmt: skip
 
 
 def request_of(entry: bytes) -> tuple[Request, bytes, bool]:

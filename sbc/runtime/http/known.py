@@ -58,7 +58,7 @@ class KnownSession(Session):
 
     def introduce(self, exchange: Exchange) -> bytes:
         """The token, if the client is to be given it with this answer; else empty."""
-        if exchange.reading.findable and (self.handle or self.nobody_knows_it):
+        if not exchange.heedless and exchange.reading.findable and (self.handle or self.nobody_knows_it):
             self.handle = exchange.answer.handle = self.handle or new_handle()
             self.learned([Key(HANDLE, self.handle)], dispensable=self.dispensable)
         # Once is enough: a client that wants to come back another way has it from its first answer.
@@ -115,8 +115,8 @@ class KnownSession(Session):
 
     def remember(self) -> None:
         """Have the store know what the protocol has to remember."""
-        conversation, store = self.conversation, self.house.store
+        conversation = self.conversation
         if conversation.changed:
-            conversation.changed = False
+            conversation.changed, store = False, self.house.store
             if store.durable:
                 store.remember(self.dialog.session, conversation.dump())

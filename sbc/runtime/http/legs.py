@@ -54,10 +54,11 @@ class Owner(Protocol):
 class Places:
     """Seat number -> the place there. Implements NodeLegs."""
 
-    __slots__ = ("_handover", "_places", "_served", "_session", "keeps", "resident", "serving")
+    __slots__ = ("_handover", "_inbound", "_places", "_served", "_session", "keeps", "resident", "serving")
 
     def __init__(self, session: Owner) -> None:
         self._session = session
+        self._inbound = session.dialog.inbound
         self._places: dict[int, Place] = {}
         self._handover: Handover | None = None
         """What a new owner is told before it gets anything new."""
@@ -69,11 +70,11 @@ class Places:
         self.keeps = False
         """Whether requests are kept to be said again to the next owner."""
 
-    @property
     def place(self) -> Place | None:
         """Where exchanges are to be sent now; None: nowhere yet."""
-        held = self._handover is not None or self._session.dialog.inbound.gate is not OPEN
-        return None if held else self._places.get(self.serving)
+        if self._handover is not None or self._inbound.gate is not OPEN:
+            return None
+        return self._places.get(self.serving)
 
     def at(self, seat: int) -> Place | None:
         return self._places.get(seat)

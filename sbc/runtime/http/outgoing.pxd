@@ -1,4 +1,5 @@
 from sbc.core.forwarding cimport node_fields, node_target
+from sbc.core._octets cimport decimal
 from sbc.model.http cimport Request, plain_request
 
 

@@ -2,6 +2,7 @@
 
 from sbc.core.dialog import Dialog
 from sbc.core.forwarding import node_fields, node_target
+from sbc.core.octets import decimal
 from sbc.model.binding import Resume
 from sbc.model.commands import OpenLeg
 from sbc.model.http import Fields, Request, plain_request
@@ -35,7 +36,7 @@ class Place:
 
     def fields(self, number: int) -> Fields:
         """The edge's own fields for the request of this number."""
-        fields = [*self._fields, (b"session-message", b"%d" % number)]
+        fields = [*self._fields, (b"session-message", decimal(number))]
         if self.resume is not None:
             fields.append((b"session-resume", self.resume))
         return fields

@@ -77,25 +77,28 @@ class HttpSession(KnownSession):
                           retry_after=1)  # fmt: skip
         if self.meter is not None:
             self.meter.take(exchange.request.length or 0, self.house.loop.time())
-        exchange.home, reading = self, exchange.reading
-        if reading.alters:
-            reading.joins(self.conversation)
-        standing = reading.standing
-        if (standing or reading.after is not None) and come_back(self, exchange):
-            return
+        exchange.home, standing = self, False
+        if not exchange.heedless:
+            reading = exchange.reading
+            if reading.alters:
+                reading.joins(self.conversation)
+            standing = reading.standing
+            if (standing or reading.after is not None) and come_back(self, exchange):
+                return
         self.exchanges[exchange] = None
         exchange.waiting = True
         self._count(exchange, in_turn=not standing)
-        place = self.legs.place
+        legs = self.legs
+        place = legs.place()
         if place is not None:
             self.send(exchange, place)
 
     def go_on(self) -> None:
         """Send what waits, if there is an owner to send it to."""
-        if self.legs.place is None:
+        if self.legs.place() is None:
             return
         for exchange in [found for found in self.exchanges if found.waiting]:
-            place = self.legs.place
+            place = self.legs.place()
             if place is not None and exchange.waiting:
                 self.send(exchange, place)
 
@@ -120,7 +123,7 @@ class HttpSession(KnownSession):
             given = exchange.answer.delivered, legs.covered(exchange)
             fields.append((b"session-answered", b"messages=%d, covered=%d" % given))
         request, reading = outgoing(self._known(exchange), fields), exchange.reading
-        if reading.alters:
+        if not exchange.heedless and reading.alters:
             request = reading.outgoing(request, self.conversation)
         exchange.send(self.house.pool, place.node, request)
 
@@ -140,7 +143,8 @@ class HttpSession(KnownSession):
     def _count_request(self, exchange: Exchange) -> int:
         keeps, upload, entry = self.legs.keeps, exchange.upload, b""
         if keeps:
-            entry = request_entry(self.covered(self._known(exchange)), upload.body, standing=exchange.reading.standing)
+            standing = not exchange.heedless and exchange.reading.standing
+            entry = request_entry(self.covered(self._known(exchange)), upload.body, standing)
         count(self._inbound, b"", entry, upload.octets, keeps)
         return self._inbound.count
 
@@ -177,9 +181,10 @@ class HttpSession(KnownSession):
         self.seal_minted(exchange, response)
 
     def greeting(self, exchange: Exchange) -> Fields:
-        self.remember()
-        if exchange.reading.standing:
-            self._count(exchange, in_turn=False)  # its protocol knows only now what kind of answer it is
+        if not exchange.heedless:
+            self.remember()
+            if exchange.reading.standing:
+                self._count(exchange, in_turn=False)  # its protocol knows only now what kind of answer it is
         token = self.introduce(exchange)
         return [(b"session-id", token)] if token else []
 
@@ -231,7 +236,7 @@ class HttpSession(KnownSession):
                 del self.streams[next(iter(self.streams))]
         elif exchange.number and exchange.begun:
             count(self.outbound, event_entry(exchange.number, b""), b"", 0)
-        if exchange.reading.ends and 200 <= exchange.answer.status < 300:
+        if not exchange.heedless and exchange.reading.ends and 200 <= exchange.answer.status < 300:
             self._ending = True
         self._count(exchange, in_turn=False)
         if self._ending or (not self.exchanges and self.nobody_knows_it):

@@ -8,7 +8,7 @@ class Upload:
 
     __slots__ = ("ended", "octets", "pieces", "trailers", "whole")
 
-    def __init__(self, *, bodied: bool) -> None:
+    def __init__(self, bodied: bool) -> None:
         self.pieces: list[bytes] | None = None
         """None: there are none."""
         self.octets = 0

@@ -25,7 +25,7 @@ def look(exchanges: Iterable[Exchange], legs: Places, hold: float, elapsed: floa
         exchange.quiet += elapsed
         if exchange.begun and exchange.node is not None:
             exchange.attempts = 0  # it stands: a stream may outlive any number of nodes, if not all at once
-        exchange.held = exchange.held + elapsed if exchange.waiting and legs.place is None else 0.0
+        exchange.held = exchange.held + elapsed if exchange.waiting and legs.place() is None else 0.0
         if exchange.held >= hold and not (exchange.reading.standing and exchange.begun):
             _turn_away(exchange, CloseCode.BAD_GATEWAY, "")
         elif exchange.client is None and exchange.quiet >= hold:

@@ -1,0 +1,5 @@
+from sbc.protocols.protocol cimport Reading
+
+
+cdef class OpaqueReading(Reading):
+    pass
