@@ -23,8 +23,7 @@ class Asking:
 
     __slots__ = (
         "_longest", "_then", "attempts", "client", "heedless", "home", "identity", "in_turn", "keep", "key", "node",
-        "number",
-        "policy", "reading", "request", "seat", "stage", "upload", "waiting",
+        "number", "policy", "reading", "request", "seat", "stage", "upload", "waiting",
     )  # fmt: skip
 
     def _ask_for(self, client: ClientStream, request: Request) -> None:
