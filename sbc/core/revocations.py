@@ -28,6 +28,10 @@ class Revocations:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, revocation: Revocation) -> bool:
+        """Whether exactly this one is in force."""
+        return self._entries.get((revocation.kind, revocation.name)) == revocation
+
     def __iter__(self) -> Iterator[Revocation]:
         """The oldest first."""
         return iter(self._entries.values())

@@ -9,7 +9,7 @@ from sbc.core.keys import route_key
 from sbc.model.errors import Refusal
 from sbc.model.http import Request
 from sbc.model.identity import Identity
-from sbc.model.ids import PrincipalId
+from sbc.model.ids import at_address
 from sbc.model.policy import Limits
 from sbc.model.route import Claims, Hello, Route
 
@@ -53,7 +53,7 @@ def claims(hello: Hello, route: Route, identity: Identity | None) -> Claims:
     parameters = dict(parse_qsl(hello.target.partition("?")[2], keep_blank_values=True))
     token = hello.header("session-id") or parameters.get("session")
     return Claims(
-        principal=identity.principal if identity is not None else PrincipalId(f"address:{hello.client}"),
+        principal=identity.principal if identity is not None else at_address(hello.client),
         token=token or None,
         received=_count(hello.header("session-received"), parameters.get("received")),
         key=route_key(as_request(hello), route.session, None),

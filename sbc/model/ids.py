@@ -15,6 +15,11 @@ PrincipalId = NewType("PrincipalId", str)
 """Who a client was proven to be; without authentication, its address: `address:192.0.2.1`."""
 
 
+def at_address(client: str) -> PrincipalId:
+    """The principal of a client that nobody asks who it is. client: its address."""
+    return PrincipalId("address:" + client)
+
+
 def node_id(pool: str, name: str) -> NodeId:
     """The id of the node `name` of `pool`."""
     return NodeId(f"{pool}/{name}")

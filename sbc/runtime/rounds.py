@@ -1,9 +1,13 @@
-"""What the edge sees to once a second, beside its sessions: the keys of issuers, its records, the keys of tickets."""
+"""What the edge sees to once a second, beside its sessions: the keys of issuers, its records, the keys of tickets, what
+other edges have revoked."""
 
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from sbc.config import Config
+from sbc.model.errors import Refusal, StoreError
+from sbc.model.identity import Revoked
 from sbc.runtime.hall import Hall
 from sbc.runtime.reload import security_of
 from sbc.telemetry import logs
@@ -13,6 +17,9 @@ from sbc.transports.listener import Listener
 TICKETS = 12 * 3600.0
 """For how many seconds the keys of session tickets are used (RFC 5077 section 5.5: who has such a key reads what was
 resumed with it). A TLS context makes its own and never another, so there is a new context then."""
+
+OTHERS = 5.0
+"""How often an edge that shares its store looks what the others have revoked, in seconds."""
 
 log = logs.get("sbc")
 
@@ -28,7 +35,9 @@ class Rounds:
         self._records_fault: str | None = None
         self._config = config
         self._listeners = listeners
-        self._tickets_since = hall.house.loop.time()
+        self._tickets_since = self._heard = hall.house.loop.time()
+        self._on_record: set[tuple[Revoked, str]] = set()
+        """What was revoked when the store was asked last."""
 
     def go(self) -> None:
         """Look at everything."""
@@ -39,6 +48,24 @@ class Rounds:
         if house.loop.time() - self._tickets_since >= TICKETS:
             self._tickets_since = house.loop.time()
             self.renew_tickets()
+        if house.shared is not None and house.loop.time() - self._heard >= OTHERS:
+            self._heard = house.loop.time()
+            house.spawn("revocations", self._hear_others())
+
+    async def _hear_others(self) -> None:
+        """Revoke and forgive what other edges have."""
+        house = self._hall.house
+        try:
+            found = await house.store.revocations()
+        except StoreError:
+            return  # readiness tells of it
+        for revocation in found:
+            if revocation not in house.revocations:
+                with suppress(Refusal):  # there are too many
+                    self._hall.revoke(revocation)
+        before, self._on_record = self._on_record, {(one.kind, one.name) for one in found}
+        for kind, name in before - self._on_record:
+            house.revocations.forgive(kind, name)
 
     def _reject_keys(self, why: str) -> None:
         self._hall.house.announce("jwks_rejected", {"why": why})

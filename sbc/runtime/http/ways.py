@@ -3,7 +3,7 @@
 from sbc.core.octets import index
 from sbc.core.routing import Routes
 from sbc.model.http import Request
-from sbc.model.ids import PrincipalId
+from sbc.model.ids import PrincipalId, at_address
 from sbc.model.route import KeySource, Route
 from sbc.protocols.protocol import Protocol
 from sbc.runtime.rules import Rules
@@ -48,7 +48,7 @@ class Way:
     def address(self, client: str) -> PrincipalId:
         """The principal of a client that was not asked who it is."""
         if client != self._client:
-            self._client, self._address = client, PrincipalId("address:" + client)
+            self._client, self._address = client, at_address(client)
         return self._address
 
 
