@@ -13,7 +13,7 @@ ARGS   ?=
 # Most tests wait more than they compute: one more at a time than there are processors. A file's tests stay in order.
 SIDE_BY_SIDE := --numprocesses=$(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 8 ? n + 1 : 8))) --dist=loadfile
 
-.PHONY: help run test test-others test-pure lint bench storm autobahn conformance fuzz build clean
+.PHONY: help run test test-others test-pure lint bench storm autobahn conformance fuzz history build clean
 .DEFAULT_GOAL := help
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo 'make autobahn     the Autobahn WebSocket cases, direct against through the edge (fetches the suite from PyPI)'
 	@echo 'make conformance  the MCP conformance suite, direct against through the edge (fetches the suite from npm)'
 	@echo 'make fuzz         every parser against made-up input, a minute each (ARGS="--seconds 600 request_head")'
+	@echo 'make history      edges on one Redis while all goes wrong, from a seed: who owned what when (ARGS="--seed 7")'
 	@echo 'make build        the compiled modules alone'
 	@echo 'make clean        removes what was built and installed here'
 
@@ -63,6 +64,9 @@ fuzz: build $(STAMPS)/fuzz
 
 conformance: build
 	tests/thirdparty/conformance.sh $(ARGS)
+
+history: build
+	$(PY) -m tests.stores.redis_history $(ARGS)
 
 build: $(STAMPS)/built
 

@@ -19,6 +19,8 @@ from sbc.model.interfaces import Journals, Stored
 class Create:
     stored: Stored
     done: Callable[[Exception | None], None]
+    store: str = ""
+    """Only if the store is still this one; empty: whichever it is."""
 
 
 @dataclass(slots=True)
@@ -107,18 +109,27 @@ class Remove:
 
 @dataclass(slots=True)
 class Peek:
-    """Which tenure of which edge has the session; None: it is not on record."""
+    """Who has the session."""
 
     session: SessionId
-    done: Callable[[str | StoreError | None], None]
+    done: Callable[["Peeked | StoreError"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Peeked:
+    """Which tenure of which edge has a session (None: it is not on record), and which store says so."""
+
+    edge: str | None
+    store: str
 
 
 @dataclass(slots=True)
 class Claim:
-    """Take the session over, if it is free or still `edge`'s. None: it is not on record."""
+    """Take the session over, if it is free or still `edge`'s, and the store still this one. None: not on record."""
 
     session: SessionId
     edge: str
+    store: str
     done: Callable[[Stored | StoreError | None], None]
 
 
@@ -166,9 +177,10 @@ class Beaten:
 
 @dataclass(slots=True)
 class Look:
-    """How the edge of a tenure is."""
+    """How the edge of a tenure is, if the store is still this one; empty: whichever it is."""
 
     tenure: str
+    store: str
     done: Callable[["Looked | StoreError"], None]
 
 
@@ -211,7 +223,7 @@ Lasting = Remove | Release
 Note = Keep | Cover | Forget | Learn | Remember | Touch | Call | Lasting
 Operation = Question | Note
 
-Result = Journals | Sequence[Revocation] | Stored | Beaten | Looked | SessionId | str | StoreError | None
+Result = Journals | Sequence[Revocation] | Stored | Beaten | Looked | Peeked | SessionId | str | StoreError | None
 """What became of one operation of a batch that was committed."""
 
 T = TypeVar("T")

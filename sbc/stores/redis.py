@@ -131,8 +131,8 @@ class RedisStore(QueuedStore):
         self._ask(question(done))
         return await answer
 
-    async def over(self, tenure: str) -> bool:
-        return await self.claims.over(tenure)
+    async def over(self, tenure: str, store: str) -> bool:
+        return await self.claims.over(tenure, store)
 
     def _replaced(self) -> None:
         """The server is another one than before, and may have forgotten anything."""
@@ -173,7 +173,7 @@ class RedisStore(QueuedStore):
             if error is None:
                 self._touched[session] = self._loop.time()
             done(error)
-        self._ask(Create(stored, told))
+        self._ask(Create(stored, told, self.claims.said_absent(session)))
 
     def rebind(self, binding: Binding, expected: int, done: Callable[[Exception | None], None]) -> None:
         """See Store. A session of ours that the store has forgotten is a fault of the store's, and no conflict."""

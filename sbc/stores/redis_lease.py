@@ -41,8 +41,11 @@ class Ground(Protocol):
     async def asked(self, question: Callable[[Callable[[Any], None]], Question]) -> Any:
         """The answer to a question. Raises StoreError."""
 
-    async def over(self, tenure: str) -> bool:
-        """Whether this tenure is over, by its lease or by the death of its edge. Raises StoreError."""
+    async def over(self, tenure: str, store: str) -> bool:
+        """Whether this store (empty: any) says that a tenure is over, by its lease or by the death of its edge.
+
+        Raises StoreError.
+        """
 
     def beating(self) -> bool:
         """Whether the server knows all our sessions. Called after each try to renew the lease."""
@@ -95,10 +98,10 @@ class Lease:
             except Taken as taken:
                 there = str(taken)
             # We were here before, and went without a word; or somebody has our name.
-            looked: Looked = await self._ground.asked(partial(Look, there))
+            looked: Looked = await self._ground.asked(partial(Look, there, ""))
             if looked.tenure == there and beats.setdefault(there, looked.beat) != looked.beat:
                 raise StoreError(f"{self._name}: there is an edge {self._edge} already")
-            self._former = there if await self._ground.over(there) else ""
+            self._former = there if await self._ground.over(there, "") else ""
             await asyncio.sleep(REST)
         self._spawn("store lease", self._beat_on())
 

@@ -29,6 +29,7 @@ from sbc.stores.operations import (
     Look,
     Operation,
     Peek,
+    Peeked,
     Read,
     ReadRevocations,
     Rebind,
@@ -80,7 +81,7 @@ def command(operation: Operation, me: str, milliseconds: int, store: tuple[str, 
     they all are. Raises ValueError, TypeError: it cannot be stored.
     """
     match operation:
-        case Create(stored):
+        case Create(stored, _, _):
             return _of(stored.binding.session, "create", me, *_row(stored))
         case Rebind(binding, expected):
             return _of(binding.session, "rebind", me, binding.owner, binding.replica or "", binding.epoch, expected)
@@ -88,7 +89,7 @@ def command(operation: Operation, me: str, milliseconds: int, store: tuple[str, 
             return _of(session, "read", me)
         case Peek(session):
             return _of(session, "peek", me)
-        case Claim(session, edge):
+        case Claim(session, edge, _):
             return _of(session, "claim", me, edge)
         case Find(agent, principal, key):
             return "GET", name_key(agent, principal, key)
@@ -155,7 +156,7 @@ def result(operation: Operation, said: Any, store: str) -> Result:
             now = time.time()
             return sorted((one for one in _revocations(said) if one.until > now), key=lambda one: one.since)
         case Peek():
-            return None if said is None else str(said, "utf-8")
+            return Peeked(None if said is None else str(said, "utf-8"), store)
         case Find():
             return None if said is None else SessionId(str(said, "utf-8"))
         case Beat():

@@ -14,7 +14,9 @@ from sbc.model.ids import SessionId
 from sbc.model.interfaces import Spawn
 from sbc.stores.operations import (
     Beat,
+    Claim,
     Cover,
+    Create,
     Forget,
     Keep,
     Learn,
@@ -98,6 +100,9 @@ class RedisWriter:
         results: list[Result] = [None] * len(batch)
         asked: list[tuple[int, Words]] = []
         for place, operation in enumerate(batch):
+            if isinstance(operation, Claim | Create | Look) and operation.store not in ("", self.identity.all):
+                results[place] = StoreError(f"{self._name}: it is another server meanwhile")
+                continue
             try:
                 asked.append((place, command(operation, me, self._lease, store)))
             except (TypeError, ValueError) as error:

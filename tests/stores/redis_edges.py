@@ -1,7 +1,7 @@
 """Edges for the tests of the Redis store: a store each, with a hall that notes what it is told."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sbc.model.ids import SessionId
@@ -28,6 +28,7 @@ class Edge:
         """Sessions that are not owned any more, and when it was so."""
         self.events: list[str] = []
         self.yields = True
+        self.gone: Callable[[SessionId], None] = lambda session: None
 
     async def begin(self, stored: Stored) -> Stored:
         assert await creating(self.store, stored) is None
@@ -44,10 +45,11 @@ class Edge:
     def die(self) -> None:
         """As a process does that is killed: its system closes its connections."""
         redis, line = self.store._redis, self.store.lease._line
-        assert redis is not None and line is not None
+        assert redis is not None
         self.store.lease._stopped = True
-        line._writer.transport.abort()  # type: ignore[union-attr]
-        redis.link._connection._writer.transport.abort()  # type: ignore[union-attr]
+        for connection in (line, redis.link and redis.link._connection):  # type: ignore[attr-defined]
+            if connection is not None and connection._writer is not None:
+                connection._writer.transport.abort()
         redis.stop()
 
     # Keeper.
@@ -63,8 +65,8 @@ class Edge:
 
     def wanted(self, session: SessionId) -> None:
         if self.yields and session in self.live:
-            self._drop(session)
             self.store.release(session)
+            self._drop(session)
 
     def fenced(self) -> None:
         for session in list(self.live):
@@ -76,3 +78,4 @@ class Edge:
     def _drop(self, session: SessionId) -> None:
         if self.live.pop(session, None) is not None:
             self.let_go.append((session, asyncio.get_running_loop().time()))
+            self.gone(session)

@@ -17,6 +17,7 @@ from sbc.runtime.tasks import Tasks
 from sbc.stores.queued import Bounds
 from tests.stores.asking import binding, creating, dialog, rebinding, until
 from tests.stores.redis_edges import LEASE, Edge
+from tests.stores.redis_history import play
 from tests.support.redis import Redis, Wire, needs_redis
 
 pytestmark = needs_redis
@@ -147,6 +148,12 @@ async def test_an_edge_that_is_cut_off_lets_go_before_another_one_has_its_sessio
     assert (await two.store.journals(S)).from_client == (1, [])
     for edge in (one, two):
         await edge.store.close()
+
+
+async def test_one_owner_at_a_time_whatever_goes_wrong(tmp_path: Path) -> None:
+    """Some seconds of it; `make history` plays it for longer, from other seeds."""
+    history = await play(tmp_path, 3, 5.0)
+    assert len(history.tenancies) > 20
 
 
 async def test_a_name_is_one_edges(redis: Redis, tasks: Tasks) -> None:

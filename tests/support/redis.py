@@ -130,7 +130,7 @@ class Wire:
             there, back = await asyncio.open_connection("127.0.0.1", self._to)
             self._lines.append(back)
             await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             writer.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
