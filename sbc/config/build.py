@@ -94,6 +94,7 @@ def _manifest(name: AgentName, agent: schema_session.Agent, marking: schema_netw
         pool=PoolName(agent.pool),
         continuity=Continuity(agent.continuity),
         latency_ceiling=agent.latency_ceiling,
+        refuses_late=agent.past_ceiling == "refuse",
         placement=Placement(
             tuple(placement.regions), placement.labels, None if placement.spread == "none" else placement.spread
         ),

@@ -114,6 +114,9 @@ class Agent(Section):
     latency_ceiling: Annotated[float, Duration("1ms", "1h")] | None = None
     """How long a client may have to wait for the first message of an answer; nodes that break it lose sessions. null:
     it is not watched."""
+    past_ceiling: Annotated[str, choice("wait", "refuse")] = "wait"
+    """What becomes of a request whose answer has not begun within `latency_ceiling`: `wait`: it goes on; `refuse`: its
+    client is answered with 504."""
     state: State = Field(default_factory=State)
     """What a session's state is like; shown to nodes."""
     placement: Placement = Field(default_factory=Placement)

@@ -94,6 +94,8 @@ def _agents(config: Config) -> Iterator[str]:
         pool = config.pools[agent.pool]
         if name not in routed:
             yield f"agents.{name}: no route leads to it"
+        if agent.refuses_late and agent.latency_ceiling is None:
+            yield f"agents.{name}.past_ceiling: there is no ceiling: write latency_ceiling, or leave this out"
         if pool.nodes and not any(_fits(node, agent) for node in pool.nodes):
             yield (f"agents.{name}.placement: no node of pool {pool.name} that is written here satisfies it: "
                    "mend its regions and labels, or the nodes' zone and labels")

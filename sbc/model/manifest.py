@@ -72,6 +72,8 @@ class Manifest:
     pool: PoolName
     continuity: Continuity = Continuity.INTERACTIVE
     latency_ceiling: float | None = None
+    refuses_late: bool = False
+    """Whether a request whose answer has not begun within the ceiling is refused."""
     placement: Placement = field(default_factory=Placement)
     migration: Migration = field(default_factory=Migration)
     rising: bool = True

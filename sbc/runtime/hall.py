@@ -4,7 +4,7 @@ import asyncio
 import math
 import resource
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,7 @@ from sbc.runtime.dormant import Dormant
 from sbc.runtime.house import House
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.front import RequestFront
+from sbc.runtime.http.lateness import Lateness
 from sbc.runtime.http.session import HttpSession
 from sbc.runtime.movers import Movers
 from sbc.runtime.pace import waited_for
@@ -68,7 +69,9 @@ class Hall:
         self.dormant = Dormant(self)
         self.afar = Afar(self, house.shared) if house.shared is not None else None
         self.movers = Movers(house.roster, house.spawn, self.on, house.loop.time, house.signals.emptied, self._pace)
-        self.watchman = Watchman(self.sessions.values, house.roster, house.metrics, house.announce)
+        self.watchman = Watchman(self.sessions.values, self._refuse_late, house.roster, house.metrics,
+                                 house.announce)
+        self._lateness = Lateness(house.metrics)
         self.stopping = False
         self._doorsteps = 0
         self._most_descriptors = int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * SPARE_SHARE)
@@ -172,6 +175,19 @@ class Hall:
         """End the requests of no session whose proof is good no more. now: wall-clock seconds."""
         for single in [single for single in self._requests.singles if single.good_until <= now]:
             single.oust(Ousted.EXPIRED)
+
+    def _refuse_late(self, now: float) -> None:
+        """Refuse the requests that are past their ceilings, of agents that want that."""
+        self._lateness.look(self._of_strict_agents(), now)
+
+    def _of_strict_agents(self) -> Iterator[tuple[Exchange, Manifest]]:
+        for session in self.sessions.values():
+            if session.dialog.manifest.refuses_late and isinstance(session, HttpSession):
+                for exchange in session.exchanges:
+                    yield exchange, session.dialog.manifest
+        for single in self._requests.singles:
+            if single.manifest.refuses_late:
+                yield single.exchange, single.manifest
 
     # What was taken away.
 

@@ -28,9 +28,11 @@ MOVES = 8
 class Watchman:
     """Watches all sessions of one edge."""
 
-    def __init__(self, sessions: Callable[[], Iterable[Session]], roster: Roster, metrics: Metrics,
-                 announce: Callable[[str, Mapping[str, Any]], None]) -> None:  # fmt: skip
+    def __init__(self, sessions: Callable[[], Iterable[Session]], late: Callable[[float], None], roster: Roster,
+                 metrics: Metrics, announce: Callable[[str, Mapping[str, Any]], None]) -> None:  # fmt: skip
+        """late: refuses requests that are past their ceiling, of agents that want that."""
         self._sessions = sessions
+        self._late = late
         self._roster = roster
         self._metrics = metrics
         self._announce = announce
@@ -57,6 +59,7 @@ class Watchman:
 
     def _begin(self, now: float, clock: float) -> None:
         self._round_began = now
+        self._late(clock)
         self._round = [session for session in self._sessions() if session.dialog.manifest.latency_ceiling is not None]
         before = self._waits
         self._waits = {

@@ -42,6 +42,7 @@ agents:
     pool: p
     continuity: synchronous
     latency_ceiling: 2s
+    past_ceiling: refuse
     state: {footprint: 64MiB, resumable: true}
     placement: {regions: [eu], labels: {gpu: h100}, spread: none}
     migration: {allowed: false, when: now, standby: warm, output: regenerate, replay: all, tolerated_loss: 7,
@@ -122,12 +123,13 @@ def test_the_admin_doors_tokens() -> None:
 def test_manifests() -> None:
     manifest = parse(FULL, "f").agents["a"]
     assert (manifest.continuity, manifest.latency_ceiling) == (Continuity.SYNCHRONOUS, 2.0)
+    assert manifest.refuses_late
     assert manifest.placement == Placement(("eu",), {"gpu": "h100"}, None)
     assert manifest.migration == Migration(
         False, When.NOW, Standby.WARM, Output.REGENERATE, Replay.ALL, tolerated_loss=7,
         trust=("message_ids",), deadline=1.0, hold=0.0)
     assert manifest.declared == {
-        "pool": "p", "continuity": "synchronous", "latency_ceiling": 2.0,
+        "pool": "p", "continuity": "synchronous", "latency_ceiling": 2.0, "past_ceiling": "refuse",
         "state": {"footprint": 64 * 2**20, "resumable": True},
         "placement": {"regions": ["eu"], "labels": {"gpu": "h100"}, "spread": "none"},
         "migration": {"allowed": False, "when": "now", "standby": "warm", "output": "regenerate", "replay": "all",

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from tests.support.asking import asking, url, web
 from tests.support.clients import Talker
 from tests.support.oracle import exactly_once
 from tests.support.scene import Scene
@@ -41,3 +42,24 @@ async def test_a_slow_node_loses_new_sessions_and_then_its_old_ones(scene: Scene
     for client in (*early, *late):
         exactly_once(client)
     assert await scene.edge.metric("sbc_handovers_total", cause="ceiling") == len(early)
+
+
+async def test_a_request_that_is_not_answered_in_time_is_refused(scene: Scene) -> None:
+    scene.plain("a", module="node_http")
+    changes = web(scene)
+    changes["agents"] = {"tutor": {"latency_ceiling": "300ms", "past_ceiling": "refuse"}}
+    await scene.open(changes)
+    loop = asyncio.get_running_loop()
+    async with asking() as http:
+        for headers in ({"X-Chat": "me"}, {}):  # of a session, and of none
+            began = loop.time()
+            async with http.post(url(scene, "/ask?after=20"), headers=headers, data=b"why?") as answer:
+                assert (answer.status, answer.headers["Session-Outcome"]) == (504, "unknown")
+                assert (await answer.json())["error"]["code"] == "ceiling_passed"
+            assert 0.3 <= loop.time() - began < 5
+            async with http.post(url(scene, "/ask"), headers=headers) as answer:
+                assert answer.status == 200
+            async with http.get(url(scene, "/events?count=3&every=0.3"), headers=headers) as answer:
+                assert answer.status == 200  # an answer that has begun may take its time
+                assert (await answer.read()).count(b"data:") >= 3
+    assert await scene.edge.metric("sbc_refused_total", code="ceiling_passed") == 2

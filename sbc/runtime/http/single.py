@@ -250,6 +250,15 @@ class Single:
         return len(ousted)
 
     @property
+    def exchange(self) -> Exchange:
+        """What it is the home of."""
+        return self._exchange
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._manifest
+
+    @property
     def standing(self) -> bool:
         """Whether nobody waits for the end of its answer."""
         return self._exchange.begun and self._exchange.reading.standing
