@@ -1,6 +1,7 @@
 """Several edges on one Redis store: a client goes on at any of them, whatever becomes of the rest and the store."""
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.asking import asking, web
 from tests.support.clients import Talker
 from tests.support.edge import Edge
 from tests.support.oracle import exactly_once
@@ -168,3 +170,44 @@ async def test_an_edge_whose_lease_is_over_lets_its_clients_go(scene: Scene, oth
     await client.say()
     await client.answered()
     exactly_once(client)
+
+
+async def test_requests_find_their_session_at_another_edge_by_every_key(
+    scene: Scene, other: Edge, redis: Redis,
+) -> None:
+    scene.plain("a", "b", module="node_http")
+    changes = web(scene, protocol="opaque")
+    await scene.open(changes | {"edge": on(redis, "one")})
+    door = changes["listeners"][0] | {"listen": f"127.0.0.1:{other.port}"}
+    seal = [{"id": "k1", "file": str(scene.directory / "seal.key")}]
+    other.configure(list(scene.nodes.values()), changes | {
+        "listeners": [door], "edge": {**on(redis, "two"), "seal_keys": seal}})
+    other.start()
+    await other.ready()
+    await other.sees(*scene.nodes.values())
+
+    async def ask(edge: Edge, path: str = "/ask", **headers: str) -> tuple[int, Any, Any]:
+        async with http.get(f"http://127.0.0.1:{edge.port}{path}", headers=headers) as answer:
+            return answer.status, json.loads(await answer.read()), answer.headers
+    async with asking() as http:
+        _, own, given = await ask(scene.edge, **{"X-Chat": "mine"})
+        _, minted, made = await ask(scene.edge, "/mint?by=header")
+        ways = [(own, {"X-Chat": "mine"}), (own, {"Session-Id": given["Session-Id"]}),
+                (minted, {"X-Chat": made["X-Chat"]})]
+        numbers = []
+        for edge in (other, scene.edge):
+            for before, headers in ways:
+                status, after, _ = await ask(edge, **headers)
+                assert (status, after["node"]) == (200, before["node"])
+                assert after["told"]["session-id"] == before["told"]["session-id"]
+                if before is own:
+                    numbers.append(int(after["told"]["session-message"]))
+        assert numbers == [2, 3, 4, 5], "it is gone on with, not begun anew"
+        await asyncio.sleep(0.1)
+        scene.edge.kill()
+        for before, headers in ways:
+            status, after, _ = await ask(other, **headers)
+            assert (status, after["told"]["session-id"]) == (200, before["told"]["session-id"])
+        status, fresh, _ = await ask(other, **{"X-Chat": "new"})
+        assert status == 200 and fresh["told"]["session-message"] == "1"
+        assert len(await other.sessions()) == 3
