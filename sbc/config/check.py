@@ -5,10 +5,9 @@ the sections, not one round later.
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
-from sbc.config import files
+from sbc.config.check_files import named_files
 from sbc.config.faults import Fault, Path, Wrong, dotted, fault, nearest
 from sbc.config.model import Address
 from sbc.config.schema import ADMIN_LISTEN, REFUSE
@@ -16,6 +15,7 @@ from sbc.config.schema_capacity import SHED_HIGH, SHED_LOW
 from sbc.config.store_url import is_redis
 from sbc.config.tree import Tree
 from sbc.config.values import address, route_host, route_path
+from sbc.config.walk import entries, get
 
 Found = Iterator[Fault]
 
@@ -30,38 +30,19 @@ def cross(tree: Tree) -> list[Fault]:
     """All faults between the sections."""
     checks: tuple[Callable[[Tree], Found], ...] = (
         _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _node_tls, _redis, _proofs, _blocks,
-        _shares,
-        _files,
+        _shares, named_files,
     )
     return [fault for check in checks for fault in check(tree)]
 
 
-def _get(value: Any, *steps: str) -> Any:
-    """What stands under these keys; None if there is nothing, or something else on the way."""
-    for step in steps:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
-
-
-def _entries(tree: Tree, *path: str) -> list[tuple[Path, Any]]:
-    """The entries of a list or a mapping, with their paths; nothing if it is neither."""
-    match _get(tree.value, *path):
-        case dict() as mapping:
-            return [((*path, key), entry) for key, entry in mapping.items()]
-        case list() as entries:
-            return [((*path, number), entry) for number, entry in enumerate(entries)]
-        case _:
-            return []
-
-
 def _references(tree: Tree) -> Found:
-    pools, agents, policies = ([str(path[-1]) for path, _ in _entries(tree, section)]
+    pools, agents, policies = ([str(path[-1]) for path, _ in entries(tree, section)]
                                for section in ("pools", "agents", "policies"))
-    for path, agent in _entries(tree, "agents"):
-        yield from _reference(tree, (*path, "pool"), _get(agent, "pool"), "pool", pools)
-    for path, route in _entries(tree, "routes"):
-        yield from _reference(tree, (*path, "agent"), _get(route, "agent"), "agent", agents)
-        yield from _reference(tree, (*path, "policy"), _get(route, "policy"), "policy", [*policies, ALWAYS_THERE])
+    for path, agent in entries(tree, "agents"):
+        yield from _reference(tree, (*path, "pool"), get(agent, "pool"), "pool", pools)
+    for path, route in entries(tree, "routes"):
+        yield from _reference(tree, (*path, "agent"), get(route, "agent"), "agent", agents)
+        yield from _reference(tree, (*path, "policy"), get(route, "policy"), "policy", [*policies, ALWAYS_THERE])
 
 
 def _reference(tree: Tree, path: Path, name: Any, noun: str, known: list[str]) -> Found:
@@ -72,23 +53,23 @@ def _reference(tree: Tree, path: Path, name: Any, noun: str, known: list[str]) -
 
 
 def _duplicates(tree: Tree) -> Found:
-    yield from _each_once(tree, _entries(tree, "listeners"), "name")
-    yield from _each_once(tree, _entries(tree, "edge", "seal_keys"), "id")
+    yield from _each_once(tree, entries(tree, "listeners"), "name")
+    yield from _each_once(tree, entries(tree, "edge", "seal_keys"), "id")
     for key in ("name", "sha256"):
-        yield from _each_once(tree, _entries(tree, "admin", "tokens"), key)
-    for path, pool in _entries(tree, "pools"):
-        nodes = _get(pool, "nodes")
+        yield from _each_once(tree, entries(tree, "admin", "tokens"), key)
+    for path, pool in entries(tree, "pools"):
+        nodes = get(pool, "nodes")
         if isinstance(nodes, list):
             yield from _each_once(tree, [((*path, "nodes", i), node) for i, node in enumerate(nodes)], "name")
-    for path, listener in _entries(tree, "listeners"):
-        yield from _transports(tree, path, _get(listener, "transports"))
+    for path, listener in entries(tree, "listeners"):
+        yield from _transports(tree, path, get(listener, "transports"))
     yield from _same_match(tree)
 
 
 def _each_once(tree: Tree, entries: list[tuple[Path, Any]], key: str) -> Found:
     seen: dict[str, Path] = {}
     for path, entry in entries:
-        name = _get(entry, key)
+        name = get(entry, key)
         if isinstance(name, str) and name in seen:
             yield fault(tree.position((*path, key)), (*path, key), f"the same {key} as {dotted(seen[name])}",
                         f"another {key}", name)
@@ -108,9 +89,9 @@ def _transports(tree: Tree, path: Path, transports: Any) -> Found:
 
 def _same_match(tree: Tree) -> Found:
     seen: dict[tuple[str, str], Path] = {}
-    for path, route in _entries(tree, "routes"):
+    for path, route in entries(tree, "routes"):
         try:
-            host, prefix = _get(route, "match", "host"), _get(route, "match", "path")
+            host, prefix = get(route, "match", "host"), get(route, "match", "path")
             key = (route_host(host) if host is not None else "", route_path(prefix) if prefix is not None else "/")
         except Wrong:
             continue
@@ -122,7 +103,7 @@ def _same_match(tree: Tree) -> Found:
 
 def _clashes(tree: Tree) -> Found:
     places: list[Path] = [("admin", "listen"), ("trunk", "listen")]
-    places += [(*path, "listen") for path, _ in _entries(tree, "listeners")]
+    places += [(*path, "listen") for path, _ in entries(tree, "listeners")]
     seen: list[tuple[Path, Address]] = []
     for path in places:
         listen = _address(tree, path)
@@ -138,7 +119,7 @@ def _clashes(tree: Tree) -> Found:
 def _address(tree: Tree, path: Path) -> Address | None:
     value = tree.value
     for step in path:
-        value = value[step] if isinstance(value, list) and isinstance(step, int) else _get(value, str(step))
+        value = value[step] if isinstance(value, list) and isinstance(step, int) else get(value, str(step))
     if path == ("admin", "listen") and value is None:
         value = ADMIN_LISTEN
     try:
@@ -148,8 +129,8 @@ def _address(tree: Tree, path: Path) -> Address | None:
 
 
 def _session_keys(tree: Tree) -> Found:
-    for path, route in _entries(tree, "routes"):
-        session = _get(route, "session")
+    for path, route in entries(tree, "routes"):
+        session = get(route, "session")
         if not isinstance(session, dict):
             continue
         here, count = (*path, "session"), sum(source is not None for source in session.values())
@@ -159,46 +140,46 @@ def _session_keys(tree: Tree) -> Found:
 
 
 def _proxies(tree: Tree) -> Found:
-    for path, listener in _entries(tree, "listeners"):
-        wanted, listen = _get(listener, "proxy_protocol"), _address(tree, (*path, "listen"))
-        if wanted in ("accept", "require") and not _get(listener, "proxy_from") and listen and not listen.loopback:
+    for path, listener in entries(tree, "listeners"):
+        wanted, listen = get(listener, "proxy_protocol"), _address(tree, (*path, "listen"))
+        if wanted in ("accept", "require") and not get(listener, "proxy_from") and listen and not listen.loopback:
             here = (*path, "proxy_protocol")
             yield fault(tree.position(here), here, "from nobody: proxy_from is missing",
                         "write proxy_from: and the networks of the proxies, such as [10.0.0.0/8]", wanted)
-        elif wanted in (None, "off") and _get(listener, "proxy_from"):
+        elif wanted in (None, "off") and get(listener, "proxy_from"):
             here = (*path, "proxy_from")
             yield fault(tree.position(here), here, "proxy_protocol is off",
                         "write proxy_protocol: accept or require, or leave this out")
 
 
 def _quic(tree: Tree) -> Found:
-    for path, listener in _entries(tree, "listeners"):
-        transports = _get(listener, "transports")
+    for path, listener in entries(tree, "listeners"):
+        transports = get(listener, "transports")
         if not isinstance(transports, list) or "quic" not in transports:
             continue
         here = (*path, "transports", transports.index("quic"))
-        if _get(listener, "tls") is None:
+        if get(listener, "tls") is None:
             yield fault(tree.position(here), here, "QUIC is never without TLS", "write tls:, or leave quic out", "quic")
-        if _get(listener, "proxy_protocol") in ("accept", "require"):
+        if get(listener, "proxy_protocol") in ("accept", "require"):
             yield fault(tree.position(here), here, "the PROXY protocol is of TCP: nobody could speak it for QUIC",
                         "leave quic out, or give it a listener of its own", "quic")
-        if _get(listener, "tls", "client_ca") is not None:
+        if get(listener, "tls", "client_ca") is not None:
             yield fault(tree.position(here), here, "the QUIC engines ask no client for a certificate",
                         "leave quic out, or give it a listener without tls.client_ca", "quic")
 
 
 def _node_tls(tree: Tree) -> Found:
-    for path, pool in _entries(tree, "pools"):
-        tls = _get(pool, "tls")
+    for path, pool in entries(tree, "pools"):
+        tls = get(pool, "tls")
         if not isinstance(tls, dict):
             continue
         for one, other in (("cert", "key"), ("key", "cert")):
             if tls.get(one) is not None and tls.get(other) is None:
                 here = (*path, "tls", one)
                 yield fault(tree.position(here), here, f"no {other} beside it", f"write {other}: too", tls[one])
-        nodes = _get(pool, "nodes")
+        nodes = get(pool, "nodes")
         for number, node in enumerate(nodes if isinstance(nodes, list) else ()):
-            url = _get(node, "url")
+            url = get(node, "url")
             if isinstance(url, str) and url.lower().startswith(("http:", "ws:", "h2c:")):
                 here = (*path, "nodes", number, "url")
                 yield fault(tree.position(here), here, f"{dotted((*path, 'tls'))} is written, and this is without TLS",
@@ -206,7 +187,7 @@ def _node_tls(tree: Tree) -> Found:
 
 
 def _redis(tree: Tree) -> Found:
-    store, redis = _get(tree.value, "edge", "store"), _get(tree.value, "edge", "redis")
+    store, redis = get(tree.value, "edge", "store"), get(tree.value, "edge", "redis")
     if not isinstance(redis, dict):
         return
     here = "edge", "redis"
@@ -224,11 +205,11 @@ def _redis(tree: Tree) -> Found:
 
 
 def _proofs(tree: Tree) -> Found:
-    for path, policy in _entries(tree, "policies"):
-        auth, here = _get(policy, "auth"), (*path, "auth")
+    for path, policy in entries(tree, "policies"):
+        auth, here = get(policy, "auth"), (*path, "auth")
         if isinstance(auth, dict) and not any(auth.values()):
             yield fault(tree.position(here), here, "nothing is taken as proof", "one of jwt, api_keys, certificate")
-        header = _get(auth, "api_keys", "header")
+        header = get(auth, "api_keys", "header")
         if isinstance(header, str) and (header.lower() in TAKEN or header.lower().startswith("session-")):
             here = (*here, "api_keys", "header")
             yield fault(tree.position(here), here, "a header with a meaning of its own", "X-Api-Key", header)
@@ -237,8 +218,8 @@ def _proofs(tree: Tree) -> Found:
 def _blocks(tree: Tree) -> Found:
     """The kernel is for those whom the edge refuses already."""
     here: Path = ("abuse", "block")
-    abuse, block = _get(tree.value, "abuse"), _get(tree.value, "abuse", "block")
-    if block is not None and _get(tree.value, "kernel") is None:
+    abuse, block = get(tree.value, "abuse"), get(tree.value, "abuse", "block")
+    if block is not None and get(tree.value, "kernel") is None:
         yield fault(tree.position(here), here, "nobody is there to carry it out", "write kernel: {}, or leave it out",
                     block)
     refuse = abuse.get("refuse", REFUSE) if block is not None else None
@@ -248,13 +229,13 @@ def _blocks(tree: Tree) -> Found:
 
 
 def _shares(tree: Tree) -> Found:
-    admission = _get(tree.value, "admission")
-    reserved = [share for _, share in _entries(tree, "admission", "reserved") if _is_number(share)]
+    admission = get(tree.value, "admission")
+    reserved = [share for _, share in entries(tree, "admission", "reserved") if _is_number(share)]
     if sum(reserved) > 1:
         here: Path = ("admission", "reserved")
         yield fault(tree.position(here), here, "more than there is", "shares of 1 in all at most",
                     round(sum(reserved), 3))
-    low, high = (_get(admission, "shed", mark) for mark in ("low", "high"))
+    low, high = (get(admission, "shed", mark) for mark in ("low", "high"))
     low, high = SHED_LOW if low is None else low, SHED_HIGH if high is None else high
     if _is_number(low) and _is_number(high) and low >= high:
         here = ("admission", "shed")
@@ -264,54 +245,3 @@ def _shares(tree: Tree) -> Found:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _files(tree: Tree) -> Found:
-    secret = _get(tree.value, "trunk", "secret_file")
-    if isinstance(secret, str):
-        yield from _file(tree, ("trunk", "secret_file"), secret, lambda: files.check_secret(secret))
-    redis = _get(tree.value, "edge", "redis")
-    for name in ("password_file", "sentinel_password_file"):
-        written = _get(redis, name)
-        if isinstance(written, str):
-            yield from _file(tree, ("edge", "redis", name), written, partial(files.check_secret, written))
-    yield from _authorities(tree, ("edge", "redis", "ca"), _get(redis, "ca"))
-    yield from _pair(tree, ("edge", "redis"), _get(redis, "cert"), _get(redis, "key"))
-    for path, policy in _entries(tree, "policies"):
-        jwks = _get(policy, "auth", "jwt", "jwks")
-        if isinstance(jwks, str) and jwks.startswith("file:"):
-            yield from _file(tree, (*path, "auth", "jwt", "jwks"), jwks, partial(files.check_jwks, jwks[5:]))
-        yield from _authorities(tree, (*path, "auth", "jwt", "jwks_ca"), _get(policy, "auth", "jwt", "jwks_ca"))
-    doors: list[tuple[Path, Any]] = [(("trunk",), _get(tree.value, "trunk")), *_entries(tree, "listeners")]
-    for path, door in doors:
-        yield from _authorities(tree, (*path, "tls", "client_ca"), _get(door, "tls", "client_ca"))
-        certificates = _get(door, "tls", "certificates")
-        for number, pair in enumerate(certificates if isinstance(certificates, list) else ()):
-            yield from _pair(tree, (*path, "tls", "certificates", number), _get(pair, "cert"), _get(pair, "key"))
-    for path, pool in _entries(tree, "pools"):
-        tls = _get(pool, "tls")
-        yield from _authorities(tree, (*path, "tls", "ca"), _get(tls, "ca"))
-        yield from _pair(tree, (*path, "tls"), _get(tls, "cert"), _get(tls, "key"))
-
-
-def _authorities(tree: Tree, path: Path, ca: Any) -> Found:
-    if isinstance(ca, str):
-        yield from _file(tree, path, ca, lambda: files.check_authorities(ca))
-
-
-def _pair(tree: Tree, path: Path, cert: Any, key: Any) -> Found:
-    bad = []
-    if isinstance(cert, str):
-        bad = list(_file(tree, (*path, "cert"), cert, lambda: files.check_certificate(cert)))
-        yield from bad
-    if isinstance(key, str):
-        # Without a good certificate all that can be said of the key is whether it is there.
-        test = files.check_key if isinstance(cert, str) and not bad else None
-        yield from _file(tree, (*path, "key"), key, lambda: test(cert, key) if test else files.content(key))
-
-
-def _file(tree: Tree, path: Path, name: str, check: Callable[[], object]) -> Found:
-    try:
-        check()
-    except Wrong as wrong:
-        yield fault(tree.position(path), path, wrong.what, wrong.right, name)

@@ -9,7 +9,7 @@ from sbc.config.store_url import is_redis, redis_at
 from sbc.model.errors import StoreError
 from sbc.model.interfaces import Spawn, Store
 from sbc.stores.memory import MemoryStore
-from sbc.stores.queued import Bounds
+from sbc.stores.queue import Bounds
 from sbc.stores.redis import RedisStore
 from sbc.stores.redis_link import Terms
 from sbc.stores.sqlite import SqliteStore

@@ -1,4 +1,4 @@
-"""What the loop side of a durable store (stores/queued.py) asks of its writer.
+"""What the loop side of a durable store (stores/queue.py) asks of its writer.
 
 Questions (Create, Rebind, Read, and those about revocations) have somebody waiting for `done`; the others are notes
 that nobody waits for.

@@ -1,6 +1,6 @@
 """The store in Redis or Valkey, which edges share: bindings, checkpoints, journals, and who may own what until when.
 
-    queued.py         collects what is asked, and hands it over in batches
+    queued.py         what is asked becomes operations: queue.py collects them, and hands them over in batches
     redis_writer.py   carries a batch out as one pipeline          redis_link.py  the connections
     redis_words.py    operations as commands, answers as results   redis.lua      what must be one step at the server
     redis_lease.py    this edge's lease                            redis_claims.py  the sessions of others
@@ -14,7 +14,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from sbc.model.binding import Binding
 from sbc.model.errors import Conflict, StoreError
@@ -34,7 +34,8 @@ from sbc.stores.operations import (
     Told,
     Touch,
 )
-from sbc.stores.queued import Bounds, QueuedStore
+from sbc.stores.queue import Bounds
+from sbc.stores.queued import QueuedStore
 from sbc.stores.redis_claims import Claims
 from sbc.stores.redis_lease import REST, Lease
 from sbc.stores.redis_link import Link, Terms
@@ -117,19 +118,6 @@ class RedisStore(QueuedStore):
     @property
     def home(self) -> str:
         return self._redis.identity.home if self._redis is not None else ""
-
-    async def asked(self, question: Callable[[Callable[[Any], None]], Question]) -> Any:
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-        def done(told: Any) -> None:
-            if answer.done():
-                return
-            if isinstance(told, StoreError):
-                answer.set_exception(told)
-            else:
-                answer.set_result(told)
-        self._ask(question(done))
-        return await answer
 
     async def over(self, tenure: str, store: str) -> bool:
         return await self.claims.over(tenure, store)

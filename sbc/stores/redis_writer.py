@@ -35,7 +35,7 @@ NOBODY: Final = Identity("", "")
 
 
 class RedisWriter:
-    """See stores/queued.py, Writer. `link` is there while it works."""
+    """See stores/queue.py, Writer. `link` is there while it works."""
 
     def __init__(self, name: str, terms: Terms, lease: float, spawn: Spawn, me: Callable[[], str],
                  written: Told[Sequence[Result]], closed: Callable[[], None],

@@ -1,6 +1,6 @@
 """The store in one SQLite file: dialogs survive the death of the edge, SIGKILL included (power cuts: stores/tables.py).
 
-A batch of the queue (stores/queued.py) is one transaction of the writer thread (stores/writer.py). A disk that has room
+A batch of the queue (stores/queue.py) is one transaction of the writer thread (stores/writer.py). A disk that has room
 for all but the messages gets the rest, and the messages are dropped at once: they must not keep new sessions waiting,
 nor what was freed of a full disk from being used.
 """
@@ -10,7 +10,8 @@ from pathlib import Path
 
 from sbc.model.interfaces import Stored
 from sbc.stores.operations import Told
-from sbc.stores.queued import Bounds, QueuedStore
+from sbc.stores.queue import Bounds
+from sbc.stores.queued import QueuedStore
 from sbc.stores.writer import Writer
 
 

@@ -8,7 +8,7 @@ from sbc.model.ids import SessionId
 from sbc.model.interfaces import Journals, Stored
 from sbc.runtime.tasks import Tasks
 from sbc.stores.factory import BOUNDS
-from sbc.stores.queued import Bounds
+from sbc.stores.queue import Bounds
 from sbc.stores.redis import RedisStore
 from tests.stores.asking import creating
 from tests.stores.redis_terms import terms

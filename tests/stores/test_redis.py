@@ -14,7 +14,7 @@ from sbc.model.errors import Conflict, StoreError
 from sbc.model.ids import SessionId
 from sbc.model.interfaces import Journals
 from sbc.runtime.tasks import Tasks
-from sbc.stores.queued import Bounds
+from sbc.stores.queue import Bounds
 from tests.stores.asking import binding, creating, dialog, rebinding, until
 from tests.stores.redis_edges import LEASE, Edge
 from tests.stores.redis_history import play

@@ -14,7 +14,7 @@ import pytest
 from sbc.model.binding import Checkpoint
 from sbc.model.errors import Conflict, StoreError
 from sbc.model.ids import SessionId
-from sbc.stores.queued import Bounds
+from sbc.stores.queue import Bounds
 from sbc.stores.sqlite import SqliteStore
 from tests.stores.asking import answers, asked, binding, creating, dialog, rebinding, until
 from tests.support.disk import occupy
