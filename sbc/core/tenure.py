@@ -69,6 +69,10 @@ class Grounds:
         self.since = min(self.since, now - age)
         return changed
 
+    def emptied(self, now: float) -> None:
+        """It is the same store, and has forgotten everything."""
+        self.since = now
+
     def firm(self, now: float) -> bool:
         """Whether all leases that a store before this one has granted are over."""
         return now - self.since >= outlast(self.lease)

@@ -169,8 +169,10 @@ class Beaten:
 
     store: str
     """Which store it is: another one after each restart and each failover."""
-    age: float
-    """Since when it has been seen, in seconds."""
+    settled: float
+    """For how many seconds this server has been there for certain, whoever has seen it."""
+    first: int
+    """When edges saw it first, by its clock in milliseconds since 1970; later than before: it was emptied."""
     time: int
     """What its clock says, in milliseconds since 1970."""
 

@@ -127,6 +127,9 @@ class RedisStore(QueuedStore):
         self._patchy.update(self._touched)
         self._loop.call_soon(self._state_some)
 
+    def emptied(self) -> None:
+        self._replaced()
+
     def beating(self) -> bool:
         self._state_some()
         now = self._loop.time()

@@ -47,6 +47,9 @@ class Ground(Protocol):
         Raises StoreError.
         """
 
+    def emptied(self) -> None:
+        """The server has forgotten everything."""
+
     def beating(self) -> bool:
         """Whether the server knows all our sessions. Called after each try to renew the lease."""
 
@@ -74,6 +77,8 @@ class Lease:
         self._line: Connection | None = None
         self._line_at = ""
         """At which server the connection is that shows that we live; empty: there is none."""
+        self._first = 0
+        """When the server was seen first, by its own clock."""
         self._stopped = False
 
     def holds(self) -> bool:
@@ -137,10 +142,7 @@ class Lease:
         now = self._loop.time()
         self._former = ""
         self.ahead = beaten.time / 1000 - now
-        known = self.grounds.known
-        if self.grounds.seen(beaten.store, beaten.age, now) and known is not None and self.keeper is not None:
-            self.keeper.announce("store_replaced", {"store": self._name})
-            await self._hang_up()
+        await self._look_at_store(beaten, now)
         # A server that has forgotten who owns what lets others claim once all leases of the one before it are over: by
         # then it has to know our sessions, or they are not ours any more.
         if self._ground.beating():
@@ -148,6 +150,19 @@ class Lease:
             if self._alarm is not None:
                 self._alarm.cancel()
             self._alarm = self._loop.call_at(self.tenure.until, self._look_at_clock)
+
+    async def _look_at_store(self, beaten: Beaten, now: float) -> None:
+        known, age = self.grounds.known, (beaten.time - beaten.first) / 1000
+        changed = self.grounds.seen(beaten.store, age if beaten.store == known else max(age, beaten.settled), now)
+        emptied = not changed and beaten.first > self._first
+        self._first = beaten.first
+        if emptied:
+            self.grounds.emptied(now)
+            self._ground.emptied()
+        if (changed or emptied) and known is not None:
+            if self.keeper is not None:
+                self.keeper.announce("store_replaced", {"store": self._name})
+            await self._hang_up()
 
     def _look_at_clock(self) -> None:
         if not self.holds():

@@ -6,6 +6,7 @@ server is, and which it is. So what was said of a server before a failover is ne
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -64,6 +65,8 @@ class Identity:
     """The one that has the leases: its process, and since when it is the one to write to."""
     all: str
     """All of them."""
+    settled: float
+    """For how many seconds they have been these for certain, whoever has seen them."""
 
 
 class Link(Protocol):
@@ -110,8 +113,8 @@ class OneServer:
     async def identify(self) -> Identity:
         [server] = await self.run([("INFO", "server")])
         [replication] = await self.run([("INFO", "replication")])
-        who = _who(_fields(server), _fields(replication))
-        return Identity(who, who)
+        fields = _fields(server) | _fields(replication)
+        return Identity(_who(fields), _who(fields), _settled(fields))
 
     async def listeners(self, channel: str) -> int:
         [answer] = await self.run([("PUBSUB", "NUMSUB", channel)])
@@ -142,14 +145,15 @@ class Cluster:
 
     async def identify(self) -> Identity:
         home = self._home()
-        who = {}
+        who, settled = dict[str, str](), math.inf
         async with asyncio.timeout(self._terms.patience):
             for node in self._client.get_primaries():
                 server = await self._client.execute_command("INFO", "server", target_nodes=node)
                 replication = await self._client.execute_command("INFO", "replication", target_nodes=node)
-                who[node.name] = _who(_fields(server), _fields(replication))
+                fields = _fields(server) | _fields(replication)
+                who[node.name], settled = _who(fields), min(settled, _settled(fields))
         every = hashlib.sha256("\n".join(sorted(who.values())).encode()).hexdigest()[:32]
-        return Identity(who[home.name], every)
+        return Identity(who[home.name], every, settled)
 
     async def listeners(self, channel: str) -> int:
         async with asyncio.timeout(self._terms.patience):
@@ -265,9 +269,15 @@ def _fields(info: Any) -> dict[str, str]:
     return {name: value for name, _, value in lines}
 
 
-def _who(server: dict[str, str], replication: dict[str, str]) -> str:
-    if replication.get("role") != "master":
+def _who(fields: dict[str, str]) -> str:
+    if fields.get("role") != "master":
         raise RedisError("this server is a replica")
     # The process, and which line of writes it stands for: a restart changes the one, a promotion the other.
-    return f"{server['run_id']}:{replication['master_replid']}"
+    return f"{fields['run_id']}:{fields['master_replid']}"
+
+
+def _settled(fields: dict[str, str]) -> float:
+    # A process that was never promoted is the only one that there was since its start.
+    promoted = fields.get("second_repl_offset") != "-1"
+    return 0.0 if promoted else float(fields.get("uptime_in_seconds", 0))
 

@@ -137,8 +137,9 @@ def leaving(me: str) -> Words:
     return "EVALSHA", SHA, 1, lease(me), "leave", me, KEPT
 
 
-def result(operation: Operation, said: Any, store: str) -> Result:
-    """What the server's answer to an operation means. said: bytes, numbers, lists; store: which servers they are."""
+def result(operation: Operation, said: Any, store: str, settled: float) -> Result:
+    """What the server's answer to an operation means. said: bytes, numbers, lists; store: which servers they are,
+    and settled: since when at least, in seconds."""
     match said:
         case b"gone":
             session = _session(operation)
@@ -162,8 +163,7 @@ def result(operation: Operation, said: Any, store: str) -> Result:
         case Beat():
             if said[0] != b"ok":
                 return Taken(str(said[1], "utf-8"))
-            now = int(said[1])
-            return Beaten(store, (now - int(said[2])) / 1000, now)
+            return Beaten(store, settled, int(said[2]), int(said[1]))
     return None
 
 

@@ -31,7 +31,7 @@ from sbc.stores.operations import (
 from sbc.stores.redis_link import FAULTS, Identity, Link, Terms, connect
 from sbc.stores.redis_words import Lost, Taken, Words, afterwards, channel, command, leaving, result
 
-NOBODY: Final = Identity("", "")
+NOBODY: Final = Identity("", "", 0.0)
 
 
 class RedisWriter:
@@ -122,7 +122,7 @@ class RedisWriter:
     def _heard(self, operation: Operation, said: Any) -> Result:
         if isinstance(said, Exception):
             return StoreError(f"{self._name}: {said}")
-        told = result(operation, said, self.identity.all)
+        told = result(operation, said, self.identity.all, self.identity.settled)
         if isinstance(told, Lost | Taken) and isinstance(operation, Keep | Cover | Forget | Learn | Remember | Touch):
             self._noticed(operation.session, told)
         return told

@@ -227,6 +227,28 @@ async def test_a_server_that_comes_back_empty_is_told_all_and_gives_nothing_away
         await edge.store.close()
 
 
+async def test_a_server_that_is_emptied_is_told_all(redis: Redis, tasks: Tasks) -> None:
+    one, two = await opened(Edge("one", redis.url, tasks)), await opened(Edge("two", redis.url, tasks))
+    await one.begin(dialog("s", 7))
+    await asyncio.sleep(0.01)
+    redis.say("FLUSHALL")
+    await until(lambda: "restated" in one.events and one.store.healthy() and two.store.healthy())
+    await until(lambda: "store_replaced" in two.events)
+    with pytest.raises(StoreError, match="not known yet"):
+        await two.claim("s")
+    assert await claimed(two, "s") == 8 and not one.live
+    for edge in (one, two):
+        await edge.store.close()
+
+
+async def test_a_server_that_has_been_there_for_long_is_believed_at_once(redis: Redis, tasks: Tasks) -> None:
+    await asyncio.to_thread(time.sleep, 1.1)
+    redis.say("FLUSHALL")
+    one = await opened(Edge("one", redis.url, tasks, 0.9))
+    assert await one.claim("s") is None
+    await one.store.close()
+
+
 async def test_an_epoch_that_was_lost_with_a_server_does_not_come_again(redis: Redis, tasks: Tasks) -> None:
     one = await opened(Edge("one", redis.url, tasks))
     before = one.store.first_epoch()
