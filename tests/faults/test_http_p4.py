@@ -124,6 +124,53 @@ async def test_two_streams_of_a_session_with_equal_ids_are_not_mixed_up(scene: S
             assert {event.json["pad"] for event in stream.events} == {pad}
 
 
+async def test_an_id_beyond_what_the_edge_knows_repeats_nothing(scene: Scene) -> None:
+    """An edge that is killed knows less than its clients: what its store was told is a moment older."""
+    node, = scene.plain("a", module="node_http")
+    await scene.open(web(scene))
+    path = url(scene, "/events?count=80&every=0.02")
+    async with asking() as http:
+        first = Stream.opened(http, "GET", path, headers={"X-Chat": "c", **EVENTS})
+        await first.has(5)
+        ahead = {"X-Chat": "c", **EVENTS, "Last-Event-ID": "sbc-1-5000"}
+        alive = Stream.opened(http, "GET", path, headers=ahead)
+        assert await alive.ended() == "whole"
+        numbers = [event.json["i"] for event in alive.events]
+        assert numbers == list(range(numbers[0], 81)) and numbers[0] > 5, "what comes from here on"
+        over = Stream.opened(http, "GET", path, headers=ahead)
+        await over.has(2)
+        assert over.events[0].name == "session-gap" and over.events[1].json["i"] == 1
+        await over.ended()
+        assert [event.json["i"] for event in over.events[1:]] == list(range(1, 81)), "asked anew, and once"
+    assert ["last-event-id" in fact["told"] for fact in node.history("heard")] == [False, False]
+
+
+async def test_an_id_of_another_stream_leads_to_nothing_of_it(scene: Scene) -> None:
+    scene.plain("a", module="node_http")
+    await scene.open(web(scene))
+    async with asking() as http:
+        one = Stream.opened(http, "GET", url(scene, "/events?count=5&pad=1"), headers={"X-Chat": "c", **EVENTS})
+        assert await one.ended() == "whole"
+        other = Stream.opened(http, "GET", url(scene, "/events?count=3&pad=2"), headers={
+            "X-Chat": "c", **EVENTS, "Last-Event-ID": one.events[1].identity})
+        assert await other.ended() == "whole"
+        assert other.events[0].name == "session-gap"
+        assert [(event.json["i"], event.json["pad"]) for event in other.events[1:]] == [(i, "xx") for i in (1, 2, 3)]
+
+
+async def test_a_node_sees_no_id_of_the_edges_making(scene: Scene) -> None:
+    node, = scene.plain("a", module="node_http")
+    await scene.open(web(scene))
+    async with asking() as http:
+        whole = Stream.opened(http, "GET", url(scene, "/events?count=3"), headers={"X-Chat": "c", **EVENTS})
+        assert await whole.ended() == "whole"
+        again = Stream.opened(http, "GET", url(scene, "/events?count=3"), headers={
+            "X-Chat": "c", **EVENTS, "Last-Event-ID": whole.events[-1].identity})
+        assert await again.ended() == "whole"
+        assert [event.json["i"] for event in again.events] == [1, 2, 3], "as whoever asks a server that knows no ids"
+    assert all("last-event-id" not in fact["told"] for fact in node.history("heard"))
+
+
 async def test_a_stream_that_nobody_knows_any_more_is_begun_anew_behind_a_gap(scene: Scene) -> None:
     node, = scene.plain("a", module="node_http")
     await scene.open(web(scene, session={}) | {"routes": [

@@ -28,23 +28,34 @@ def come_back(session: Journaled, exchange: Exchange) -> bool:
     if exchange.reading.after is None:
         return _take_up(session, exchange)
     after = exchange.reading.after.encode("latin-1", "replace")
-    journal = session.dialog.outbound.journal
+    journal, target = session.dialog.outbound.journal, exchange.request.target
     entries = journal.since(0)
+    said = read_id(after)
     for at in range(len(entries) - 1, -1, -1):
         number = exchange_of(entries[at])
-        if event_id(message_of(entries[at])) == after and _may_be(session, number, exchange.request.target):
-            return _go_on(session, exchange, number, entries[at + 1 :], 0)
-    said = read_id(after)
+        if event_id(message_of(entries[at])) == after and _may_be(session, number, target):
+            found = _go_on(session, exchange, number, entries[at + 1 :], 0)
+            if not found and said is not None:
+                _forget_id(exchange)
+            return found
     if said is None:
         return False  # an id of the node's own: it may know more than the journal holds
-    lost = max(1, journal.first - 1 - said.message)
-    session.dialog.account.lost += lost
-    if _go_on(session, exchange, said.request, entries, lost):
+    lost = max(0, journal.first - 1 - said.message)
+    rest = entries[max(0, said.message + 1 - journal.first) :]  # none, if a client knows more than an edge that died
+    if _may_be(session, said.request, target) and _go_on(session, exchange, said.request, rest, lost):
+        session.dialog.account.lost += lost
         return True
+    lost = max(1, lost)
+    session.dialog.account.lost += lost
     exchange.preface = gap(lost)
-    asked = exchange.request  # the id is the edge's own: it means nothing to a node
-    exchange.request = replace(asked, fields=[field for field in asked.fields if field[0] != b"last-event-id"])
+    _forget_id(exchange)
     return False
+
+
+def _forget_id(exchange: Exchange) -> None:
+    """The last id that the client has is of the edge's own making: it means nothing to a node."""
+    asked = exchange.request
+    exchange.request = replace(asked, fields=[field for field in asked.fields if field[0] != b"last-event-id"])
 
 
 def _may_be(session: Journaled, number: int, target: bytes) -> bool:
