@@ -34,6 +34,8 @@ def _plain(value: Any) -> Any:
             return {_plain(key): _plain(entry) for key, entry in value.items()}
         case tuple() | list():
             return [_plain(entry) for entry in value]
+        case bytes():
+            return value.decode()
         case frozenset():
             return sorted(entry.decode() for entry in value)
         case _ if is_dataclass(value):
