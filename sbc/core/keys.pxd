@@ -11,5 +11,7 @@ cdef int _QUERY
 
 @cython.locals(target=bytes)
 cpdef session_token(Request request)
+@cython.locals(told=bytes, header=bytes)
 cpdef minted(list fields, object key)
+@cython.locals(value=bytes, header=bytes)
 cdef _find(Request request, object key, object body)

@@ -1,3 +1,6 @@
+import cython
+
+
 # In the order of http.py, which is that of the arguments.
 
 cdef class Request:
@@ -22,6 +25,8 @@ cdef class Response:
     cdef public object length
 
 
+@cython.locals(request=Request)
 cpdef Request plain_request(
     bytes method, bytes target, bytes authority, list fields, bint bodied, object length, str version)
+@cython.locals(response=Response)
 cpdef Response plain_response(int status, list fields, object length)

@@ -3,6 +3,7 @@ from sbc.wire.http1 cimport chunk, framing_of, last_chunk, response_head
 
 
 cdef class Carrier:
+    cpdef mark(self, object mark)
     cpdef put(self, bytes data)
     cpdef bytes connection_line(self, bint last)
     cpdef answered(self, bytes last)

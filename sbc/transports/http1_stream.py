@@ -97,11 +97,11 @@ class Http1Stream:
             response.length = len(body)
         framing = self._framing = framing_of(response, end=end, to_head=self._to_head, old=self._old)
         connection = self._carrier.connection_line(framing is CLOSE)
-        head = response_head(response, framing, end=end and not body, connection=connection)
-        if framing is NONE and end:
+        whole = end and (not body or (framing is not NONE and response.length == len(body)))
+        head = response_head(response, framing, end=end and not body, connection=connection,
+                             body=body if whole else b"")  # fmt: skip
+        if whole or (framing is NONE and end):
             self._complete(head)
-        elif end and (not body or response.length == len(body)):
-            self._complete(head + body)
         else:
             self.stage = ANSWERING
             self._left = response.length or 0

@@ -53,7 +53,7 @@ def request_head(request: Request) -> bytes:
     if not (unbroken(method) and unbroken(target) and unbroken(authority)):
         raise ValueError("a line break in a request line")
     if request.length is not None:
-        last = b"content-length: %d\r\n\r\n" % request.length
+        last = b"content-length: " + decimal(request.length) + b"\r\n\r\n"
     elif request.bodied:
         last = b"transfer-encoding: chunked\r\n\r\n"
     else:
@@ -72,21 +72,24 @@ def framing_of(response: Response, *, end: bool, to_head: bool, old: bool) -> Fr
     return CLOSE if old else CHUNKED
 
 
-def response_head(response: Response, framing: Framing, *, end: bool, connection: bytes) -> bytes:
-    """The head of an answer to a client. end: there is no body; connection: a whole Connection line, or nothing."""
-    framed, length = b"", response.length
+def response_head(
+    response: Response, framing: Framing, *, end: bool, connection: bytes, body: bytes = b""
+) -> bytes:
+    """The head of an answer to a client, and what of its body goes out along with it. end: there is no body;
+    connection: a whole Connection line, or nothing."""
+    length = response.length
     if framing is LENGTH:
-        framed = _length_line(0 if end or length is None else length)
+        length = 0 if end or length is None else length
+    elif framing is not NONE or response.status == 204:
+        length = None
+    # With NONE (RFC 9110 section 8.6): to HEAD and with 304 the length of what is not sent; never with 204.
+    parts = [_status_line(response.status), _lines(response.fields)]
+    if length is not None:
+        parts += [b"content-length: ", decimal(length), b"\r\n"]
     elif framing is CHUNKED:
-        framed = b"transfer-encoding: chunked\r\n"
-    elif framing is NONE and length is not None and response.status != 204:
-        # RFC 9110 section 8.6: to HEAD and with 304 the length of what is not sent; never with 204.
-        framed = _length_line(length)
-    return b"".join([_status_line(response.status), _lines(response.fields), framed, connection, b"\r\n"])
-
-
-def _length_line(length: int) -> bytes:
-    return b"content-length: " + decimal(length) + b"\r\n"
+        parts.append(b"transfer-encoding: chunked\r\n")
+    parts += [connection, b"\r\n", body]
+    return b"".join(parts)
 
 
 def interim_head(status: int, fields: Fields) -> bytes:

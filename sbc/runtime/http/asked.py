@@ -20,7 +20,7 @@ class Asked:
         self.good_until = 0.0
         """Until when it is proven who asks, in wall-clock seconds; of use where the way has an authority."""
         if way.authority is None:
-            self.principal = way.address(exchange.request.client)
+            self.principal = self.way.address(self.exchange.request.client)
         else:
             self._prove(way.authority)
         self.keys: list[Key] = []

@@ -84,7 +84,7 @@ def _numbered(event: bytes, answer: Answer, number: int) -> bytes:
 
 def event_entry(exchange: int, message: bytes) -> bytes:
     """A message of the answer to the request of this number, for the journal."""
-    return in_eight(exchange) + message
+    return in_eight(exchange) + message if message else in_eight(exchange)
 
 
 def count(relay: Relay, mark: bytes, entry: bytes, octets: int, keep: bool = True) -> None:

@@ -17,7 +17,7 @@ def request_entry(request: Request, body: bytes, standing: bool) -> bytes:
     assert lines is not None  # in none of these can there be a line break: that was seen to when the request came
     marks = (b"1 1" if standing else b"1 0") if request.secure else (b"0 1" if standing else b"0 0")
     return b"\n".join([request.method, request.target, request.authority, request.client.encode(), marks,
-                       decimal(len(lines)), lines + body])  # fmt: skip
+                       decimal(len(lines)), lines + body if body else lines])  # fmt: skip
 
 
 def request_of(entry: bytes) -> tuple[Request, bytes, bool]:

@@ -1,5 +1,5 @@
 from sbc.core.keys cimport minted
-from sbc.model.http cimport Response
+from sbc.model.http cimport Request, Response
 from sbc.runtime.http.exchange cimport Exchange
 from sbc.runtime.session cimport Session
 
@@ -9,10 +9,11 @@ cdef class KnownSession(Session):
     cdef public bint dispensable
     cdef object _registry
     cdef bytes _token
-    cdef bint _greeted
+    cdef bint _durable, _greeted
     cdef object _veil
 
     cpdef token(self)
     cpdef bytes introduce(self, Exchange exchange)
     cpdef seal_minted(self, Exchange exchange, Response response)
     cpdef remember(self)
+    cpdef Request covered(self, Request request)

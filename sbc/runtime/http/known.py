@@ -27,7 +27,8 @@ from sbc.runtime.session import Session
 class KnownSession(Session):
     """A session with its token and keys, and what its protocol remembers of it."""
 
-    __slots__ = ("_greeted", "_registry", "_token", "_veil", "conversation", "dispensable", "handle", "key", "protocol")
+    __slots__ = ("_durable", "_greeted", "_registry", "_token", "_veil", "conversation", "dispensable", "handle",
+                 "key", "protocol")  # fmt: skip
 
     def __init__(self, house: House, dialog: Dialog, policy: Policy, record: Stored, protocol: Protocol,
                  conversation: Conversation, key: SessionKey, registry: Registry[Any]) -> None:  # fmt: skip
@@ -44,6 +45,7 @@ class KnownSession(Session):
         self._token = b""
         self._greeted = False
         self._veil: Veil | None = None
+        self._durable = house.store.durable
 
     @property
     def whose(self) -> tuple[AgentName, PrincipalId]:
@@ -89,7 +91,7 @@ class KnownSession(Session):
 
     def covered(self, request: Request) -> Request:
         """A request as it may stand in the journal: what a store has of it shows no credentials."""
-        if not self.house.store.durable:
+        if not self._durable:
             return request
         veil, seal = self._veil, self.house.seal
         if veil is None or veil.seal is not seal:  # a reload has changed the keys
@@ -98,7 +100,7 @@ class KnownSession(Session):
 
     def lifted(self, request: Request) -> Request:
         """A request of the journal as its client made it."""
-        if self.house.store.durable:
+        if self._durable:
             request.fields = Veil(self.house.seal, self.dialog.session).lift(request.fields)
         return request
 
