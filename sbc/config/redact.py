@@ -34,12 +34,10 @@ def _plain(value: Any) -> Any:
             return {_plain(key): _plain(entry) for key, entry in value.items()}
         case tuple() | list():
             return [_plain(entry) for entry in value]
-        case bytes():
-            return value.decode()
         case frozenset():
             return sorted(entry.decode() for entry in value)
         case _ if is_dataclass(value):
-            return {field.name: _hidden(value, field.name) for field in fields(value)}
+            return {field.name: _hidden(value, field.name) for field in fields(value) if field.init}
         case _:
             return value
 
