@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from sbc.config.model import Config
+from sbc.config.store_url import is_redis, redis_at
 from sbc.config.unsafe import unsafe
 from sbc.model.manifest import Manifest
 from sbc.model.node import Node
@@ -78,6 +79,15 @@ def _store(config: Config) -> Iterator[str]:
     if config.edge.store != "memory:" and not config.edge.seal_keys:
         yield ("edge.seal_keys: the store outlives the process but the clients' tokens do not: "
                "name a key file, which is made if missing")
+    if is_redis(config.edge.store):
+        at = redis_at(config.edge.store)
+        away = [host for host, _ in at.hosts if not (host == "localhost" or host.startswith("127.") or host == "::1")]
+        if away and not at.tls:
+            yield (f"edge.store: {away[0]} is not this machine, and what is said to it can be read and changed on the "
+                   "way: write rediss, or keep the way to it private")
+        if away and config.edge.redis.password_file is None and config.edge.redis.cert is None:
+            yield (f"edge.redis: whoever reaches {away[0]} may read and take over all sessions: write password_file, "
+                   "or cert and key")
 
 
 def _pools(config: Config) -> Iterator[str]:
