@@ -32,7 +32,7 @@ cdef class Relay:
     cdef object _fragments
     cdef bint _fast
 
-    @cython.locals(start=Py_ssize_t, size=Py_ssize_t, end=Py_ssize_t, left=int)
+    @cython.locals(start=Py_ssize_t, size=Py_ssize_t, end=Py_ssize_t, left=int, most=Py_ssize_t)
     cpdef bytes admit(self, bytes data, Py_ssize_t at=*)
     cpdef Relay rest(self)
 

@@ -21,8 +21,9 @@ NOTICES = 16
 """Control frames of one read that are seen to; of more the latest."""
 
 PORTION = 128
-"""Frames of one read that are looked at in one turn of the loop: however many a session sends, others wait for no more
-than these."""
+PORTION_BYTES = 64 * 1024
+"""Of one read so many frames, and so many bytes, are looked at in one turn of the loop (and the frame with which that is
+reached): however much a session sends, others wait for no more than these."""
 
 
 class Gate(IntEnum):
@@ -153,9 +154,9 @@ class Relay:
         self.stopped = 0
         if not self._fast:
             return self._admit_slowly(data, at)
-        start, size, left = at, len(data), PORTION
+        start, size, left, most = at, len(data), PORTION, at + PORTION_BYTES
         while at < size:
-            if left == 0:
+            if left == 0 or at >= most:
                 self.stopped = at
                 break
             end = self._whole_message(data, at, size)
@@ -205,7 +206,7 @@ class Relay:
 
     def _admit_slowly(self, data: bytes, at: int) -> bytes:
         out: list[bytes] = []
-        left = PORTION
+        left, most = PORTION, at + PORTION_BYTES
         try:
             if self._tail is not None and self.fault is None:
                 at = self._complete(self._tail, data, at, out)
@@ -214,7 +215,7 @@ class Relay:
                     out.append(self.admit(data, at))
                     return b"".join(out)
             while at < len(data) and self.fault is None:
-                if left == 0:
+                if left == 0 or at >= most:
                     self.stopped = at
                     break
                 frame = read_frame(data, at, masked=self._masked, deflate=self._deflate, limit=self._limit)

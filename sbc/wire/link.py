@@ -18,7 +18,7 @@ LOW_WATER_BYTES = 16 * 1024
 """How much may stand in a connection's write buffer before the other leg is paused, and when it is read again."""
 
 QUANTUM_BYTES = 64 * 1024
-"""After a read that brought more than this, or more messages than the relay takes at once, others have their turn."""
+"""After a read that brought more than this, or more than the relay takes at once, others have their turn."""
 
 CLOSING = 3.0
 """How long the other side has to answer a close frame, in seconds."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sbc.core.relay import PORTION, Gate
+from sbc.core.relay import PORTION, PORTION_BYTES, Gate
 from tests.core.twins import TWINS, Twin
 from tests.core.wire import BAD_UTF8, Sent, bad_frames, frame, messages
 
@@ -53,7 +53,7 @@ def test_any_messages_cut_anywhere(twin: Twin, stream: tuple[bool, list[Sent], l
     masked, sent, cuts = stream
     relay = new_relay(twin, masked=masked, gate=gate)
     wire = b"".join(one.wire for one in sent)
-    out = b"".join(relay.admit(chunk) for chunk in chunks(wire, cuts))
+    out = b"".join(fed(relay, chunk) for chunk in chunks(wire, cuts))
     whole = [one.message for one in sent]
     assert relay.fault is None
     assert out == (b"".join(whole) if gate is Gate.OPEN else b"")
@@ -70,9 +70,9 @@ def test_any_messages_cut_anywhere(twin: Twin, stream: tuple[bool, list[Sent], l
 @BOTH
 @SIDES
 @pytest.mark.parametrize("gate", list(Gate))
-@pytest.mark.parametrize("cut", [0, 3, 500])
+@pytest.mark.parametrize("cut", [0, 3, 150])
 def test_of_very_much_it_takes_a_portion_at_a_time(twin: Twin, masked: bool, gate: Gate, cut: int) -> None:
-    relay, one = new_relay(twin, masked=masked, gate=gate), frame(2, b"x" * 600, masked=masked)
+    relay, one = new_relay(twin, masked=masked, gate=gate), frame(2, b"x" * 200, masked=masked)
     data = one[cut:] + one * (3 * PORTION)  # its first message may have begun in a read before
     out, at, turns = relay.admit(one[:cut]), 0, 0
     while True:
@@ -86,6 +86,22 @@ def test_of_very_much_it_takes_a_portion_at_a_time(twin: Twin, masked: bool, gat
     assert turns == 4 - (cut > 0)
     assert relay.count + relay.tally.stale == 3 * PORTION + 1
     assert out == (one * (3 * PORTION + 1) if gate is Gate.OPEN else b"")
+
+
+@BOTH
+@SIDES
+@pytest.mark.parametrize("gate", list(Gate))
+def test_a_portion_has_so_many_bytes_at_most(twin: Twin, masked: bool, gate: Gate) -> None:
+    relay, one = new_relay(twin, masked=masked, gate=gate), frame(2, b"x" * 10_000, masked=masked)
+    at, out = 0, b""
+    while True:
+        out += relay.admit(one * 20, at)
+        if relay.stopped == 0:
+            break
+        assert 0 < relay.stopped - at < PORTION_BYTES + len(one)
+        at = relay.stopped
+    assert at > 0 and relay.count + relay.tally.stale == 20
+    assert out == (one * 20 if gate is Gate.OPEN else b"")
 
 
 @BOTH
