@@ -22,8 +22,8 @@ NOTICES = 16
 
 PORTION = 128
 PORTION_BYTES = 64 * 1024
-"""Of one read so many frames, and so many bytes, are looked at in one turn of the loop (and the frame with which that is
-reached): however much a session sends, others wait for no more than these."""
+"""Of one read so many frames, and so many bytes, are looked at in one turn of the loop, and the frame with which that is
+reached: however much a session sends, others wait for no more than these."""
 
 
 class Gate(IntEnum):
