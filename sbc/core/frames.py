@@ -8,7 +8,7 @@ import zlib
 from enum import IntEnum
 from typing import NamedTuple
 
-from sbc.core.octets import unmasked
+from sbc.core.octets import decodes, unmasked
 from sbc.model.errors import CloseCode
 
 
@@ -160,3 +160,24 @@ def _inflated(payload: bytes, limit: int) -> bytes:
     if inflater.unconsumed_tail:
         raise Fault(CloseCode.TOO_BIG, f"message inflates over {limit} bytes")
     return plain
+
+
+def check_text(data: bytes, frame: Frame) -> None:
+    """Raises Fault if the payload of a frame is not UTF-8."""
+    if not decodes(data, frame.body, frame.end, frame.mask_at):
+        raise Fault(CloseCode.INVALID_TEXT, "text is not UTF-8")
+
+
+def check_fragments(message: bytes, *, masked: bool, deflate: bool, limit: int) -> None:
+    """Raises Fault if the frames of a whole message are together more than `limit` bytes, or text that is not UTF-8."""
+    at, payload = 0, bytearray()
+    while at < len(message):
+        frame = read_frame(message, at, masked=masked, deflate=deflate, limit=limit)
+        assert frame is not None
+        payload += unmasked(message, frame.body, frame.end, frame.mask_at)
+        at = frame.end
+    if len(payload) > limit:
+        raise Fault(CloseCode.TOO_BIG, f"message over {limit} bytes")
+    whole = bytes(payload)
+    if message[0] == Opcode.TEXT and not decodes(whole, 0, len(whole), -1):
+        raise Fault(CloseCode.INVALID_TEXT, "text is not UTF-8")

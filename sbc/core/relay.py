@@ -10,9 +10,9 @@ half a message of a node that died. Since the mask is part of the frame, a clien
 """
 
 from enum import IntEnum
-from typing import Protocol
 
-from sbc.core.frames import Fault, Frame, Opcode, read_close, read_frame
+from sbc.core.frames import Fault, Frame, Opcode, check_fragments, check_text, read_close, read_frame
+from sbc.core.hearing import Clerk, Ear
 from sbc.core.journal import Journal
 from sbc.core.octets import ascii_text, decodes, unmasked
 from sbc.model.errors import CloseCode
@@ -22,8 +22,8 @@ NOTICES = 16
 
 PORTION = 128
 PORTION_BYTES = 64 * 1024
-"""Of one read so many frames, and so many bytes, are looked at in one turn of the loop, and the frame with which that is
-reached: however much a session sends, others wait for no more than these."""
+"""So many frames and bytes of one read are looked at in one turn of the loop, and the frame with which that is reached:
+however much a session sends, others wait for no more."""
 
 
 class Gate(IntEnum):
@@ -47,23 +47,6 @@ class Tally:
         """Messages that the client had been given by a former owner."""
         self.stale = 0
         """Messages that came when the sender had no say any more."""
-
-
-class Clerk(Protocol):
-    """Brings a journal's new messages to the store (runtime/clerk.py)."""
-
-    noted: bool
-    """Whether it knows already that there is something to bring."""
-
-    def note(self) -> None:
-        """There are new messages."""
-
-
-class Ear(Protocol):
-    """Hears every message that passes, for a protocol that knows what it means (protocols/protocol.py, Turns)."""
-
-    def hear(self, message: bytes) -> bool:
-        """A whole message, as on the wire; whether the session has to see to it."""
 
 
 class Relay:
@@ -262,7 +245,7 @@ class Relay:
             raise Fault(CloseCode.PROTOCOL_ERROR, "new message inside a fragmented one")
         elif frame.fin:
             if frame.opcode == Opcode.TEXT and not frame.compressed:
-                _check_text(data, frame)
+                check_text(data, frame)
             self._pass(data[at : frame.end], out)
         else:
             self._fragments = bytearray()
@@ -286,21 +269,8 @@ class Relay:
             raise Fault(CloseCode.TOO_BIG, f"message over {self._limit} bytes, or in too many fragments")
         if fin:
             message, self._fragments = bytes(fragments), None
-            self._check_fragmented(message)
+            check_fragments(message, masked=self._masked, deflate=self._deflate, limit=self._limit)
             self._pass(message, out)
-
-    def _check_fragmented(self, message: bytes) -> None:
-        at, payload = 0, bytearray()
-        while at < len(message):
-            frame = read_frame(message, at, masked=self._masked, deflate=self._deflate, limit=self._limit)
-            assert frame is not None
-            payload += unmasked(message, frame.body, frame.end, frame.mask_at)
-            at = frame.end
-        if len(payload) > self._limit:
-            raise Fault(CloseCode.TOO_BIG, f"message over {self._limit} bytes")
-        whole = bytes(payload)
-        if message[0] == Opcode.TEXT and not decodes(whole, 0, len(whole), -1):
-            raise Fault(CloseCode.INVALID_TEXT, "text is not UTF-8")
 
     def _pass(self, message: bytes, out: list[bytes]) -> None:
         if self.gate == Gate.SHUT:
@@ -324,8 +294,3 @@ class Relay:
             self.attention = True  # somebody waits; and the journal may be full
         else:
             self.journal.append(message, 0, len(message))
-
-
-def _check_text(data: bytes, frame: Frame) -> None:
-    if not decodes(data, frame.body, frame.end, frame.mask_at):
-        raise Fault(CloseCode.INVALID_TEXT, "text is not UTF-8")

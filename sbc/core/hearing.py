@@ -1,0 +1,20 @@
+"""Who is told of what passes a relay."""
+
+from typing import Protocol
+
+
+class Clerk(Protocol):
+    """Brings a journal's new messages to the store (runtime/clerk.py)."""
+
+    noted: bool
+    """Whether it knows already that there is something to bring."""
+
+    def note(self) -> None:
+        """There are new messages."""
+
+
+class Ear(Protocol):
+    """Hears every message that passes, for a protocol that knows what it means (protocols/protocol.py, Turns)."""
+
+    def hear(self, message: bytes) -> bool:
+        """A whole message, as on the wire; whether the session has to see to it."""
