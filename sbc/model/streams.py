@@ -7,6 +7,9 @@ Every order is a plain call that does not wait and raises nothing: one that come
 does nothing. Facts come from the event loop only, never from within an order. HTTP/1.1, HTTP/2 and QUIC look the same
 from here. Pressure: a side that is told `pause` gives no more body until `resume`; `slow` and `ready` say that what is
 written to a stream is not taken at the moment, and that it is again.
+
+ClientStream and Answerer are classes to be derived from: every event of every answer goes from a node's line to an
+exchange and on to a client's stream, and the compiled twin (streams.pxd) makes plain calls of that.
 """
 
 from typing import Protocol
@@ -16,8 +19,10 @@ from sbc.model.marking import Mark
 from sbc.model.node import Node
 
 
-class ClientStream(Protocol):
+class ClientStream:
     """The client's side of an exchange: what an exchange may order of it."""
+
+    __slots__ = ("congested",)
 
     congested: bool
     """Whether the client does not take what it is sent at the moment."""
@@ -89,8 +94,10 @@ class NodeStream(Protocol):
         """Go on."""
 
 
-class Answerer(Protocol):
+class Answerer:
     """What an exchange is told of its node."""
+
+    __slots__ = ()
 
     def sent(self) -> None:
         """The head goes out on a connection now: from here on the node may act on the request."""

@@ -1,4 +1,5 @@
 from sbc.model.http cimport Request
+from sbc.model.streams cimport Answerer
 
 
 cdef class Errand:
@@ -6,7 +7,8 @@ cdef class Errand:
     cdef list _early
     cdef Py_ssize_t _early_bytes
     cdef object _early_end, _errands, _line
-    cdef public object answerer, state
+    cdef public Answerer answerer
+    cdef public object state
     cdef public Request request
     cdef public bint congested, paused
     cdef public double since

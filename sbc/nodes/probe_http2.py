@@ -4,7 +4,7 @@ import asyncio
 
 from sbc.model.http import Fields, Request, Response
 from sbc.model.node import Node, Probe
-from sbc.model.streams import Reach
+from sbc.model.streams import Answerer, Reach
 from sbc.nodes.address import address_of
 from sbc.nodes.http2_stream import RESET
 
@@ -32,8 +32,8 @@ async def ask_over_http2(reach: Reach, node: Node, probe: Probe) -> str | None:
     return head.fault
 
 
-class _Head:
-    """Waits for the head of an answer. Implements Answerer."""
+class _Head(Answerer):
+    """Waits for the head of an answer."""
 
     def __init__(self) -> None:
         self.known = asyncio.Event()

@@ -1,4 +1,5 @@
 from sbc.model.http cimport Request, Response
+from sbc.model.streams cimport ClientStream
 from sbc.wire.http1 cimport chunk, framing_of, last_chunk, response_head
 
 
@@ -9,13 +10,12 @@ cdef class Carrier:
     cpdef answered(self, bytes last)
 
 
-cdef class Http1Stream:
+cdef class Http1Stream(ClientStream):
     cdef Carrier _carrier
     cdef object _framing
     cdef long long _left
     cdef bint _old, _to_head
     cdef public object asker
-    cdef public bint congested
     cdef public object stage
     cpdef send(self, bytes data)
     cdef _complete(self, bytes last)

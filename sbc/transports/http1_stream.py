@@ -8,7 +8,7 @@ from enum import Enum
 
 from sbc.model.http import Fields, Request, Response
 from sbc.model.marking import Mark
-from sbc.model.streams import Asker
+from sbc.model.streams import Asker, ClientStream
 from sbc.wire.http1 import (
     CHUNKED,
     CLOSE,
@@ -66,10 +66,10 @@ WAITING, ANSWERING, OVER = Stage
 """The same, looked up once: what is found in an enum by its name is found slowly."""
 
 
-class Http1Stream:
-    """Implements ClientStream."""
+class Http1Stream(ClientStream):
+    """One exchange on a connection over HTTP/1."""
 
-    __slots__ = ("_carrier", "_framing", "_left", "_old", "_to_head", "asker", "congested", "stage")
+    __slots__ = ("_carrier", "_framing", "_left", "_old", "_to_head", "asker", "stage")
 
     asker: Asker
 

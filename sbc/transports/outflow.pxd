@@ -1,6 +1,9 @@
+from sbc.wire.http2.sending cimport Sending
+
+
 cdef class Outflow:
     cdef object _spring
-    cdef object _engine
+    cdef Sending _engine
     cdef object _loop
     cdef dict _streams
     cdef frozenset _slow

@@ -1,16 +1,16 @@
+from sbc.model.streams cimport ClientStream
 from sbc.transports.outflow cimport Outflow
 
 
 cdef object _ANSWERING
 
-cdef class RequestStream:
+cdef class RequestStream(ClientStream):
     # Every event comes by these.
     cdef public object stage
     cdef long long _left
     cdef public long long sent
     cdef Outflow _outflow
     cdef object _stream
-    cdef public bint congested
     cdef bint _to_head, _expects, _received, _paused
     cdef object _carrier
     cdef long long _came

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from sbc.model.http import Fields, Request, Response, first
 from sbc.model.marking import Mark
-from sbc.model.streams import Asker
+from sbc.model.streams import Asker, ClientStream
 from sbc.protocols.grpc import is_grpc
 from sbc.transports.outflow import Outflow
 from sbc.wire.http2.engine import H2Error
@@ -67,11 +67,11 @@ def announcement(carrier: Patron) -> tuple[bytes, bytes]:
     return b"alt-svc", services
 
 
-class RequestStream:
-    """Implements ClientStream; Inbound for the connection."""
+class RequestStream(ClientStream):
+    """A ClientStream; Inbound for the connection."""
 
     __slots__ = ("_came", "_carrier", "_ended", "_expects", "_fields", "_held", "_left", "_outflow", "_paused",
-                 "_received", "_stream", "_to_head", "asker", "congested", "sent", "stage")
+                 "_received", "_stream", "_to_head", "asker", "sent", "stage")
 
     def __init__(self, carrier: Patron, stream: int, request: Request, expects: bool) -> None:
         """expects: whether the client waits for a 100."""

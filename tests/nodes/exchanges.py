@@ -10,7 +10,7 @@ from typing import Any
 from sbc.model.http import Fields, Request, Response
 from sbc.model.ids import NodeId, PoolName
 from sbc.model.node import Node
-from sbc.model.streams import NodeStream
+from sbc.model.streams import Answerer, NodeStream
 from sbc.nodes.pool import Pool
 from tests.support.wait import wait_until
 
@@ -25,8 +25,8 @@ def get(target: bytes = b"/", method: bytes = b"GET", **more: Any) -> Request:
     return Request(method, target, b"edge.test", more.pop("fields", []), **more)
 
 
-class Heard:
-    """An Answerer."""
+class Heard(Answerer):
+    """Notes what it is told."""
 
     def __init__(self) -> None:
         self.told: list[str] = []

@@ -7,13 +7,14 @@ import pytest
 from sbc.transports.quic.beat import Beat
 from sbc.transports.quic.budget import IDLE_DATAGRAMS, Http3Budget
 from sbc.transports.quic.outflow import FULL_OCTETS, DatagramOutflow
+from sbc.wire.http2.sending import Sending
 from tests.support.wait import wait_until
 
 BEAT = 0.05
 """Long enough for a busy machine, in seconds."""
 
 
-class Spring:
+class Spring(Sending):
     """A connection, and its engine: notes what was sent together."""
 
     def __init__(self) -> None:

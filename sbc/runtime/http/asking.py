@@ -9,7 +9,7 @@ from sbc.model.http import Fields, Request
 from sbc.model.identity import Identity
 from sbc.model.node import Node
 from sbc.model.policy import Policy
-from sbc.model.streams import ClientStream, NodeStream, Reach
+from sbc.model.streams import Answerer, ClientStream, NodeStream, Reach
 from sbc.protocols.protocol import Reading
 from sbc.runtime.http.home import Home
 from sbc.runtime.http.upload import Upload
@@ -18,7 +18,7 @@ UNREAD = Reading(Request(b"", b"", b"", []), None)
 """What is known of a request before its protocol has seen it."""
 
 
-class Asking:
+class Asking(Answerer):
     """Implements Asker; the answering half is in exchange.py, and says what is left open here."""
 
     __slots__ = (
@@ -152,7 +152,7 @@ class Asking:
     def _open(self, reach: Reach, node: Node, request: Request) -> NodeStream:
         self.leave_node()
         self.waiting, self.attempts = False, self.attempts + 1
-        self.node = stream = reach.open(node, request, self)  # type: ignore[arg-type]  # Exchange is one
+        self.node = stream = reach.open(node, request, self)
         if self.client is not None and self.client.congested:
             stream.pause()
         return stream

@@ -10,9 +10,10 @@ from sbc.runtime.http.flow cimport read_events
 
 
 cdef class Exchange(Asking):
+    cdef public double quiet
     cdef public Answer answer
     cdef public bint begun, wants_answer, whole
-    cdef public double held, quiet
+    cdef public double held
     cdef public long long left_at
     cdef public Exchange onward
     cdef public bytes preface

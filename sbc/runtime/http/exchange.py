@@ -149,9 +149,10 @@ class Exchange(Asking):
             if len(answer.body) <= self.policy.limits.message:
                 return
             data = self._too_long()
-        if data and self.client is not None:
-            self.client.send(data)
-            if self.client.congested and self.node is not None:
+        client = self.client
+        if data and client is not None:
+            client.send(data)
+            if client.congested and self.node is not None:
                 self.node.pause()
 
     def _add(self, events: bytes) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from sbc.core.dialog import Dialog
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request, Response
-from sbc.model.streams import NodeStream
+from sbc.model.streams import Answerer, NodeStream
 from sbc.protocols.protocol import Conversation, Reading
 from sbc.protocols.protocol import Protocol as SessionProtocol
 from sbc.runtime.house import House
@@ -158,8 +158,8 @@ class Handover:
         self._done(reason)
 
 
-class _Asked:
-    """One question of the edge's own; implements Answerer."""
+class _Asked(Answerer):
+    """One question of the edge's own."""
 
     def __init__(self, done: Callable[[Response, bytes], None], failed: Callable[[str], None]) -> None:
         self.stream: NodeStream | None = None

@@ -1,5 +1,7 @@
 from libc.stdint cimport int32_t, uint32_t
 
+from sbc.wire.http2.sending cimport Sending
+
 
 cdef class Body:
     cdef list pieces
@@ -12,7 +14,7 @@ cdef class Body:
     cdef bint slow
 
 
-cdef class DirectEngine:
+cdef class DirectEngine(Sending):
     cdef void *_session
     cdef object _owner
     cdef dict _bodies

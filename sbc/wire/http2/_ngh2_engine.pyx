@@ -386,7 +386,7 @@ cdef _prepare():
 _prepare()
 
 
-cdef class DirectEngine:
+cdef class DirectEngine(Sending):
     """Implements Engine."""
 
     def __init__(self, role, owner, terms):

@@ -28,12 +28,13 @@ from sbc.wire.http2.engine import NO_LIMIT, EngineOwner, H2Error, Role, Terms
 from sbc.wire.http2.goaway import ANY_STREAM, GoawaySieve, goaway_frame
 from sbc.wire.http2.h2_outboxes import Outbox, Outboxes
 from sbc.wire.http2.h2_parts import SmallEncoder, reset_streams, well_formed
+from sbc.wire.http2.sending import Sending
 
 _PREFACE_OCTETS: Final = 24
 _DEFAULT_WINDOW: Final = 65535
 
 
-class HyperEngine:
+class HyperEngine(Sending):
     """Implements Engine."""
 
     def __init__(self, role: Role, owner: EngineOwner, terms: Terms) -> None:

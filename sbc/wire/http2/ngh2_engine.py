@@ -40,6 +40,7 @@ from sbc.wire.http2.engine import (
     Terms,
 )
 from sbc.wire.http2.goaway import goaway_frame
+from sbc.wire.http2.sending import Sending
 
 _MOST_FIELDS: Final = 1000
 """Beyond which a header list breaks the connection; how many are taken is for the owner to say."""
@@ -60,7 +61,7 @@ _LATE: Final = suppress(NGH2Error)
 """For orders on a stream or a connection that is over."""
 
 
-class NativeEngine:
+class NativeEngine(Sending):
     """Implements Engine."""
 
     __slots__ = ("_connection", "_last", "_last_words", "_over", "_owner", "_sending", "_slow", "extended_connect",

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Final
 
 from sbc.wire.http2.engine import HIGH_WATER_BYTES, LOW_WATER_BYTES, H2Error
+from sbc.wire.http2.sending import Sending
 from sbc.wire.http3.engine import QuicOwner, QuicTerms
 from sbc.wire.http3.fields import Coder
 from sbc.wire.http3.frames import ANY_REQUEST, Fault, H3Error, from_http3
@@ -19,7 +20,7 @@ _MOST_AHEAD: Final = 1000
 """Streams behind one that has not come: it may be late, not for ever."""
 
 
-class Table(ABC):
+class Table(Sending, ABC):
     """The state of a connection, and what ends a stream or all of them."""
 
     def __init__(self, owner: QuicOwner, terms: QuicTerms) -> None:

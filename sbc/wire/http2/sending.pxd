@@ -1,0 +1,2 @@
+cdef class Sending:
+    cpdef send(self, stream, bytes data)
