@@ -120,6 +120,11 @@ def _keys(config: Config) -> Iterator[str]:
     for name, pool in config.pools.items():
         if pool.tls is not None and pool.tls.key is not None:
             yield from _read_by_others(f"pools.{name}.tls.key", pool.tls.key)
+    redis = config.edge.redis
+    for name, file in (("password_file", redis.password_file), ("key", redis.key),
+                       ("sentinel_password_file", redis.sentinel_password_file)):
+        if file is not None:
+            yield from _read_by_others(f"edge.redis.{name}", file)
     for number, key in enumerate(config.edge.seal_keys):
         yield from _read_by_others(f"edge.seal_keys.{number}.file", key.file)
 
