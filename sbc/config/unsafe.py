@@ -121,10 +121,10 @@ def _keys(config: Config) -> Iterator[str]:
         if pool.tls is not None and pool.tls.key is not None:
             yield from _read_by_others(f"pools.{name}.tls.key", pool.tls.key)
     redis = config.edge.redis
-    for name, file in (("password_file", redis.password_file), ("key", redis.key),
+    for kept, file in (("password_file", redis.password_file), ("key", redis.key),
                        ("sentinel_password_file", redis.sentinel_password_file)):
         if file is not None:
-            yield from _read_by_others(f"edge.redis.{name}", file)
+            yield from _read_by_others(f"edge.redis.{kept}", file)
     for number, key in enumerate(config.edge.seal_keys):
         yield from _read_by_others(f"edge.seal_keys.{number}.file", key.file)
 
