@@ -26,11 +26,13 @@ async def opened(scene: Scene, token: str | None = None) -> tuple[RawClient, Ans
 
 async def crowd(scene: Scene, count: int) -> list[tuple[RawClient, str]]:
     """So many sessions, with their tokens."""
-    made = []
-    for _ in range(0, count, 50):
-        made += await asyncio.gather(*(opened(scene) for _ in range(50)))
-    assert {answer.status for _, answer, _ in made} == {101}
-    return [(client, answer.headers["session-id"]) for client, answer, _ in made]
+    made: list[tuple[RawClient, str]] = []
+    while len(made) < count:
+        for client, answer, _ in await asyncio.gather(*(opened(scene) for _ in range(min(50, count - len(made))))):
+            assert answer.status in (101, 503)  # on a busy machine the edge may be too
+            if answer.status == 101:
+                made.append((client, answer.headers["session-id"]))
+    return made
 
 
 @pytest.mark.timeout(120 + CROWD // 5)
@@ -40,6 +42,10 @@ async def test_all_come_back_and_are_served(scene: Scene, restarted: bool) -> No
     await scene.open({
         "edge": {"store": f"sqlite:{scene.directory / 'sbc.db'}"} if restarted else {},
         "agents": {"tutor": {"migration": {"hold": "300s"}, "latency_ceiling": "300ms"}},
+        "pools": {"tutors": {"nodes": [
+            {"name": name, "url": f"http://127.0.0.1:{node.port}", "capacity": 2 * CROWD}
+            for name, node in scene.nodes.items()
+        ]}},
     })
     clients = await crowd(scene, CROWD)
     if restarted:
@@ -60,7 +66,9 @@ async def test_all_come_back_and_are_served(scene: Scene, restarted: bool) -> No
     refused = [answer for _, answer, _ in new if answer.status == 503]
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
     assert await scene.edge.metric("sbc_admissions_total", outcome="reattached") == len(clients)
-    print(f"the last was back after {max(took for *_, took in back):.2f} s; {len(refused)} of {len(new)} refused")
+    worst = await scene.edge.metric("sbc_loop_lag_max_seconds")
+    print(f"the last was back after {max(took for *_, took in back):.2f} s, {len(refused)} of {len(new)} new ones were "
+          f"refused, the edge stood still for at most {worst:.2f} s")
     for client, *_ in (*back, *new):
         client.abort()
 
