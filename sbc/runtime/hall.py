@@ -163,7 +163,8 @@ class Hall:
         if isinstance(session, HttpSession):
             self._requests.registry.forget(session)
         self.house.roster.ledger.leave(session.record.principal, session.tenancy)
-        self.house.usher.gone(session_id, session.dialog.manifest)
+        if not self.house.usher.gone(session_id, session.dialog.manifest):
+            return  # it was never begun: there is nothing to record of it, in a flood thousands of times
         shared, closed = self.house.shared, session.closed
         if shared is not None and closed is not None and closed.result == "bound_elsewhere":
             shared.release(session_id)

@@ -107,14 +107,15 @@ class Usher:
         """A session is there that was not judged, or may come in at once: it counts."""
         self._admission.take(manifest)
 
-    def gone(self, session: SessionId, manifest: Manifest) -> None:
-        """A session is over, whether it counted or still waited."""
+    def gone(self, session: SessionId, manifest: Manifest) -> bool:
+        """A session is over; whether it had begun, and did not wait any more."""
         if self._waiting.pop(session, None) is not None:
             self._admission.forget(session, manifest.agent)
-        else:
-            self._admission.give_back(manifest)
-            if self._waiting:
-                self._let_in()
+            return False
+        self._admission.give_back(manifest)
+        if self._waiting:
+            self._let_in()
+        return True
 
     def _let_in(self) -> None:
         admission, now = self._admission, self._now()

@@ -118,6 +118,7 @@ async def test_who_waits_in_vain_is_told_within_the_ceiling(scene: Scene) -> Non
     assert await scene.edge.metric("sbc_waiting") == 0
     rows = await scene.edge.sessions()
     assert len(rows) == 1
+    assert "session_ended" not in scene.edge.log(), "what never began is counted, not recorded"
     first.abort()
 
 
