@@ -1,7 +1,9 @@
 """What was written, checked -> the frozen values that the house works with. Nothing can fail here."""
 
+from collections.abc import Mapping
+
 from sbc.config import model, schema, schema_capacity, schema_network, schema_session
-from sbc.config.check import ALWAYS_THERE
+from sbc.config.walk import ALWAYS_THERE
 from sbc.model.abuse import LOOPBACK, AbuseRules
 from sbc.model.capacity import Capacity, Marks
 from sbc.model.identity import ApiKeys, Auth, Jwt
@@ -9,7 +11,7 @@ from sbc.model.ids import AgentName, PoolName, node_id
 from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placement, Replay, Standby, When
 from sbc.model.marking import Mark
 from sbc.model.node import Node, Probe
-from sbc.model.policy import Access, Limits, NewSessions, Policy
+from sbc.model.policy import Access, Limits, NewSessions, Policy, Rewrite
 from sbc.model.route import KeySource, Route, SessionKey
 
 """From where the PROXY protocol is believed if nothing is written."""
@@ -155,7 +157,18 @@ def _policy(name: str, policy: schema_session.Policy) -> Policy:
     rates = None if written.sessions_per_second is None else NewSessions(**written.sessions_per_second.model_dump())
     limits = Limits(**written.model_dump(exclude={"sessions_per_second"}), sessions_per_second=rates)
     hidden = frozenset(header.lower().encode() for header in policy.headers.hide)
-    return Policy(name, limits, hidden, _auth(policy.auth), _access(policy.access))
+    added = _fields(policy.headers.set)
+    hidden |= {name for name, _ in added}
+    return Policy(name, limits, hidden, _auth(policy.auth), _access(policy.access), added, _rewrite(policy.headers))
+
+
+def _fields(written: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((name.lower().encode(), value.encode()) for name, value in written.items())
+
+
+def _rewrite(headers: schema_session.Headers) -> Rewrite | None:
+    added, removed = _fields(headers.tell), {name.lower().encode() for name in headers.remove}
+    return Rewrite(frozenset(removed | {name for name, _ in added}), added) if added or removed else None
 
 
 def _auth(auth: schema_session.Auth | None) -> Auth | None:

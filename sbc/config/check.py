@@ -8,29 +8,27 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sbc.config.check_files import named_files
+from sbc.config.check_rules import blocks, headers
 from sbc.config.faults import Fault, Path, Wrong, dotted, fault, nearest
 from sbc.config.model import Address
-from sbc.config.schema import ADMIN_LISTEN, REFUSE
+from sbc.config.schema import ADMIN_LISTEN
 from sbc.config.schema_capacity import SHED_HIGH, SHED_LOW
 from sbc.config.store_url import is_redis
 from sbc.config.tree import Tree
 from sbc.config.values import address, route_host, route_path
-from sbc.config.walk import entries, get
+from sbc.config.walk import ALWAYS_THERE, entries, get, is_number
 
 Found = Iterator[Fault]
 
 TAKEN = frozenset({"authorization", "connection", "content-length", "cookie", "host", "transfer-encoding", "upgrade"})
 """Headers that cannot carry API keys."""
 
-ALWAYS_THERE = "default"
-"""The policy that exists without being written."""
-
 
 def cross(tree: Tree) -> list[Fault]:
     """All faults between the sections."""
     checks: tuple[Callable[[Tree], Found], ...] = (
-        _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _node_tls, _redis, _proofs, _blocks,
-        _shares, named_files,
+        _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _node_tls, _redis, _proofs, blocks,
+        headers, _shares, named_files,
     )
     return [fault for check in checks for fault in check(tree)]
 
@@ -215,33 +213,16 @@ def _proofs(tree: Tree) -> Found:
             yield fault(tree.position(here), here, "a header with a meaning of its own", "X-Api-Key", header)
 
 
-def _blocks(tree: Tree) -> Found:
-    """The kernel is for those whom the edge refuses already."""
-    here: Path = ("abuse", "block")
-    abuse, block = get(tree.value, "abuse"), get(tree.value, "abuse", "block")
-    if block is not None and get(tree.value, "kernel") is None:
-        yield fault(tree.position(here), here, "nobody is there to carry it out", "write kernel: {}, or leave it out",
-                    block)
-    refuse = abuse.get("refuse", REFUSE) if block is not None else None
-    if _is_number(block) and not (_is_number(refuse) and refuse < block):
-        right = f"more than refuse, which is {refuse}" if refuse is not None else "write refuse, too"
-        yield fault(tree.position(here), here, "sources are refused before they are blocked", right, block)
-
-
 def _shares(tree: Tree) -> Found:
     admission = get(tree.value, "admission")
-    reserved = [share for _, share in entries(tree, "admission", "reserved") if _is_number(share)]
+    reserved = [share for _, share in entries(tree, "admission", "reserved") if is_number(share)]
     if sum(reserved) > 1:
         here: Path = ("admission", "reserved")
         yield fault(tree.position(here), here, "more than there is", "shares of 1 in all at most",
                     round(sum(reserved), 3))
     low, high = (get(admission, "shed", mark) for mark in ("low", "high"))
     low, high = SHED_LOW if low is None else low, SHED_HIGH if high is None else high
-    if _is_number(low) and _is_number(high) and low >= high:
+    if is_number(low) and is_number(high) and low >= high:
         here = ("admission", "shed")
         yield fault(tree.position(here), here, "the low mark is not below the high one", "low: 0.7 and high: 0.95",
                     f"{low} and {high}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

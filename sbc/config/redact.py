@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from sbc.config.model import Address, AdminToken, Certificate, Config, Redis, SealKey, TrunkDoor
 from sbc.model.identity import ApiKeys
+from sbc.model.policy import Rewrite
 
 HIDDEN: Final = "***"
 
 # Who may only read, or is asked for nothing, does not learn where the keys lie either.
 _SECRETS: Final = {AdminToken: {"sha256"}, SealKey: {"file"}, Certificate: {"key"}, TrunkDoor: {"secret_file"},
-                   Redis: {"password_file", "sentinel_password_file", "key"}}
+                   Redis: {"password_file", "sentinel_password_file", "key"}, Rewrite: {"added"}}
 
 
 def redacted(config: Config) -> dict[str, Any]:
@@ -34,6 +35,8 @@ def _plain(value: Any) -> Any:
             return {_plain(key): _plain(entry) for key, entry in value.items()}
         case tuple() | list():
             return [_plain(entry) for entry in value]
+        case bytes():
+            return value.decode()
         case frozenset():
             return sorted(entry.decode() for entry in value)
         case _ if is_dataclass(value):

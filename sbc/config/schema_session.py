@@ -10,6 +10,7 @@ from sbc.config.values import (
     ClaimText,
     Digest,
     FieldPath,
+    FieldText,
     File,
     Jwks,
     Label,
@@ -187,6 +188,12 @@ class Headers(Section):
         "Server", "X-Powered-By", "Via", "X-Served-By", "X-Backend-Server", "X-Upstream", "X-AspNet-Version",
         "X-Runtime", "X-Envoy-Upstream-Service-Time", "Content-Location"], max_length=64)  # fmt: skip
     """Response headers of nodes that clients do not see."""
+    set: dict[Token, FieldText] = Field(default={}, max_length=32)
+    """Response headers that clients are sent with the answers of nodes, in the place of the nodes' own."""
+    remove: list[Token] = Field(default=[], max_length=64)
+    """Request headers of clients that nodes do not see."""
+    tell: dict[Token, FieldText] = Field(default={}, max_length=32)
+    """Request headers that nodes are sent, in the place of the clients' own."""
 
 
 class Jwt(Section):

@@ -253,6 +253,9 @@ Digest = Annotated[str, patterned("[0-9a-f]{64}", "the SHA-256 in 64 lower-case 
                                   hashlib.sha256(b"token").hexdigest())]
 # RFC 9110 section 5.6.2
 Token = Annotated[str, patterned(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}", "a name as RFC 9110 allows it", "Session-Id")]
+# RFC 9110 section 5.5, without what is obsolete.
+FieldText = Annotated[str, patterned(r"[!-~](?:[\t -~]{0,1022}[!-~])?",
+                                     "up to 1024 characters of ASCII, no blank at either end", "max-age=31536000")]
 # Methods are case-sensitive (RFC 9110 section 9.1), and all that are registered are in upper case.
 Method = Annotated[str, patterned("[A-Z][A-Z-]{0,31}", "the name of a method in upper case, such as GET", "GET")]
 # RFC 6454 section 6.2: what browsers send.

@@ -5,6 +5,9 @@ from typing import Any
 from sbc.config.faults import Path
 from sbc.config.tree import Tree
 
+ALWAYS_THERE = "default"
+"""The policy that exists without being written."""
+
 
 def get(value: Any, *steps: str) -> Any:
     """What stands under these keys; None if there is nothing, or something else on the way."""
@@ -22,3 +25,8 @@ def entries(tree: Tree, *path: str) -> list[tuple[Path, Any]]:
             return [((*path, number), entry) for number, entry in enumerate(listed)]
         case _:
             return []
+
+
+def is_number(value: Any) -> bool:
+    """A truth value is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)

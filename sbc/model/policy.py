@@ -58,6 +58,15 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewrite:
+    """What becomes of the header fields of requests; names in lower case."""
+
+    removed: frozenset[bytes]
+    added: tuple[tuple[bytes, bytes], ...]
+    """Each in the place of those of its name, which are removed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     name: str
     limits: Limits
@@ -70,3 +79,7 @@ class Policy:
     """Who may come in; None: everybody, and a client is known by its address."""
     access: Access | None = None
     """None: whoever asks may ask."""
+    added: tuple[tuple[bytes, bytes], ...] = ()
+    """What is added to the answers of nodes; their own fields of these names are hidden."""
+    rewrite: Rewrite | None = None
+    """None: requests go to nodes as they came."""

@@ -152,3 +152,16 @@ routes:
 def test_sources_are_blocked_by_somebody_and_after_they_were_refused(abuse: str, right: str) -> None:
     [fault] = faults(with_line(f"abuse: {abuse}"))
     assert fault.startswith("f:5:") and "abuse.block" in fault and right in fault
+
+
+@pytest.mark.parametrize(("headers", "where"), [
+    ("{set: {Content-Length: '1'}}", "headers.set.Content-Length"),
+    ("{remove: [X-One, Session-Id]}", "headers.remove.1"),
+    ("{tell: {X-Forwarded-For: 1.2.3.4}}", "headers.tell.X-Forwarded-For"),
+    ("{remove: [chat]}", "headers.remove.0"),
+    ("{tell: {Chat: x}}", "headers.tell.Chat"),
+])
+def test_headers_that_are_not_for_policies_to_change(headers: str, where: str) -> None:
+    text = with_section("routes", "routes: [{agent: a, session: {header: Chat}}]")
+    [fault] = faults(f"{text}\npolicies: {{default: {{headers: {headers}}}}}\n")
+    assert f"policies.default.{where}" in fault

@@ -239,3 +239,27 @@ async def test_a_reload_changes_who_is_believed(edge: Ground) -> None:
     assert edge.node.told["x-forwarded-for"] == "192.0.2.7, 127.0.0.1"
     edge.edge.write(yaml.safe_dump(edge.tree))
     assert (await edge.edge.post("/api/v1/reload"))[0] == 200
+
+
+async def test_a_policy_rewrites_heads_both_ways(edge: Ground) -> None:
+    changed = json.loads(json.dumps(edge.tree))
+    changed["policies"]["default"]["limits"]["sessions_per_principal"] = 100
+    changed["policies"]["default"]["headers"] = {
+        "set": {"X-Frame-Options": "DENY", "x-shown": "ours"}, "remove": ["Cookie"], "tell": {"X-Tier": "gold"}}
+    edge.edge.write(yaml.safe_dump(changed))
+    assert (await edge.edge.post("/api/v1/reload"))[0] == 200
+    try:
+        answer = await edge.asked("plain", "Cookie: a=b", "X-Tier: mine", "X-One: 1")
+        assert answer.headers["x-frame-options"] == "DENY" and answer.headers["x-shown"] == "ours"
+        assert edge.node.told["x-tier"] == "gold" and edge.node.told["x-one"] == "1" and "cookie" not in edge.node.told
+        socket = await edge.raw("plain")
+        await socket.send(upgrade("/a", "Cookie: a=b", "X-Tier: mine", "X-One: 1"))
+        opened = await socket.head()
+        assert opened is not None and opened.status == 101
+        assert edge.node.told["x-tier"] == "gold" and edge.node.told["x-one"] == "1" and "cookie" not in edge.node.told
+        socket.abort()
+        _, shown = await edge.edge.get("/api/v1/config")
+        assert "gold" not in json.dumps(shown) and "DENY" in json.dumps(shown)
+    finally:
+        edge.edge.write(yaml.safe_dump(edge.tree))
+        assert (await edge.edge.post("/api/v1/reload"))[0] == 200

@@ -3,6 +3,7 @@
 import time
 
 from sbc.core.authority import Authority
+from sbc.core.rewriting import rewrite
 from sbc.protocols.cors import is_preflight
 from sbc.protocols.protocol import Key
 from sbc.runtime.http.exchange import Exchange
@@ -23,6 +24,8 @@ class Asked:
             self.principal = self.way.address(self.exchange.request.client)
         else:
             self._prove(way.authority)
+        if way.rewrite is not None:
+            rewrite(exchange.request, way.rewrite)
         self.keys: list[Key] = []
         """By which keys the session is meant, the most specific first."""
 

@@ -104,6 +104,8 @@ class Exchange(Asking):
         if not self.keep:
             self.upload.drop()
         fields, greeting = client_fields(response.fields, self.policy.hidden), home.greeting(self)
+        if self.policy.added:
+            fields += self.policy.added
         response.fields = exposed(fields, greeting) if greeting else fields
         events = wanted = False
         if body or not end:

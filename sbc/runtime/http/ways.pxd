@@ -7,7 +7,7 @@ cdef int _QUERY
 
 
 cdef class Way:
-    cdef public object agent, authority, doorman, key, limits, manifest, mark, policy, protocol, route
+    cdef public object agent, authority, doorman, key, limits, manifest, mark, policy, protocol, rewrite, route
     cdef public bint asks_for_body, in_body, paced, shares_place
     cdef public Py_ssize_t most_body, most_fields, most_head
     cdef str _client

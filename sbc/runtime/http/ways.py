@@ -19,8 +19,8 @@ class Way:
     """A route, with all that belongs to it."""
 
     __slots__ = ("_address", "_client", "agent", "asks_for_body", "authority", "doorman", "in_body", "key", "limits",
-                 "manifest", "mark", "most_body", "most_fields", "most_head", "paced", "policy", "protocol", "route",
-                 "shares_place")
+                 "manifest", "mark", "most_body", "most_fields", "most_head", "paced", "policy", "protocol", "rewrite",
+                 "route", "shares_place")
 
     def __init__(self, route: Route, rules: Rules) -> None:
         self.route = route
@@ -43,6 +43,7 @@ class Way:
         self.mark = self.manifest.mark
         self.authority = rules.authorities.of(route.policy)
         """Who may come in; None: everybody."""
+        self.rewrite = self.policy.rewrite
         self._client, self._address = "", PrincipalId("")
 
     def address(self, client: str) -> PrincipalId:

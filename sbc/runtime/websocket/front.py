@@ -10,6 +10,7 @@ from typing import Protocol
 
 from sbc.core.dialog import Dialog
 from sbc.core.provenance import traced
+from sbc.core.rewriting import rewritten
 from sbc.core.screening import as_request, check_head, claims
 from sbc.model.binding import Binding
 from sbc.model.errors import Refusal
@@ -71,6 +72,8 @@ class WebSocketFront:
             identity = authority.identify(as_request(hello), time.time())
             hello = _without(hello, authority.hidden)
         wish = self._with_own_key(claims(hello, route, identity), hello, route)
+        if policy.rewrite is not None:
+            hello = rewritten(hello, policy.rewrite)
         revocations = self._host.house.revocations
         if revocations:
             revocations.check(wish.principal, wish.identity)
