@@ -9,6 +9,7 @@ from typing import Any, Final
 from sbc.config.model import Address, AdminToken, Certificate, Config, Redis, SealKey, TrunkDoor
 from sbc.model.identity import ApiKeys
 from sbc.model.policy import Rewrite
+from sbc.model.route import SessionKey
 
 HIDDEN: Final = "***"
 
@@ -27,6 +28,8 @@ def _plain(value: Any) -> Any:
     match value:
         case ApiKeys():
             return {"header": value.header.decode(), "names": sorted(set(value.names.values()))}
+        case SessionKey():
+            return {"source": value.source.value, "name": value.name}
         case Address() | IPv4Network() | IPv6Network():
             return str(value)
         case Enum():
