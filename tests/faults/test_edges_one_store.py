@@ -48,12 +48,19 @@ def on(redis: Redis, name: str, lease: str = LEASE) -> dict[str, Any]:
 
 async def both(scene: Scene, other: Edge, redis: Redis, lease: str = LEASE, **migration: Any) -> None:
     """Two edges of the same nodes, which open each other's tokens."""
-    migration = {"replay": "all", "output": "regenerate", **migration}
-    await scene.open({"edge": on(redis, "one", lease)} | {"agents": {"tutor": {"migration": migration}}})
-    seal = [{"id": "k1", "file": str(scene.directory / "seal.key")}]
-    other.configure(list(scene.nodes.values()), {
-        "edge": {**on(redis, "two", lease), "seal_keys": seal}, "agents": {"tutor": {"migration": migration}}})
+    agents = {"tutor": {"migration": {"replay": "all", "output": "regenerate", **migration}}}
+    await beside(scene, other, {"agents": agents, "edge": on(redis, "two", lease)},
+                 {"agents": agents, "edge": on(redis, "one", lease)})
+
+
+async def beside(scene: Scene, other: Edge, changes: dict[str, Any], to_first: dict[str, Any]) -> None:
+    """Start both at the same time: it is their start that takes so long."""
+    key = scene.directory / "seal.key"
+    key.write_text("5e" * 32)
+    changes["edge"]["seal_keys"] = [{"id": "k1", "file": str(key)}]
+    other.configure(list(scene.nodes.values()), changes)
     other.start()
+    await scene.open(to_first)
     await other.ready()
     await other.sees(*scene.nodes.values())
 
@@ -177,14 +184,9 @@ async def test_requests_find_their_session_at_another_edge_by_every_key(
 ) -> None:
     scene.plain("a", "b", module="node_http")
     changes = web(scene, protocol="opaque")
-    await scene.open(changes | {"edge": on(redis, "one")})
     door = changes["listeners"][0] | {"listen": f"127.0.0.1:{other.port}"}
-    seal = [{"id": "k1", "file": str(scene.directory / "seal.key")}]
-    other.configure(list(scene.nodes.values()), changes | {
-        "listeners": [door], "edge": {**on(redis, "two"), "seal_keys": seal}})
-    other.start()
-    await other.ready()
-    await other.sees(*scene.nodes.values())
+    await beside(scene, other, changes | {"listeners": [door], "edge": on(redis, "two")},
+                 changes | {"edge": on(redis, "one")})
 
     async def ask(edge: Edge, path: str = "/ask", **headers: str) -> tuple[int, Any, Any]:
         async with http.get(f"http://127.0.0.1:{edge.port}{path}", headers=headers) as answer:
