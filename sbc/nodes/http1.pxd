@@ -11,7 +11,6 @@ cdef class Http1Line:
     cdef Errand _errand
     cdef bint _chunked, _headed, _held, _over, _paused, _reused, _silent, _uploading
     cdef object _lines, _loop, _transport
-    cdef bytes _unsent
     cdef long long _owed
     cdef Py_ssize_t _stall
     cdef double _stalled_at
@@ -25,7 +24,6 @@ cdef class Http1Line:
     cpdef send(self, Errand errand, bytes data)
     cpdef finish(self, Errand errand, list trailers)
     cpdef drop(self)
-    cpdef _write(self, bytes data)
     @cython.locals(answer=AnswerReader, response=Response, body=bytes)
     cdef _tell(self, Errand errand)
     @cython.locals(answer=AnswerReader)

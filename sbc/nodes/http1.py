@@ -42,14 +42,12 @@ class Http1Line:
     """A Line (nodes/errand.py), and an asyncio.Protocol by its methods."""
 
     __slots__ = ("_answer", "_chunked", "_errand", "_headed", "_held", "_lines", "_loop", "_over", "_owed", "_paused",
-                 "_reused", "_silent", "_stall", "_stalled_at", "_transport", "_unsent", "_uploading", "idle_until")
+                 "_reused", "_silent", "_stall", "_stalled_at", "_transport", "_uploading", "idle_until")
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._transport: asyncio.Transport
         self._loop = asyncio.get_running_loop()
-        self._unsent = b""
-        """The head of a request whose body is to follow."""
         self._errand: Errand | None = None
         self._answer = AnswerReader()
         self._over = False
@@ -145,26 +143,17 @@ class Http1Line:
         self._chunked = request.length is None
         self._owed = request.length or 0
         self._answer.expect(head=request.method == b"HEAD")
-        if request.bodied:
-            self._unsent = head  # the beginning of the body goes along, if it is here in this turn of the loop
-            self._loop.call_soon(self._write, b"")
-        else:
-            self._transport.write(head)
+        self._transport.write(head)
         errand.begun()
-
-    def _write(self, data: bytes) -> None:
-        head, self._unsent = self._unsent, b""
-        if (head or data) and not self._transport.is_closing():
-            self._transport.write(head + data)
 
     def send(self, errand: Errand, data: bytes) -> None:
         if errand is not self._errand or not data or self._transport.is_closing():
             return
         if self._chunked:
-            self._write(chunk(data))
+            self._transport.write(chunk(data))
         elif len(data) <= self._owed:
             self._owed -= len(data)
-            self._write(data)
+            self._transport.write(data)
         else:
             self._break(errand, "a longer body than its head said")
 
@@ -173,7 +162,7 @@ class Http1Line:
             return
         self._uploading = False
         if self._chunked:
-            self._write(last_chunk(trailers))
+            self._transport.write(last_chunk(trailers))
         elif self._owed:
             self._break(errand, "a shorter body than its head said")
 
@@ -208,7 +197,7 @@ class Http1Line:
 
     def drop(self) -> None:
         """Close the connection; nothing is told of what it carried."""
-        self._errand, self._unsent = None, b""
+        self._errand = None
         self._close()
 
     def sweep(self, now: float) -> None:

@@ -1,3 +1,4 @@
+from sbc.core._fields cimport first
 from sbc.protocols.protocol cimport Reading
 
 

@@ -6,8 +6,8 @@ events too: nothing is added to them, and one that was cut off by the loss of it
 are told how they end (grpc.py). A turn ends when no exchange is under way.
 """
 
-from sbc.model.http import Request
-from sbc.protocols.grpc import GrpcReading, is_call
+from sbc.model.http import Request, first
+from sbc.protocols.grpc import CONTENT_TYPE, GrpcReading, is_grpc
 from sbc.protocols.protocol import Protocol, Reading
 
 
@@ -21,6 +21,7 @@ class OpaqueReading(Reading):
 
 class Opaque(Protocol):
     def read(self, request: Request, body: bytes | None) -> Reading:
-        if request.method == b"POST" and is_call(request):
+        kind = first(request.fields, b"content-type") if request.method == b"POST" else None
+        if kind is not None and kind[: len(CONTENT_TYPE)].lower() == CONTENT_TYPE and is_grpc(kind):
             return GrpcReading(request, body)
         return OpaqueReading(request, body)

@@ -68,7 +68,7 @@ class Measured:
         """What `data` holds of the body from `at` on, and how far that went."""
         end = min(at + self._left, len(data))
         self._left -= end - at
-        return data[at:end], end
+        return (data if end - at == len(data) else data[at:end]), end
 
 
 class Chunks:
@@ -137,7 +137,7 @@ class Chunks:
         self._line = b""
         if not line.endswith(b"\r\n"):
             raise _malformed("a line that ends in a bare LF")
-        self._take(line[:-2])
+        self._take(line[: len(line) - 2])
         return stop
 
     def _take(self, line: bytes) -> None:

@@ -1,6 +1,7 @@
 import cython
 
 from sbc.core.relay cimport Relay
+from sbc.core.relocation cimport relocated
 from sbc.model.http cimport Request, Response
 from sbc.protocols.protocol cimport Reading
 from sbc.runtime.http.exchange cimport Exchange

@@ -1,0 +1,3 @@
+from sbc.model.http cimport Response
+
+cpdef relocated(Response response, str url)
