@@ -9,7 +9,7 @@ from sbc.runtime.http.answer import Answer, Form
 def form(content_type: bytes, coding: bytes | None = None, status: int = 200) -> Form:
     answer = Answer()
     fields = [(b"content-type", content_type)] + ([(b"content-encoding", coding)] if coding else [])
-    answer.begin(Response(status, fields), False, True, False)
+    answer.begin(Response(status, fields), True, False)
     return answer.form
 
 
