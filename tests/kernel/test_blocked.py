@@ -2,6 +2,7 @@
 
 import ctypes.util
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from pyroute2 import netns
 from sbc.kernel.filtering import LIBRARY
 from tests.hostile.test_http2_floods import FLOODS, OPEN
 from tests.kernel.test_filtering import heard  # noqa: F401  a fixture is used by its name
-from tests.kernel.test_shaping import _until, _warden
+from tests.kernel.test_shaping import _warden
 from tests.support.spaces import Space, space  # noqa: F401  a fixture is used by its name
+from tests.support.wait import PATIENCE
 
 pytestmark = pytest.mark.skipif(ctypes.util.find_library("nftables") is None, reason=f"{LIBRARY} is not installed")
 THEM, OTHERS = "127.0.0.2", "127.0.0.3"
@@ -39,7 +41,7 @@ def call(space: Space) -> Iterator[Callable[[str], socket.socket]]:  # noqa: F81
         finally:
             netns.popns()
         lines.append(line)
-        line.settimeout(1.0)
+        line.settimeout(3.0)
         line.bind((source, 0))
         line.connect(("127.0.0.1", port))
         return line
@@ -47,6 +49,13 @@ def call(space: Space) -> Iterator[Callable[[str], socket.socket]]:  # noqa: F81
     yield _call
     for line in lines:
         line.close()
+
+
+def _until(true: Callable[[], object]) -> None:
+    give_up = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
 
 
 def _is_there(call: Callable[..., socket.socket], port: int) -> bool:
