@@ -157,6 +157,18 @@ class Asking(Answerer):
             stream.pause()
         return stream
 
+    def sent(self) -> None:
+        if self.stage is WAITING:
+            self.stage = SENT
+
+    def node_slow(self) -> None:
+        if self.client is not None and not self.upload.ended:
+            self.client.pause()
+
+    def node_ready(self) -> None:
+        if self.client is not None and not self.upload.ended:
+            self.client.resume()
+
     def leave_node(self) -> None:
         node, self.node = self.node, None
         if node is not None:

@@ -70,10 +70,6 @@ class Exchange(Asking):
 
     # The answer (Answerer).
 
-    def sent(self) -> None:
-        if self.stage is WAITING:
-            self.stage = SENT
-
     def informed(self, status: int, fields: Fields) -> None:
         if self.client is not None and not self.begun:
             self.client.inform(status, client_fields(fields, self.policy.hidden))
@@ -228,14 +224,6 @@ class Exchange(Asking):
             self._end([])  # all was said that there was to say
         else:
             self.home.broken(self, Loss.STREAM if reached else Loss.NODE)
-
-    def node_slow(self) -> None:
-        if self.client is not None and not self.upload.ended:
-            self.client.pause()
-
-    def node_ready(self) -> None:
-        if self.client is not None and not self.upload.ended:
-            self.client.resume()
 
     def prospect(self, *, replayed: bool, elsewhere: bool = False) -> Fate:
         """What becomes of it if its node is lost now, or left for another one (elsewhere)."""
