@@ -364,7 +364,7 @@ async def test_giving_up_at_any_moment(asking: Asking, moment: str) -> None:
 
 
 async def test_an_exchange_that_pauses_gets_no_more_until_it_resumes(asking: Asking) -> None:
-    big = bytes(4_000_000)
+    big = bytes(48_000_000)  # more than any machine's sockets hold
     written = asyncio.Event()
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
