@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sbc.config import model, schema, schema_capacity, schema_network, schema_session
+from sbc.config import model, schema, schema_auth, schema_capacity, schema_network, schema_session
 from sbc.config.walk import ALWAYS_THERE
 from sbc.model.abuse import LOOPBACK, AbuseRules
 from sbc.model.capacity import Capacity, Marks
@@ -171,7 +171,7 @@ def _rewrite(headers: schema_session.Headers) -> Rewrite | None:
     return Rewrite(frozenset(removed | {name for name, _ in added}), added) if added or removed else None
 
 
-def _auth(auth: schema_session.Auth | None) -> Auth | None:
+def _auth(auth: schema_auth.Auth | None) -> Auth | None:
     if auth is None:
         return None
     jwt, keys = auth.jwt, auth.api_keys
@@ -184,7 +184,7 @@ def _auth(auth: schema_session.Auth | None) -> Auth | None:
     )  # fmt: skip
 
 
-def _access(access: schema_session.Access | None) -> Access | None:
+def _access(access: schema_auth.Access | None) -> Access | None:
     if access is None:
         return None
     methods, origins = (frozenset(word.encode() for word in words) for words in (access.methods, access.origins))

@@ -2,7 +2,8 @@
 
 Each attribute's docstring is what an editor shows for the key (`sbc schema`), and docs/CONFIGURATION.md has a row for
 it. Unknown keys are faults, and so are known ones that this version does not carry out: nothing is accepted silently.
-What agents and routes are made of stands in schema_session.py, marks and orders to the kernel in schema_network.py.
+What agents and routes are made of stands in schema_session.py, proofs and access in schema_auth.py, marks and orders to
+the kernel in schema_network.py.
 """
 
 from typing import Annotated, Any, Final
@@ -11,7 +12,8 @@ from pydantic import Field
 
 from sbc.config.schema_capacity import Admission, Drain
 from sbc.config.schema_network import Kernel, Marking
-from sbc.config.schema_session import Agent, Policy, Route, Section, default
+from sbc.config.schema_session import Agent, Policy, Route
+from sbc.config.section import Section, default
 from sbc.config.units import Duration
 from sbc.config.values import (
     AgentKey,

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from sbc.config.schema_session import Section, default
+from sbc.config.section import Section, default
 from sbc.config.units import Duration, Size
 from sbc.config.values import share, whole
 

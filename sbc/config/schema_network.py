@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from sbc.config.faults import Wrong
-from sbc.config.schema_session import Section, default
+from sbc.config.section import Section, default
 from sbc.config.units import Size
 from sbc.config.values import File, Reads, patterned, whole
 
