@@ -10,13 +10,13 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
-from sbc.model.binding import Binding, Checkpoint
+from sbc.model.binding import Checkpoint
 from sbc.model.errors import Conflict, StoreError
-from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
+from sbc.model.ids import SessionId
 from sbc.model.interfaces import Journals, Stored
-from sbc.stores import revoked
+from sbc.stores import revoked, rows
 from sbc.stores.operations import (
     Beat,
     Call,
@@ -155,7 +155,7 @@ class Tables:
             known: dict[str, list[tuple[str, str]]] = {}
             for session, kind, value in self._connection.execute(_KEYS):
                 known.setdefault(session, []).append((kind, value))
-            return [_stored(row, known.get(row[0], ())) for row in self._connection.execute(_DIALOGS)]
+            return [rows.stored(row, known.get(row[0], ())) for row in self._connection.execute(_DIALOGS)]
         except sqlite3.Error as error:
             raise StoreError(f"its dialogs cannot be read: {error}") from None
 
@@ -191,7 +191,7 @@ class Tables:
     def _apply(self, operation: Operation) -> Result:
         match operation:
             case Keep(session, from_client, first, messages):
-                packed = _pack(messages)
+                packed = rows.pack(messages)
                 self._connection.execute(_KEEP, (from_client, first, len(messages), packed, session))
             case Forget(session, from_client, first):
                 self._connection.execute(_RAISE[from_client], (first, session))
@@ -199,7 +199,7 @@ class Tables:
             case Cover(session, checkpoint):
                 self._cover(session, checkpoint)
             case Create(stored):
-                if self._connection.execute(_CREATE, _row(stored)).rowcount == 0:
+                if self._connection.execute(_CREATE, rows.row(stored)).rowcount == 0:
                     return Conflict(f"session {stored.binding.session} is on record already")
                 self._learn(stored.binding.session, stored.keys)
             case Rebind(binding, expected):
@@ -233,7 +233,7 @@ class Tables:
 
     def _cover(self, session: SessionId, checkpoint: Checkpoint) -> None:
         received, sent, owed = checkpoint.received, checkpoint.sent, checkpoint.received + 1
-        row = (received, sent, _state_out(checkpoint.state), owed, session, received, sent)
+        row = (received, sent, rows.state_out(checkpoint.state), owed, session, received, sent)
         if self._connection.execute(_COVER, row).rowcount:
             self._connection.execute(_TRIM, (session, True, owed, owed))
 
@@ -257,46 +257,8 @@ class Tables:
                 start, run = first, []
             # What was kept later under the same numbers counts; a first segment may be covered in part.
             covered = max(start - first, 0)
-            run[max(first - start, 0):] = _unpack(packed)[covered:]
+            run[max(first - start, 0):] = rows.unpack(packed)[covered:]
         return start, run
 
     def _number(self, statement: str) -> int:
         return int(self._connection.execute(statement).fetchone()[0])
-
-
-def _row(stored: Stored) -> tuple[object, ...]:
-    binding, checkpoint = stored.binding, stored.checkpoint
-    covered = (checkpoint.received, checkpoint.sent, _state_out(checkpoint.state)) if checkpoint else (None,) * 3
-    return (binding.session, binding.owner, binding.replica, binding.epoch, stored.agent, stored.route,
-            stored.principal, stored.created, *covered)
-
-
-def _stored(row: Sequence[Any], keys: Sequence[tuple[str, str]]) -> Stored:
-    session, owner, replica, epoch, agent, route, principal, created, *covered = row
-    received, sent, state = covered
-    binding = Binding(SessionId(session), NodeId(owner), NodeId(replica) if replica is not None else None, epoch)
-    checkpoint = Checkpoint(received, sent, _state_in(state)) if received is not None else None
-    return Stored(binding, AgentName(agent), route, PrincipalId(principal), created,
-                  checkpoint, tuple(keys))
-
-
-def _state_out(state: str | None) -> bytes | None:
-    # JSON may spell half a surrogate pair; a node gets its state back as it gave it.
-    return None if state is None else state.encode("utf-8", "surrogatepass")
-
-
-def _state_in(state: bytes | None) -> str | None:
-    return None if state is None else state.decode("utf-8", "surrogatepass")
-
-
-def _pack(messages: Sequence[bytes]) -> bytes:
-    return b"".join(part for message in messages for part in (len(message).to_bytes(4, "big"), message))
-
-
-def _unpack(packed: bytes) -> list[bytes]:
-    messages, at = [], 0
-    while at < len(packed):
-        begin = at + 4
-        at = begin + int.from_bytes(packed[at:begin], "big")
-        messages.append(packed[begin:at])
-    return messages
