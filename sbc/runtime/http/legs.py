@@ -11,15 +11,17 @@ from sbc.core.relay import Gate
 from sbc.model.binding import Resume
 from sbc.model.commands import CloseLeg, OpenLeg, Serve
 from sbc.model.errors import CloseCode
-from sbc.model.events import Event, LegClosed, LegOpened, LegRefused
+from sbc.model.events import Event, LegClosed, LegOpened, LegRefused, MoveOrdered
 from sbc.model.http import Request
 from sbc.model.ids import NodeId, PrincipalId
+from sbc.model.leg import Cause
 from sbc.model.manifest import Output, Replay
 from sbc.protocols.protocol import Conversation
 from sbc.protocols.protocol import Protocol as SessionProtocol
 from sbc.runtime.house import House
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.handover import Handover
+from sbc.runtime.http.home import MOST_TRIES, Loss
 from sbc.runtime.http.journal import exchange_of
 from sbc.runtime.http.outgoing import Place
 
@@ -116,9 +118,9 @@ class Places:
             self._handover = None
         for exchange in [found for found in self._session.exchanges if found.seat == order.seat]:
             if exchange.node is not None or exchange.waiting:
-                self.leave(exchange)
+                self._leave(exchange)
 
-    def leave(self, exchange: Exchange) -> None:
+    def _leave(self, exchange: Exchange) -> None:
         """The node of an exchange is lost: it is owed to the next one, or its client is told that nobody knows."""
         if exchange.prospect(replayed=self.keeps) is Fate.TELL:
             exchange.tell()
@@ -200,7 +202,25 @@ class Places:
 
     # Losses.
 
-    def ask_whether_it_lives(self, seat: int) -> None:
+    def broken(self, exchange: Exchange, loss: Loss) -> None:
+        """What an exchange had with its node has come to nothing: what becomes of it, and of the node's seat."""
+        seat = exchange.seat
+        if exchange.attempts >= MOST_TRIES:
+            exchange.tell()
+        else:
+            self._leave(exchange)
+        match loss:
+            case Loss.LEAVING:
+                self._session.tell(MoveOrdered(None, Cause.MIGRATION, 0.0))
+            case Loss.MEMORY:
+                self.lose(seat, "the node knows nothing of the session", CloseCode.TRY_LATER)
+            # A node that is being killed may take connections for a moment still: it is asked once, then left.
+            case Loss.STREAM if not self.keeps and exchange.attempts <= 1:
+                self._ask_whether_it_lives(seat)
+            case _:
+                self.lose(seat, "the node's stream broke" if loss is Loss.STREAM else "the node cannot be reached")
+
+    def _ask_whether_it_lives(self, seat: int) -> None:
         """One stream broke: was it the node, or that stream alone?"""
         place, session = self._places.get(seat), self._session
         if place is None or seat != self.serving:

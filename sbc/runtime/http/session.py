@@ -18,7 +18,6 @@ from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import ClientBye, EndOrdered, Event, MoveOrdered, TurnEnded
 from sbc.model.http import Fields, Request, Response
 from sbc.model.interfaces import Stored
-from sbc.model.leg import Cause
 from sbc.model.policy import Policy
 from sbc.model.route import SessionKey
 from sbc.protocols.protocol import Conversation, Protocol
@@ -199,21 +198,7 @@ class HttpSession(KnownSession):
         self.house.metrics.unknown += 1
 
     def broken(self, exchange: Exchange, loss: Loss) -> None:
-        seat, legs = exchange.seat, self.legs
-        if exchange.attempts >= MOST_TRIES:
-            exchange.tell()
-        else:
-            legs.leave(exchange)
-        match loss:
-            case Loss.LEAVING:
-                self.tell(MoveOrdered(None, Cause.MIGRATION, 0.0))
-            case Loss.MEMORY:
-                legs.lose(seat, "the node knows nothing of the session", CloseCode.TRY_LATER)
-            # A node that is being killed may take connections for a moment still: it is asked once, then left.
-            case Loss.STREAM if not legs.keeps and exchange.attempts <= 1:
-                legs.ask_whether_it_lives(seat)
-            case _:
-                legs.lose(seat, "the node's stream broke" if loss is Loss.STREAM else "the node cannot be reached")
+        self.legs.broken(exchange, loss)
 
     def again(self, exchange: Exchange, after: float) -> None:
         exchange.wait()
