@@ -18,7 +18,7 @@ from typing import Any, cast
 RECORD = 16 * 1024
 """The longest plaintext of a record (RFC 8446 section 5.1), and how much is encrypted at once."""
 
-GULP = 64 * 1024
+GULP = 16 * 1024
 """How much is given to OpenSSL at once: the buffer that it reads from stays as large as it once was."""
 
 Failed = Callable[[Exception | None], None]
