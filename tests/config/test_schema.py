@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from sbc.config import json_schema
 from sbc.core.screening import LONGEST_TARGET
-from sbc.transports import http1, listener, patience, watch
+from sbc.transports import http1_intake, listener, patience, watch
 from sbc.transports.quic import admittance, keeper
 from sbc.transports.quic import budget as quic_budget
 from sbc.wire.http2 import budget
@@ -150,7 +150,7 @@ def test_the_page_tells_the_fixed_bounds_as_they_are() -> None:
     times, terms = watch.Times(), Terms()
     bounds = {
         "requests at a time": ("1", terms.max_streams),
-        "requests in its life, then it is closed in good order": (http1.MOST_REQUESTS, budget.STREAMS),
+        "requests in its life, then it is closed in good order": (http1_intake.MOST_REQUESTS, budget.STREAMS),
         "kept without a request": (f"{patience.IDLE:g}s", f"{times.idle:g}s"),
         "request target": (_size(LONGEST_TARGET), _size(LONGEST_TARGET)),
         "pause in the body of a request": (f"{patience.BODY_IDLE:g}s", f"{times.stall:g}s"),
@@ -159,7 +159,7 @@ def test_the_page_tells_the_fixed_bounds_as_they_are() -> None:
             f"{watch.SLOWEST:g}B a second over {times.stall:g}s; calls of gRPC may take their time"),
         "taking nothing of what is sent": (f"{patience.STALL:g}s", f"{times.stall:g}s"),
         "sent ahead and not yet taken by the node": (
-            _size(http1.EARLY_BYTES),
+            _size(http1_intake.EARLY_BYTES),
             f"{_size(terms.stream_window)} a stream, {_size(terms.connection_window)} in all"),
         "streams given up before their answer, unless most are not": ("", budget.PREMATURE_RESETS),
         "streams given up": ("", f"{budget.RESETS_PER_SECOND} a second, {budget.RESETS} in its life"),
