@@ -16,7 +16,7 @@ from sbc.nodes.answer import AnswerReader
 from sbc.nodes.dial import ended_properly
 from sbc.nodes.errand import Errand
 from sbc.wire.http1 import chunk, last_chunk, request_head
-from sbc.wire.link import HIGH_WATER_BYTES, LOW_WATER_BYTES
+from sbc.wire.link import HIGH_WATER_BYTES, LOW_WATER_BYTES, QUANTUM_BYTES
 
 UPLOAD_STALL = 30.0
 """Seconds in which a node has to take something of the body that it is sent."""
@@ -82,6 +82,14 @@ class Http1Line:
         self._silent = False
         self._answer.read(data)
         self._tell(self._errand)
+        if len(data) >= QUANTUM_BYTES and not self._paused and not self._over:
+            # The loop would read on, up to 8 MiB, before those who write have their turn to say that it is too much.
+            self._transport.pause_reading()
+            self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self._paused and not self._over:
+            self._transport.resume_reading()
 
     def eof_received(self) -> bool:
         self._cut("the node closed the connection", whole=ended_properly(self._transport))
@@ -180,8 +188,8 @@ class Http1Line:
         self._paused = False
         if self._held:
             self._loop.call_soon(self._go_on, errand)
-        elif not self._over:
-            self._transport.resume_reading()
+        else:
+            self._read_on()
 
     def _stop_reading(self) -> None:
         if not self._paused:
@@ -215,7 +223,7 @@ class Http1Line:
         errand = self._errand
         self.drop()
         if errand is not None:
-            _fail(errand, reason)
+            errand.fail(reason, sent=True, reached=True)
 
     # The answer.
 
@@ -244,8 +252,7 @@ class Http1Line:
     def _go_on(self, errand: Errand) -> None:
         if self._errand is errand and not self._paused:
             self._held = False
-            if not self._over:
-                self._transport.resume_reading()
+            self._read_on()
             self._tell_body(errand)
 
     def _tell_body(self, errand: Errand) -> None:
@@ -282,7 +289,7 @@ class Http1Line:
 
     def _break(self, errand: Errand, reason: str) -> None:
         """The request cannot be completed: the node must not take what it has for the whole. Told once this is over."""
-        self._loop.call_soon(_fail, errand, reason)
+        self._loop.call_soon(partial(errand.fail, reason, sent=True, reached=True))
         self.drop()
 
     def _close(self) -> None:
@@ -290,7 +297,3 @@ class Http1Line:
             self._over = True
             self._transport.abort()
             self._lines.gone(self)
-
-
-def _fail(errand: Errand, reason: str) -> None:
-    errand.fail(reason, sent=True, reached=True)

@@ -20,6 +20,7 @@ from sbc.transports.valves import Hold, Inlet
 from sbc.transports.websocket import Doorstep
 from sbc.wire.bodies import Chunks, Measured
 from sbc.wire.http1 import CONTINUE
+from sbc.wire.link import QUANTUM_BYTES
 from sbc.wire.request_head import RequestReader
 
 EARLY_BYTES = 64 * 1024
@@ -77,6 +78,10 @@ class Http1Intake(Carrier):
         if self._kept:
             data, self._kept = self._kept + data, b""
         self._read(data)
+        if len(data) >= QUANTUM_BYTES and self._stage is not LEAVING:
+            # The loop would read on, up to 8 MiB, before those who write have their turn to say that it is too much.
+            self._inlet.hold(Hold.OTHERS)
+            self._loop.call_soon(self._inlet.release, Hold.OTHERS)
 
     def _read(self, data: bytes) -> None:
         """Read as much as may be read at the moment, and keep the rest."""
@@ -164,6 +169,7 @@ class Http1Intake(Carrier):
         """From here on the connection is a Doorstep's."""
         self._stage = LEAVING
         self._patience.end()
+        self._inlet.release(Hold.OTHERS)
         doorstep = Doorstep(self._reception, self._transport, self._reader.request, self._reader.raw, rest,
                             self.services)
         self._transport.set_protocol(doorstep)

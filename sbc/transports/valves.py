@@ -18,6 +18,8 @@ class Hold:
     """Nobody takes the body."""
     EARLY = 2
     """Too much came before its time."""
+    OTHERS = 4
+    """It is the turn of others."""
 
 
 class Inlet:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sbc.model.http import Response
-from sbc.transports import http1, patience
+from sbc.transports import http1_intake, patience
 from tests.support.raw import upgrade
 from tests.support.wait import wait_until
 from tests.transports.door import Doorway, Taken, get, issued
@@ -229,7 +229,7 @@ async def test_connection_close_is_honoured() -> None:
 
 
 async def test_a_connection_ends_after_so_many_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http1, "MOST_REQUESTS", 3)
+    monkeypatch.setattr(http1_intake, "MOST_REQUESTS", 3)
     async with Doorway() as door:
         client = await door.client(*(get() for _ in range(5)))
         for n in range(3):

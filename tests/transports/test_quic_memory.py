@@ -1,7 +1,7 @@
 """What is over leaves nothing behind, and no cycle that only a collection would find."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -12,20 +12,25 @@ from tests.transports.desk import Desk, Owner
 from tests.transports.quic import BRIEF, Porch
 
 
+Alive = Callable[[], list[object]]
+
+
 @pytest.fixture
-def uncollected() -> Iterator[None]:
+def alive() -> Iterator[Alive]:
+    """What is there that was not before: what other tests of this process have left is not ours."""
     gc.collect()
+    before = found()
     gc.disable()
-    yield
+    yield lambda: [thing for thing in found() if not any(thing is other for other in before)]
     gc.enable()
 
 
-def alive() -> list[object]:
+def found() -> list[object]:
     return [thing for thing in gc.get_objects() if isinstance(thing, Http3Connection | HttpLayer)]
 
 
 @pytest.mark.parametrize("engine", ["qh3", "aioquic"])
-async def test_a_connection_that_is_over_is_gone(uncollected: None, engine: str) -> None:
+async def test_a_connection_that_is_over_is_gone(alive: Alive, engine: str) -> None:
     desk = Desk()
     async with Porch(desk, engine, handshake=0.3, times=BRIEF) as porch:
         for library in ("qh3", "aioquic"):
