@@ -11,7 +11,6 @@ from tests.support.wait import wait_until
 from tests.transports.desk import Desk, Owner
 from tests.transports.quic import BRIEF, Porch
 
-
 Alive = Callable[[], list[object]]
 
 
