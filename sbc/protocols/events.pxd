@@ -18,5 +18,4 @@ cdef class Scanner:
 
 cpdef bytes event_id(bytes event)
 cpdef bint has_data(bytes event)
-cpdef bytes with_id(bytes event, bytes identity)
 cpdef bytes without_id(bytes event)

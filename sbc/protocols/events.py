@@ -155,11 +155,6 @@ def has_data(event: bytes) -> bool:
     return event.startswith(b"data:") or b"\ndata:" in event or event_data(event) is not None
 
 
-def with_id(event: bytes, identity: bytes) -> bytes:
-    """The event with this id in the place of its own, if it has one."""
-    return b"id: " + identity + b"\n" + without_id(event)
-
-
 def without_id(event: bytes) -> bytes:
     """The event without its id; empty if it is nothing else."""
     if not may_have_id(event):

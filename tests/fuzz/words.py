@@ -105,7 +105,7 @@ def sse(data: bytes) -> None:
                 assert len(event) <= 2048
                 for reads in (events.event_name, events.event_data, events.has_data, events.without_id):
                     reads(event)
-                numbered = events.with_id(event, b"sbc-1")
+                numbered = b"id: sbc-1\n" + events.without_id(event)
                 assert events.event_id(numbered) == b"sbc-1"
                 if events.has_data(event):
                     got.append((events.event_id(event), events.event_name(event), events.event_data(event)))

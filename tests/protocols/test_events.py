@@ -164,7 +164,7 @@ def test_ids(twin: Twin, event: bytes, identity: bytes | None) -> None:
     bare = twin.events.without_id(event)
     assert twin.events.event_id(bare) is None
     assert twin.events.event_data(bare) == twin.events.event_data(event)
-    assert meaning(twin.events.with_id(event, b"edge-9")) == [(b"edge-9", *rest) for _, *rest in meaning(event)]
+    assert meaning(b"id: edge-9\n" + bare) == [(b"edge-9", *rest) for _, *rest in meaning(event)]
     if b"id" not in {line.partition(b":")[0] for line in event.splitlines()}:
         assert bare == event
 

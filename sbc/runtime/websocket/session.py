@@ -39,7 +39,7 @@ ANSWER_BYTES = 512 * 1024
 class WebSocketSession(Session):
     """A dialog between two links."""
 
-    __slots__ = ("_early", "_origin", "_seen", "_turns", "address", "client", "door", "identity", "page")
+    __slots__ = ("_early", "_listener", "_seen", "_turns", "address", "client", "door", "identity", "page")
 
     legs: Legs
 
@@ -51,13 +51,13 @@ class WebSocketSession(Session):
         self.door: Doorstep | None = None
         """The client that waits for its answer."""
         self.client: Link | None = None
-        self._origin = "", ""
-        """From where the client came last, and through which listener."""
         self._turns = None if turns is None else Attention(self, turns, policy.limits.message, house.loop)
         self.identity: Identity | None = None
         """By what it is proven who the client is; None: it was not asked."""
         self.address = self.page = ""
         """From where the client is here, and from a page of which origin; the latter empty: of none."""
+        self._listener = ""
+        """Through which one it came."""
         self._seen = 0
         """The last seat that carried the session."""
         self._early = b""
@@ -106,7 +106,6 @@ class WebSocketSession(Session):
             door.mark(dialog.manifest.mark)
         headers = answer_headers(order, token, protocol, legs.deflate, dialog.inbound.count, self.good_until)
         self.client, early = door.admit(headers, self)
-        self._origin = door.hello.client, door.hello.listener
         if self.meter is not None:
             Throttle(self, self.meter).watch(self.client)
         dialog.inbound.restart(deflate=legs.deflate)
@@ -161,7 +160,7 @@ class WebSocketSession(Session):
         kind = f"{side}_{code.name.lower()}"
         self.house.metrics.abuse[kind] += 1
         if link is self.client:
-            self.house.constable.blame(kind, *self._origin)
+            self.house.constable.blame(kind, self.address, self._listener)
         self.house.announce("protocol_broken", {"session": self.dialog.session, "leg": side, "code": int(code),
                                                 "reason": reason})
         if link is self.client:
@@ -223,6 +222,7 @@ class WebSocketSession(Session):
         self.identity = identity
         self.good_until = math.inf if identity is None else identity.good_until
         self.address, self.page = hello.client, intern(hello.header("origin") or "")
+        self._listener = hello.listener
 
     def prove(self, identity: Identity) -> None:
         super().prove(identity)

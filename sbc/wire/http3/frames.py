@@ -118,11 +118,6 @@ def from_http3(code: int) -> int:
     return H2Error.NO_ERROR if code == 0 else _FROM_HTTP3.get(code, H2Error.PROTOCOL_ERROR)
 
 
-def is_reserved(code: int) -> bool:
-    """RFC 9114 section 8.1: numbers that stand for nothing, and are sent so that nobody forgets it."""
-    return code >= 0x21 and (code - 0x21) % 0x1F == 0
-
-
 class Fault(Exception):
     """The other side broke the protocol: what its connection is closed with."""
 
