@@ -1,13 +1,14 @@
 """What all tests share: a guard against stale compiled modules, and the scene for tests with real processes."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tests.support.disk import small_disk  # noqa: F401  a fixture is used by its name
+from tests.support.redis import Redis
 from tests.support.scene import Scene
 
 SBC = Path(__file__).parents[1] / "sbc"
@@ -35,3 +36,12 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     stage = Scene(tmp_path)
     yield stage
     await stage.close()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    """A server that counts as one that has been there for long."""
+    server = Redis(tmp_path).start()
+    server.seen_long_ago()
+    yield server
+    server.stop()

@@ -5,8 +5,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -21,14 +20,6 @@ from tests.support.wait import wait_until
 
 pytestmark = needs_redis
 LEASE = "20s"
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[Redis]:
-    server = Redis(tmp_path).start()
-    server.seen_long_ago()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

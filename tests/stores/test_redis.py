@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,14 +22,6 @@ from tests.support.redis import Redis, Wire, needs_redis
 
 pytestmark = needs_redis
 S = SessionId("s")
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[Redis]:
-    server = Redis(tmp_path).start()
-    server.seen_long_ago()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
