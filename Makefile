@@ -13,13 +13,14 @@ ARGS   ?=
 # Most tests wait more than they compute: one more at a time than there are processors. A file's tests stay in order.
 SIDE_BY_SIDE := --numprocesses=$(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 8 ? n + 1 : 8))) --dist=loadfile
 
-.PHONY: help run test test-hostile test-others test-pure lint bench storm autobahn conformance fuzz history build clean
+.PHONY: help run test test-hostile test-cluster test-others test-pure lint bench storm autobahn conformance fuzz history build clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run          the edge with $(CONFIG) and two demo agent nodes, ready to talk to'
 	@echo 'make test         the tests, with the compiled modules where a compiler is there (ARGS="-k drain" picks some)'
 	@echo 'make test-hostile the edge under attack, and what reads hostile bytes (tests/hostile, tests/fuzz)'
+	@echo 'make test-cluster several workers, edges and machines, with real Redis servers in trouble (tests/cluster)'
 	@echo 'make test-others  the edge between clients and servers of others: curl, SDKs, gRPC, a browser (tests/thirdparty)'
 	@echo 'make test-pure    core, runtime and fault tests with the same modules as plain Python'
 	@echo 'make lint         ruff, mypy --strict, the import contracts'
@@ -36,10 +37,14 @@ run: build
 	$(VENV)/bin/sbc demo -c $(CONFIG)
 
 test: build
-	$(PY) -m pytest $(SIDE_BY_SIDE) --ignore=tests/thirdparty --ignore=tests/hostile --ignore=tests/fuzz $(ARGS)
+	$(PY) -m pytest $(SIDE_BY_SIDE) --ignore=tests/thirdparty --ignore=tests/hostile --ignore=tests/fuzz --ignore=tests/cluster \
+		$(ARGS)
 
 test-hostile: build
 	$(PY) -m pytest $(SIDE_BY_SIDE) tests/hostile tests/fuzz $(ARGS)
+
+test-cluster: build
+	$(PY) -m pytest $(SIDE_BY_SIDE) tests/cluster $(ARGS)
 
 test-others: build
 	$(PY) -m pytest $(SIDE_BY_SIDE) tests/thirdparty $(ARGS)
