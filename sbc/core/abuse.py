@@ -148,6 +148,16 @@ class Blotter:
         """Forget what was held against a source; whether there was anything."""
         return (self._barred.pop(name, None) or self._known.pop(name, None)) is not None
 
+    def blocked(self, now: float) -> list[str]:
+        """The sources that the kernel is to drop."""
+        self._let_out(now)
+        return [name for name, entry in self._barred.items() if entry.standing is Standing.BLOCKED]
+
+    def blocked_for(self, name: str, now: float) -> float:
+        """For how many seconds it still is to; 0: it is not."""
+        entry = self._barred.get(name)
+        return max(0.0, entry.until - now) if entry is not None and entry.standing is Standing.BLOCKED else 0.0
+
     def entries(self, now: float, most: int) -> list[tuple[str, Entry]]:
         """So many of those against whom something is held, the worst first, with their scores as of now."""
         self._let_out(now)

@@ -9,6 +9,7 @@ ours, addresses and numbers are all that stands in what it is told.
 
 import ctypes
 from ipaddress import ip_address
+from math import inf
 from typing import Final
 
 from sbc.kernel.orders import Block, Order, OrderError, Unblock
@@ -72,6 +73,9 @@ class Filtering:
             # Without the library there is nothing of ours either, and whoever orders it is told.
             log.warning("filtering_not_there", why=str(error))
         self._made = False
+
+    def look(self, now: float) -> float:
+        return inf
 
     def _make(self) -> None:
         if not self._made:

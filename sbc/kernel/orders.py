@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, ip_address, ip_interface
 from typing import Any, Final
 
 import orjson
@@ -26,6 +26,10 @@ FASTEST: Final = 400 * 1000**3 // 8
 """Bytes a second of a device."""
 LONGEST_BLOCK: Final = 7 * 24 * 3600
 """Seconds."""
+LONGEST_ADDRESS: Final = 49
+"""Characters of an address with its prefix."""
+HIGHEST: Final = 2**53
+"""Of numbers that come from clocks: milliseconds."""
 
 
 class OrderError(SbcError):
@@ -76,7 +80,29 @@ class Unblock:
     source: str
 
 
-Order = Shape | Unshape | Block | Unblock
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Give a device an address until then, and tell its neighbours; again: until later."""
+
+    device: str
+    address: str
+    """With the length of its network's prefix, in its shortest form: 192.0.2.10/24."""
+    until: int
+    """Milliseconds of CLOCK_MONOTONIC, which edge and warden read alike: an order that was long on its way gives no
+    longer than it was meant to."""
+    number: int
+    """Of the taking: of two edges of one machine, the one with the higher number has taken it later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Take the address from the device."""
+
+    device: str
+    address: str
+
+
+Order = Shape | Unshape | Block | Unblock | Assign | Release
 
 
 def name_of(order: Order) -> str:
@@ -100,6 +126,10 @@ def _written(order: Order) -> dict[str, Any]:
             return {"source": source, "seconds": seconds}
         case Unblock(source):
             return {"source": source}
+        case Assign(device, address, until, number):
+            return {"device": device, "address": address, "until": until, "number": number}
+        case Release(device, address):
+            return {"device": device, "address": address}
 
 
 def decode(line: bytes) -> Order:
@@ -163,6 +193,26 @@ def _source(said: Mapping[str, Any]) -> str:
     raise OrderError("source: an IPv4 address, or the first one of an IPv6 /64")
 
 
+def _assign(said: Mapping[str, Any]) -> Assign:
+    _only(said, "device", "address", "until", "number")
+    return Assign(_device(said), _address(said), _whole(said, "until", 0, HIGHEST), _whole(said, "number", 0, HIGHEST))
+
+
+def _release(said: Mapping[str, Any]) -> Release:
+    _only(said, "device", "address")
+    return Release(_device(said), _address(said))
+
+
+def _address(said: Mapping[str, Any]) -> str:
+    text = said["address"]
+    if isinstance(text, str) and len(text) <= LONGEST_ADDRESS and "%" not in text:
+        with suppress(ValueError):
+            address = ip_interface(text)
+            if str(address) == text and not (address.ip.is_multicast or address.ip.is_unspecified):
+                return text
+    raise OrderError("address: one with its prefix, such as 192.0.2.10/24")
+
+
 def _only(said: Mapping[str, Any], *names: str) -> None:
     if set(said) != set(names):
         raise OrderError(f"its fields are: {', '.join(names)}")
@@ -183,5 +233,6 @@ def _whole(said: Mapping[str, Any], name: str, least: int, most: int) -> int:
 
 
 _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Order]]] = {
-    "shape": _shape, "unshape": _unshape, "block": _block, "unblock": _unblock,
+    "shape": _shape, "unshape": _unshape, "block": _block, "unblock": _unblock, "assign": _assign,
+    "release": _release,
 }  # fmt: skip

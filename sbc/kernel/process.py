@@ -4,6 +4,7 @@ import signal
 import socket
 import sys
 
+from sbc.kernel.addresses import Addresses
 from sbc.kernel.filtering import Filtering
 from sbc.kernel.shaping import Shaping
 from sbc.kernel.warden import Warden, open_door
@@ -19,7 +20,7 @@ def run(path: str, user: str | None) -> int:
     writer = logs.setup("info", sys.stderr, short=sys.stderr.isatty())
     try:
         passed = [door for doors in listen_fds().values() for door in doors if door.family == socket.AF_UNIX]
-        warden = Warden(passed[0] if passed else open_door(path), [Shaping(), Filtering()], user)
+        warden = Warden(passed[0] if passed else open_door(path), [Shaping(), Filtering(), Addresses()], user)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, warden.stop)
         log.info("warden_ready", path=path, user=user)

@@ -10,6 +10,7 @@ else put there is not touched.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from typing import Final
 
 from pyroute2 import IPRoute
@@ -80,6 +81,9 @@ class Shaping:
                     log.info("shaping_cleared", device=index)
         except (NetlinkError, OSError) as error:
             log.error("shaping_not_cleared", why=str(error))
+
+    def look(self, now: float) -> float:
+        return inf
 
 
 def _is_ours(discipline: Mapping[str, int]) -> bool:

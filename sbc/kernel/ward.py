@@ -1,12 +1,12 @@
 """The edge's side of the warden: says orders, and says those that stand again to each warden that comes.
 
-Nothing waits for an answer. A warden that is not there, or refuses, costs what it was asked for and nothing else: that
-is counted, and told once.
+Nothing waits for an answer; who wants to know is told. A warden that is not there, or refuses, costs what it was asked
+for and nothing else: that is counted, and told once.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from functools import partial
 from typing import Final, cast
 
@@ -23,6 +23,8 @@ LONGEST_PAUSE: Final = 30.0
 """Seconds between two tries to reach the warden."""
 
 Counts = MutableMapping[tuple[str, str], int]
+Answered = Callable[[bool], None]
+"""Told whether an order was done. Never told if its warden is gone before it says so."""
 
 
 class Ward:
@@ -34,6 +36,11 @@ class Ward:
         self._counts = counts
         self._standing: dict[str, Order] = {}
         self._line: _Line | None = None
+        self._watching: list[Callable[[bool], None]] = []
+
+    def watch(self, told: Callable[[bool], None]) -> None:
+        """Tell this one of each warden that comes (after the orders that stand), and of each that is gone."""
+        self._watching.append(told)
 
     @property
     def reached(self) -> bool:
@@ -57,9 +64,9 @@ class Ward:
         """The names of the orders that stand."""
         return tuple(self._standing)
 
-    def tell(self, order: Order) -> None:
+    def tell(self, order: Order, answered: Answered | None = None) -> None:
         """Say an order once. If there is no warden, or it does not come after, the order is only counted."""
-        if self._line is None or not self._line.say(order):
+        if self._line is None or not self._line.say(order, answered):
             self._counts[name_of(order), "unsaid"] += 1
 
     async def run(self) -> None:
@@ -79,6 +86,7 @@ class Ward:
                     await line.gone
                     self._line = None
                     log.warning("warden_lost", path=self._path)
+                    self._tell_watching(False)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
         finally:
@@ -90,6 +98,11 @@ class Ward:
         log.info("warden_reached", path=self._path)
         for order in self._standing.values():
             self.tell(order)
+        self._tell_watching(True)
+
+    def _tell_watching(self, there: bool) -> None:
+        for told in self._watching:
+            told(there)
 
 
 class _Line(asyncio.Protocol):
@@ -98,18 +111,18 @@ class _Line(asyncio.Protocol):
     def __init__(self, counts: Counts, gone: "asyncio.Future[None]") -> None:
         self._counts = counts
         self.gone = gone
-        self._unanswered: deque[str] = deque()
+        self._unanswered: deque[tuple[str, Answered | None]] = deque()
         self._rest = b""
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    def say(self, order: Order) -> bool:
+    def say(self, order: Order, answered: Answered | None) -> bool:
         """False: too much is unanswered."""
         if self._transport.is_closing() or len(self._unanswered) >= MOST_UNANSWERED:
             return False
-        self._unanswered.append(name_of(order))
+        self._unanswered.append((name_of(order), answered))
         self._transport.write(encode(order))
         return True
 
@@ -119,9 +132,9 @@ class _Line(asyncio.Protocol):
             self._transport.abort()
             return
         for line in lines:
-            self._answered(self._unanswered.popleft(), line)
+            self._answered(*self._unanswered.popleft(), line)
 
-    def _answered(self, name: str, line: bytes) -> None:
+    def _answered(self, name: str, answered: Answered | None, line: bytes) -> None:
         try:
             answer = orjson.loads(line)
         except orjson.JSONDecodeError:
@@ -131,6 +144,8 @@ class _Line(asyncio.Protocol):
         if not done:
             why = answer.get("error") if isinstance(answer, dict) else None
             log.warning("order_refused", order=name, why=why or "an answer that is none")
+        if answered is not None:
+            answered(done)
 
     def connection_lost(self, _error: Exception | None) -> None:
         if not self.gone.done():

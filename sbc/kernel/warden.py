@@ -4,7 +4,8 @@
          ──gone─────> what it ordered is undone
 
 One thread and blocking calls to the kernel: an order takes a millisecond, and no event loop has to get along with
-netlink. A line too long, an answer that is not read, or too many edges end a connection, never the process.
+netlink. What has a time of its own (Work.look) is seen to between orders. A line too long, an answer that is not read,
+or too many edges end a connection, never the process.
 """
 
 import os
@@ -12,14 +13,16 @@ import pwd
 import selectors
 import socket
 import struct
+import time
 from collections.abc import Sequence
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import Final
 
 import orjson
 
-from sbc.kernel.orders import LONGEST_LINE, OrderError, decode, name_of
+from sbc.kernel.orders import LONGEST_LINE, Assign, OrderError, decode, name_of
 from sbc.kernel.work import Work
 from sbc.model.errors import SbcError
 from sbc.telemetry import logs
@@ -54,7 +57,7 @@ class Warden:
         self._selector.register(self._waking, selectors.EVENT_READ, None)
         try:
             while not self._stopping:
-                for key, _ in self._selector.select():
+                for key, _ in self._selector.select(self._until_due()):
                     self._see_to(key)
         finally:
             self._close()
@@ -64,6 +67,11 @@ class Warden:
         if not self._stopping:
             os.write(self._wake, b"\0")  # before the flag: whoever sees that closes the pipe
             self._stopping = True
+
+    def _until_due(self) -> float | None:
+        now = time.monotonic()
+        due = min((work.look(now) for work in self._works), default=inf)
+        return None if due == inf else max(due - now, 0.0)
 
     def _see_to(self, key: selectors.SelectorKey) -> None:
         if isinstance(key.data, _Caller):
@@ -114,7 +122,9 @@ class Warden:
         except OrderError as error:
             log.warning("order_refused", edge=edge, why=str(error))
             return orjson.dumps({"error": str(error)}) + b"\n"
-        log.info("order_done", edge=edge, order=name_of(order), said=line.decode())
+        # What is ordered anew all the time tells of itself when it changes something.
+        say = log.debug if isinstance(order, Assign) else log.info
+        say("order_done", edge=edge, order=name_of(order), said=line.decode())
         return b'{"done":true}\n'
 
     def _let_go(self, caller: "_Caller") -> None:

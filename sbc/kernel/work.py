@@ -19,3 +19,7 @@ class Work(Protocol):
 
     def clear(self) -> None:
         """Take back whatever bears our mark: at the start (what a warden left that was killed) and at the end."""
+
+    def look(self, now: float) -> float:
+        """Do what is due by `now`, of the monotonic clock; when there is something next, infinity: never. Never
+        raises."""

@@ -1,6 +1,7 @@
 """Who misbehaves: counts it, holds it against its source, tells operators once, and keeps that source outside."""
 
 from collections.abc import Callable, Mapping
+from math import ceil
 from typing import Any
 
 from sbc.core.abuse import Blotter, Standing
@@ -24,6 +25,24 @@ class Constable:
         self._metrics = metrics
         self._announce = announce
         self._clock = clock
+        self._unsaid: list[str] = []
+        """Sources that the warden who has come is still to be told of."""
+        if ward is not None:
+            ward.watch(self._recite)
+
+    def _recite(self, there: bool) -> None:
+        """A warden that comes knows of nobody."""
+        self._unsaid = self._blotter.blocked(self._clock()) if there else []
+        self._say_next(True)
+
+    def _say_next(self, _done: bool) -> None:
+        # One by one: thousands of orders at once would hold up those that cannot wait.
+        while self._unsaid and self._ward is not None:
+            source = self._unsaid.pop()
+            left = ceil(self._blotter.blocked_for(source, self._clock()))
+            if left:
+                self._ward.tell(Block(source, left), self._say_next)
+                return
 
     def apply(self, rules: AbuseRules, hops: Mapping[str, int]) -> None:
         """What holds from now on."""

@@ -80,7 +80,7 @@ def test_who_does_not_stop_is_dropped_by_the_kernel_until_the_edge_is_gone(
     space: Space, tmp_path: Path, call: Callable[..., socket.socket], heard: Callable[[str], bool],  # noqa: F811
 ) -> None:
     path, file = str(tmp_path / "kernel.sock"), tmp_path / "sbc.yaml"
-    _warden(space, path)
+    kill = _warden(space, path)
     file.write_text(CONFIG % path)
     edge = space.start("sbc", "run", "-c", str(file))
     _until(lambda: _is_there(call, 8080))
@@ -95,6 +95,10 @@ def test_who_does_not_stop_is_dropped_by_the_kernel_until_the_edge_is_gone(
             break
     _until(lambda: not heard(THEM))
     assert heard(OTHERS) and b'"standing":"blocked"' in _asked(call, b"/api/v1/abuse")
+    kill()
+    _warden(space, path)
+    _until(lambda: b'sbc_kernel_orders_total{order="block",outcome="done"} 2.0' in _asked(call, b"/metrics"))
+    assert not heard(THEM), "the next warden is told again"
     edge.terminate()
     edge.wait()
     _until(lambda: heard(THEM))

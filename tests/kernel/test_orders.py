@@ -5,13 +5,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sbc.kernel.orders import Block, Order, OrderError, Shape, Share, Unblock, Unshape, decode, encode
+from sbc.kernel.orders import (
+    Assign,
+    Block,
+    Order,
+    OrderError,
+    Release,
+    Shape,
+    Share,
+    Unblock,
+    Unshape,
+    decode,
+    encode,
+)
 
 SHAPE = Shape("eth0", 10_000_000, (Share(46, 4_000_000), Share(26, 2_000_000)))
 
 
 @pytest.mark.parametrize("order", [
     SHAPE, Unshape("eth0.7"), Block("203.0.113.7", 600), Block("2001:db8:0:1::", 1), Unblock("203.0.113.7"),
+    Assign("eth0", "192.0.2.10/24", 123_456_789, 1_700_000_000_000), Release("eth0", "2001:db8::10/64"),
 ])  # fmt: skip
 def test_what_is_written_is_read(order: Order) -> None:
     line = encode(order)
@@ -51,10 +64,22 @@ def test_only_an_address_or_a_64_can_be_blocked(source: object) -> None:
             decode(orjson.dumps(order))
 
 
+@pytest.mark.parametrize("address", [
+    "", 7, None, "192.0.2.10", "192.0.2.010/24", "192.0.2.10/33", "224.0.0.1/24", "0.0.0.0/0", "2001:DB8::1/64",
+    "fe80::1%eth0/64", "192.0.2.10/24; reboot", "192.0.2.10/255.255.255.0",
+])  # fmt: skip
+def test_only_an_address_with_its_prefix_can_be_assigned(address: object) -> None:
+    order = {"order": "release", "device": "eth0", "address": address}
+    for more in ({}, {"order": "assign", "until": 1, "number": 1}):
+        with pytest.raises(OrderError, match="address"):
+            decode(orjson.dumps(order | more))
+
+
 @given(st.one_of(st.binary(max_size=200), st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
-        st.sampled_from(["order", "device", "rate", "shares", "dscp", "source", "seconds"]) | st.text(max_size=5),
+        st.sampled_from(["order", "device", "rate", "shares", "dscp", "source", "seconds", "address", "until",
+                         "number"]) | st.text(max_size=5),
         inner, max_size=5),
     max_leaves=12).map(lambda value: orjson.dumps(value, option=0) if _fits(value) else b"0")))
 def test_no_line_does_more_than_be_refused(line: bytes) -> None:

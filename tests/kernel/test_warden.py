@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 
 import orjson
@@ -45,6 +46,9 @@ class Recording:
 
     def clear(self) -> None:
         self._note("cleared")
+
+    def look(self, now: float) -> float:
+        return inf
 
     def wait(self, what: object) -> bool:
         with self.changed:
