@@ -122,9 +122,8 @@ class Warden:
         except OrderError as error:
             log.warning("order_refused", edge=edge, why=str(error))
             return orjson.dumps({"error": str(error)}) + b"\n"
-        # What is ordered anew all the time tells of itself when it changes something.
-        say = log.debug if isinstance(order, Assign) else log.info
-        say("order_done", edge=edge, order=name_of(order), said=line.decode())
+        if not isinstance(order, Assign):  # which is ordered anew all the time, and tells of itself
+            log.info("order_done", edge=edge, order=name_of(order), said=line.decode())
         return b'{"done":true}\n'
 
     def _let_go(self, caller: "_Caller") -> None:
