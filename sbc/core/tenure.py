@@ -75,7 +75,11 @@ class Grounds:
 
     def firm(self, now: float) -> bool:
         """Whether all leases that a store before this one has granted are over."""
-        return now - self.since >= outlast(self.lease)
+        return self.settled(self.lease, now)
+
+    def settled(self, lease: float, now: float) -> bool:
+        """The same for leases of another length."""
+        return now - self.since >= outlast(lease)
 
 
 @dataclass(slots=True)

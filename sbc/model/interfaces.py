@@ -155,6 +155,13 @@ class SharedStore(Store, Protocol):
     def release(self, session: SessionId) -> None:
         """Another edge may have the session from here on."""
 
+    async def hold(self, address: str, number: int, lease: float) -> int:
+        """Have an address that edges share for so many seconds from now on: keep it, if it is ours under `number`, or
+        take it (0) if it is free. The number under which it is ours; 0: another edge has it. Raises StoreError."""
+
+    def vacate(self, address: str, number: int) -> None:
+        """Others may have an address, if it is still ours under this number."""
+
     def figures(self) -> StoreFigures:
         """How it stands."""
 

@@ -198,6 +198,40 @@ class Looked:
 
 
 @dataclass(slots=True)
+class Hold:
+    """An address that edges share: keep it, or take it if it is free."""
+
+    address: str
+    number: int
+    """Under which it is ours; 0: it is not."""
+    lease: float
+    """Seconds."""
+    store: str
+    """It may be taken if the store is still this one; empty: it may only be kept."""
+    former: str
+    """A tenure that is known to be over, and may have it still; empty: none."""
+    done: Callable[["Held | StoreError"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Who has an address."""
+
+    tenure: str
+    number: int
+    """Under which it is ours; 0: it is not."""
+
+
+@dataclass(slots=True)
+class Vacate:
+    """Others may have an address, if it is still ours under this number."""
+
+    address: str
+    number: int
+    done: Callable[[StoreError | None], None]
+
+
+@dataclass(slots=True)
 class Call:
     """Ask the edge of a tenure to let go of a session, or tell all edges something."""
 
@@ -219,13 +253,15 @@ class Touch:
     session: SessionId
 
 
-Question = Create | Rebind | Read | Revoke | Forgive | ReadRevocations | Peek | Claim | Find | Restate | Beat | Look
+Question = (Create | Rebind | Read | Revoke | Forgive | ReadRevocations | Peek | Claim | Find | Restate | Beat | Look
+            | Hold | Vacate)  # fmt: skip
 Lasting = Remove | Release
 """Never dropped: as many as there were dialogs at most."""
 Note = Keep | Cover | Forget | Learn | Remember | Touch | Call | Lasting
 Operation = Question | Note
 
-Result = Journals | Sequence[Revocation] | Stored | Beaten | Looked | Peeked | SessionId | str | StoreError | None
+Result = (Journals | Sequence[Revocation] | Stored | Beaten | Looked | Peeked | Held | SessionId | str | StoreError
+          | None)  # fmt: skip
 """What became of one operation of a batch that was committed."""
 
 T = TypeVar("T")

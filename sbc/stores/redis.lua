@@ -148,6 +148,30 @@ if asked == 'leave' then  -- KEYS[1]: the lease of an edge
   return 'ok'
 end
 
+if asked == 'hold' then  -- KEYS: an address of edges, the numbers of the last takings; number, lease, may it be taken, who is over
+  local holder, number = unpack(redis.call('HMGET', B, 'm', 'n'))
+  local wanted, last = ARGV[4], tonumber(redis.call('HGET', CLIENT, B) or 0)
+  if holder ~= me or number ~= wanted then
+    if not holder and wanted ~= '0' and last <= tonumber(wanted) then
+      number = wanted  -- the store has forgotten it, or was late; nobody has had it since
+    elseif ARGV[6] == '1' and (not holder or holder == me or holder == ARGV[7]) then
+      local time = redis.call('TIME')
+      number = string.format('%.0f', math.max(time[1] * 1000 + math.floor(time[2] / 1000), last + 1))
+    else
+      return {holder or '', '0'}
+    end
+    redis.call('HSET', B, 'm', me, 'n', number)
+    redis.call('HSET', CLIENT, B, number)
+  end
+  redis.call('PEXPIRE', B, ARGV[5])
+  return {me, number}
+end
+
+if asked == 'vacate' then  -- KEYS[1]: an address of edges
+  if redis.call('HGET', B, 'n') == ARGV[4] then redis.call('DEL', B) end
+  return 'ok'
+end
+
 local why = not_mine()
 if why then return why end
 

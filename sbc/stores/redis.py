@@ -33,9 +33,11 @@ from sbc.stores.operations import (
     Restate,
     Told,
     Touch,
+    Vacate,
 )
 from sbc.stores.queue import Bounds
 from sbc.stores.queued import QueuedStore
+from sbc.stores.redis_addresses import Addresses
 from sbc.stores.redis_claims import Claims
 from sbc.stores.redis_lease import REST, Lease
 from sbc.stores.redis_link import Link, Terms
@@ -80,6 +82,7 @@ class RedisStore(QueuedStore):
         self.lease = Lease(self._name, self._edge, self._seconds, self._spawn, self)
         self.lease.keeper = self._keeper
         self.claims = Claims(self._name, self)
+        self._addresses = Addresses(self._name, self)
         await super().open()
         try:
             await self.asked(partial(Peek, SessionId("-")))
@@ -223,6 +226,14 @@ class RedisStore(QueuedStore):
         """See SharedStore."""
         left = max(self.lease.tenure.until - self._loop.time(), 0.0)
         return StoreFigures(left, self.dropped, self.lease.fenced, dict(self.claims.outcomes))
+
+    async def hold(self, address: str, number: int, lease: float) -> int:
+        """See SharedStore."""
+        return await self._addresses.hold(address, number, lease)
+
+    def vacate(self, address: str, number: int) -> None:
+        """See SharedStore."""
+        self._ask(Vacate(address, number, lambda _: None))
 
     def call(self, channel: str, text: str) -> None:
         """Say something to whoever listens there."""

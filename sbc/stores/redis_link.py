@@ -279,5 +279,6 @@ def _who(fields: dict[str, str]) -> str:
 def _settled(fields: dict[str, str]) -> float:
     # A process that was never promoted is the only one that there was since its start.
     promoted = fields.get("second_repl_offset") != "-1"
-    return 0.0 if promoted else float(fields.get("uptime_in_seconds", 0))
+    # The difference of two clocks that show whole seconds: it may be up to one second too much.
+    return 0.0 if promoted else max(0.0, float(fields.get("uptime_in_seconds", 0)) - 1)
 

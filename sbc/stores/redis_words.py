@@ -9,11 +9,9 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Any, Final, assert_never
 
-from sbc.model.binding import Binding, Checkpoint
 from sbc.model.errors import Conflict, StoreError
 from sbc.model.identity import Revocation, Revoked
-from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
-from sbc.model.interfaces import Journals, Stored
+from sbc.model.ids import SessionId
 from sbc.stores.operations import (
     Beat,
     Beaten,
@@ -24,6 +22,8 @@ from sbc.stores.operations import (
     Find,
     Forget,
     Forgive,
+    Held,
+    Hold,
     Keep,
     Learn,
     Look,
@@ -40,7 +40,9 @@ from sbc.stores.operations import (
     Result,
     Revoke,
     Touch,
+    Vacate,
 )
+from sbc.stores.redis_rows import claimed, journals_of, name_in, name_out, row, state_out
 
 SCRIPT: Final = files("sbc.stores").joinpath("redis.lua").read_bytes()
 SHA: Final = hashlib.sha1(SCRIPT, usedforsecurity=False).hexdigest()
@@ -52,6 +54,9 @@ REVOCATIONS: Final = "sbc:revocations"
 """What is good no more: since when and until when, by kind and name."""
 STORES: Final = "sbc:{edges}:stores"
 """Since when each server was seen. In the slot of the leases."""
+
+NUMBERS: Final = "sbc:{edges}:numbers"
+"""Under which number each address was taken last. In the slot of the leases."""
 
 Words = tuple[str | bytes | int | float, ...]
 
@@ -69,6 +74,11 @@ def lease(edge: str) -> str:
     return f"sbc:{{edges}}:lease:{edge.rpartition('/')[0] or edge}"
 
 
+def address_key(address: str) -> str:
+    """The key of an address that edges share."""
+    return f"sbc:{{edges}}:address:{address}"
+
+
 def channel(tenure: str) -> str:
     """Where an edge listens as long as it lives."""
     return f"sbc:edge:{tenure}"
@@ -82,7 +92,7 @@ def command(operation: Operation, me: str, milliseconds: int, store: tuple[str, 
     """
     match operation:
         case Create(stored, _, _):
-            return _of(stored.binding.session, "create", me, *_row(stored))
+            return _of(stored.binding.session, "create", me, *row(stored))
         case Rebind(binding, expected):
             return _of(binding.session, "rebind", me, binding.owner, binding.replica or "", binding.epoch, expected)
         case Read(session):
@@ -95,7 +105,7 @@ def command(operation: Operation, me: str, milliseconds: int, store: tuple[str, 
             return "GET", name_key(agent, principal, key)
         case Restate(stored, journals):
             (client_first, from_client), (node_first, from_node) = journals.from_client, journals.from_node
-            return _of(stored.binding.session, "restate", me, *_row(stored), client_first, node_first,
+            return _of(stored.binding.session, "restate", me, *row(stored), client_first, node_first,
                        len(from_client), journals.memory, *from_client, *from_node)
         case Beat(former, listening):
             home, all_of_it = store
@@ -104,22 +114,27 @@ def command(operation: Operation, me: str, milliseconds: int, store: tuple[str, 
         case Keep(session, from_client, first, messages):
             return _of(session, "keep", me, _flag(from_client), first, *messages)
         case Cover(session, checkpoint):
-            return _of(session, "cover", me, checkpoint.received, checkpoint.sent, *_state_out(checkpoint.state))
+            return _of(session, "cover", me, checkpoint.received, checkpoint.sent, *state_out(checkpoint.state))
         case Forget(session, from_client, first):
             return _of(session, "forget", me, _flag(from_client), first)
         case Learn(session, learned, forgotten):
-            return _of(session, "learn", me, len(learned), *map(_name_out, learned), *map(_name_out, forgotten))
+            return _of(session, "learn", me, len(learned), *map(name_out, learned), *map(name_out, forgotten))
         case Remember(session, memory):
             return _of(session, "remember", me, memory)
         case Revoke(revocation):
-            return ("HSET", REVOCATIONS, _name_out((revocation.kind.value, revocation.name)),
+            return ("HSET", REVOCATIONS, name_out((revocation.kind.value, revocation.name)),
                     f"{revocation.since!r} {revocation.until!r}")
         case Forgive(kind, name):
-            return "HDEL", REVOCATIONS, _name_out((kind.value, name))
+            return "HDEL", REVOCATIONS, name_out((kind.value, name))
         case ReadRevocations():
             return "HGETALL", REVOCATIONS
         case Look(tenure):
             return "HMGET", lease(tenure), "m", "b", "s"
+        case Hold(address, number, lasts, firm, former):
+            return ("EVALSHA", SHA, 2, address_key(address), NUMBERS, "hold", me, KEPT, number, int(lasts * 1000),
+                    _flag(firm != ""), former)
+        case Vacate(address, number):
+            return "EVALSHA", SHA, 1, address_key(address), "vacate", me, KEPT, number
         case Call(to, text):
             return "EVALSHA", SHA, 1, STORES, "call", me, KEPT, to, text
         case Remove(session):
@@ -150,9 +165,9 @@ def result(operation: Operation, said: Any, store: str, settled: float) -> Resul
             return Conflict(f"session {_session(operation)} is on record already, or at another epoch")
     match operation:
         case Read():
-            return _journals(said)
+            return journals_of(said)
         case Claim(session):
-            return _claimed(session, said)
+            return claimed(session, said)
         case ReadRevocations():
             now = time.time()
             return sorted((one for one in _revocations(said) if one.until > now), key=lambda one: one.since)
@@ -164,6 +179,8 @@ def result(operation: Operation, said: Any, store: str, settled: float) -> Resul
             if said[0] != b"ok":
                 return Taken(str(said[1], "utf-8"))
             return Beaten(store, settled, int(said[2]), int(said[1]))
+        case Hold():
+            return Held(str(said[0], "utf-8"), int(said[1]))
     return None
 
 
@@ -177,7 +194,7 @@ def afterwards(operation: Operation, said: Any) -> list[Words]:
     match operation:
         case ReadRevocations() if not isinstance(said, Exception):
             over = [one for one in _revocations(said) if one.until <= time.time()]
-            return [("HDEL", REVOCATIONS, _name_out((one.kind.value, one.name))) for one in over]
+            return [("HDEL", REVOCATIONS, name_out((one.kind.value, one.name))) for one in over]
         case Create(stored) | Restate(stored) if said == b"ok":
             return [_lead(stored.agent, stored.principal, key, stored.binding.session) for key in stored.keys]
         case Learn(session, learned, forgotten) if isinstance(said, list):
@@ -185,7 +202,7 @@ def afterwards(operation: Operation, said: Any) -> list[Words]:
             return [*(_lead(agent, principal, key, session) for key in learned),
                     *(_mislead(agent, principal, key, session) for key in forgotten)]
         case Remove(session) | Touch(session) if isinstance(said, list):
-            (agent, principal), names = [str(part, "utf-8") for part in said[0]], [_name_in(name) for name in said[1]]
+            (agent, principal), names = [str(part, "utf-8") for part in said[0]], [name_in(name) for name in said[1]]
             change = _mislead if isinstance(operation, Remove) else _lead
             return [change(agent, principal, name, session) for name in names]
         case _:
@@ -194,7 +211,7 @@ def afterwards(operation: Operation, said: Any) -> list[Words]:
 
 def _revocations(said: Sequence[bytes]) -> Iterator[Revocation]:
     for name, times in zip(said[::2], said[1::2], strict=True):
-        kind, called = _name_in(name)
+        kind, called = name_in(name)
         since, until = map(float, times.split())
         yield Revocation(Revoked(kind), called, since, until)
 
@@ -226,7 +243,7 @@ def _session(operation: Operation) -> str:
             return stored.binding.session
         case Rebind(binding):
             return binding.session
-        case Find() | Beat() | Look() | Call() | Revoke() | Forgive() | ReadRevocations():
+        case Find() | Beat() | Look() | Hold() | Vacate() | Call() | Revoke() | Forgive() | ReadRevocations():
             return ""
         case _:
             return operation.session
@@ -241,57 +258,3 @@ _beats = iter(range(1, 2**62))
 
 def _beat() -> int:
     return next(_beats)
-
-
-def _row(stored: Stored) -> Sequence[str | bytes | int | float]:
-    binding, checkpoint = stored.binding, stored.checkpoint
-    covered = (checkpoint.received, checkpoint.sent) if checkpoint else ("", "")
-    return (binding.owner, binding.replica or "", binding.epoch, stored.agent, stored.route, stored.principal,
-            repr(stored.created), *covered, *_state_out(checkpoint.state if checkpoint else None),
-            len(stored.keys), *map(_name_out, stored.keys))
-
-
-def _state_out(state: str | None) -> tuple[str, bytes]:
-    # JSON may spell half a surrogate pair; a node gets its state back as it gave it.
-    return ("0", b"") if state is None else ("1", state.encode("utf-8", "surrogatepass"))
-
-
-def _name_out(key: tuple[str, str]) -> str:
-    kind, value = key
-    return f"{kind}\n{value}"
-
-
-def _name_in(name: bytes) -> tuple[str, str]:
-    kind, _, value = str(name, "utf-8").partition("\n")
-    return kind, value
-
-
-def _claimed(session: SessionId, said: Any) -> Stored:
-    fields, state, names = said
-    owner, replica, epoch, agent, route, principal, created, received, sent = (str(part, "utf-8") for part in fields)
-    binding = Binding(session, NodeId(owner), NodeId(replica) if replica else None, int(epoch))
-    checkpoint = None
-    if received:
-        text = None if state is None else str(state, "utf-8", "surrogatepass")
-        checkpoint = Checkpoint(int(received), int(sent), text)
-    return Stored(binding, AgentName(agent), route, PrincipalId(principal), float(created), checkpoint,
-                  tuple(_name_in(name) for name in names))
-
-
-def _journals(said: Any) -> Journals:
-    client_first, node_first, from_client, from_node, memory = said
-    return Journals(_run(int(client_first), from_client), _run(int(node_first), from_node),
-                    "" if memory is None else str(memory, "utf-8"))
-
-
-def _run(floor: int, entries: Sequence[Any]) -> tuple[int, Sequence[bytes]]:
-    """The newest messages without a gap between them, from `floor` on, and the number of the first."""
-    start, run = floor, list[bytes]()
-    for written, (_, message) in entries:
-        number = int(written.partition(b"-")[0])
-        if number < floor:
-            continue
-        if number != start + len(run):
-            start, run = number, []
-        run.append(message)
-    return start, run

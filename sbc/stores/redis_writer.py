@@ -18,6 +18,7 @@ from sbc.stores.operations import (
     Cover,
     Create,
     Forget,
+    Hold,
     Keep,
     Learn,
     Look,
@@ -100,7 +101,7 @@ class RedisWriter:
         results: list[Result] = [None] * len(batch)
         asked: list[tuple[int, Words]] = []
         for place, operation in enumerate(batch):
-            if isinstance(operation, Claim | Create | Look) and operation.store not in ("", self.identity.all):
+            if isinstance(operation, Claim | Create | Look | Hold) and operation.store not in ("", self.identity.all):
                 results[place] = StoreError(f"{self._name}: it is another server meanwhile")
                 continue
             try:

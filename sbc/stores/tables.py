@@ -26,6 +26,7 @@ from sbc.stores.operations import (
     Find,
     Forget,
     Forgive,
+    Hold,
     Keep,
     Learn,
     Look,
@@ -41,6 +42,7 @@ from sbc.stores.operations import (
     Result,
     Revoke,
     Touch,
+    Vacate,
 )
 
 APPLICATION: Final = 0x53424331
@@ -222,7 +224,8 @@ class Tables:
                 revoked.drop(self._connection, kind, name)
             case ReadRevocations():
                 return revoked.found(self._connection)
-            case Peek() | Claim() | Find() | Restate() | Beat() | Look() | Call() | Release() | Touch():
+            case (Peek() | Claim() | Find() | Restate() | Beat() | Look() | Hold() | Vacate() | Call() | Release()
+                  | Touch()):
                 return StoreError("this store is one edge's alone")
             case _:
                 assert_never(operation)
