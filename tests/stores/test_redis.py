@@ -234,7 +234,7 @@ async def test_a_server_that_is_emptied_is_told_all(redis: Redis, tasks: Tasks) 
 
 
 async def test_a_server_that_has_been_there_for_long_is_believed_at_once(redis: Redis, tasks: Tasks) -> None:
-    await asyncio.to_thread(time.sleep, 1.1)
+    await asyncio.to_thread(time.sleep, 2.1)
     redis.say("FLUSHALL")
     one = await opened(Edge("one", redis.url, tasks, 0.9))
     assert await one.claim("s") is None
