@@ -1,28 +1,37 @@
 """The roof: builds the edge from a configuration file and runs it; or runs it with two demo nodes beside it."""
 
+import asyncio
 import resource
 import shlex
+import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
+from socket import SOCK_STREAM, socket
+from typing import Any
 
 import uvloop
 
 from sbc.admin.api import AdminDoor
-from sbc.config import Config, load, warnings
+from sbc.config import Config, load, parse, text_of, warnings
 from sbc.model.errors import ConfigError, SbcError
+from sbc.model.interfaces import Spawn
 from sbc.runtime.operations import EdgeOperations
+from sbc.runtime.seals import key_for_once
 from sbc.runtime.server import Server
 from sbc.runtime.tasks import Tasks
 from sbc.stores.factory import open_store
+from sbc.supervisor.operations import CrewOperations
+from sbc.supervisor.outfit import config_of, take_outfit
+from sbc.supervisor.posted import serve_as_worker
+from sbc.supervisor.supervisor import Supervisor
 from sbc.telemetry import logs
 from sbc.telemetry.collector import make_registry, render
 from sbc.telemetry.systemd import listen_fds
-from sbc.transports.sockets import bind
+from sbc.transports.sockets import Supply, bind
 
 log = logs.get("sbc")
 
@@ -30,16 +39,24 @@ log = logs.get("sbc")
 def run(path: str, when_ready: Callable[[], None] = lambda: None) -> int:
     """Run the edge of a configuration file until it is told to stop; the exit status."""
     try:
-        config = load(path)
+        outfit = take_outfit()
+        text = text_of(path) if outfit is None else outfit.text
+        config = parse(text, path) if outfit is None else config_of(outfit)
     except ConfigError as error:
         print(*error.faults, sep="\n", file=sys.stderr)
         return 1
     writer = logs.setup("info", sys.stderr, short=sys.stderr.isatty())
     _raise_descriptor_limit()
-    for warning in warnings(config):
-        log.warning("config_warning", what=warning)
+    if outfit is None:
+        for warning in warnings(config):
+            log.warning("config_warning", what=warning)
     try:
-        uvloop.run(_serve(config, path, when_ready))
+        if outfit is not None:
+            uvloop.run(serve_as_worker(outfit, config))
+        elif config.edge.workers > 1:
+            uvloop.run(_supervise(config, text, when_ready))
+        else:
+            uvloop.run(_serve(config, when_ready))
     except (OSError, ssl.SSLError, SbcError) as error:
         log.error("edge_failed", why=str(error))
         return 1
@@ -48,25 +65,65 @@ def run(path: str, when_ready: Callable[[], None] = lambda: None) -> int:
     return 0
 
 
-async def _serve(config: Config, path: str, when_ready: Callable[[], None]) -> None:
-    inherited = listen_fds()
+async def _serve(config: Config, when_ready: Callable[[], None]) -> None:
+    opened = listen_fds()
     async with Tasks() as tasks:
-        server = Server(config, path, tasks, open_store(config.edge, tasks.spawn), inherited)
+        supply = Supply(opened)
+        server = Server(config, tasks, open_store(config.edge, tasks.spawn), supply, key_for_once())
         operations = EdgeOperations(server.hall, server.events, lambda: server.config, server.reload, server.unready)
         registry = make_registry(server.metrics, server.gauges)
-        admin = AdminDoor(operations, partial(render, registry), lambda: server.config.admin.tokens)
-        sockets = inherited.get("admin")
-        if sockets:
-            await admin.start_on(sockets[0])
-        else:
-            where = config.admin.listen
-            server.ports["admin"] = (await admin.start(where.host, where.port))[1]
+
+        async def exposition(accept: str) -> tuple[bytes, str]:
+            return render(registry, accept)
+
+        admin = AdminDoor(operations, exposition, lambda: server.config.admin.tokens)
+        server.ports["admin"] = await _open_admin(admin, config, supply.take("admin", SOCK_STREAM))
         try:
             await server.start()
             when_ready()
+            _obey(server.stop.set, server.reload, tasks.spawn)
             await server.serve()
         finally:
             await admin.close()
+
+
+async def _supervise(config: Config, text: str, when_ready: Callable[[], None]) -> None:
+    opened = listen_fds()
+    async with Tasks() as tasks:
+        supervisor = Supervisor(config, text, key_for_once(), tasks, opened)
+        operations = CrewOperations(supervisor)
+        admin = AdminDoor(operations, operations.exposition, lambda: supervisor.config.admin.tokens)
+        given = opened.get("admin", [None])[0]
+        supervisor.ports["admin"] = await _open_admin(admin, config, given)
+        _obey(supervisor.stop, operations.reload, tasks.spawn)
+        try:
+            await supervisor.start()
+            when_ready()
+            await supervisor.serve()
+        finally:
+            await supervisor.close()
+            await admin.close()
+
+
+async def _open_admin(admin: AdminDoor, config: Config, opened: socket | None) -> int:
+    where = config.admin.listen
+    if opened is None:
+        return (await admin.start(where.host, where.port))[1]
+    await admin.start_on(opened)
+    return where.port
+
+
+def _obey(stop: Callable[[], None], reload: Callable[[], Awaitable[Any]], spawn: Spawn) -> None:
+    """SIGTERM and SIGINT stop the edge, SIGHUP has it take its configuration again."""
+
+    async def reload_quietly() -> None:
+        with suppress(SbcError):  # told in the log and in a metric
+            await reload()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGHUP, lambda: spawn("reload", reload_quietly()))
 
 
 def _raise_descriptor_limit() -> None:

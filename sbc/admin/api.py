@@ -6,7 +6,7 @@ A thin skin: everything is asked of Operations, and what it refuses is answered 
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
@@ -34,7 +34,7 @@ _FILTERS = ("state", "agent", "node", "class", "limit", "after")
 _NODE = "/api/v1/nodes/{name:[^/]+(?:/[^/]+)?}"
 """A node is named `name` or `pool/name`, its slash escaped or not."""
 
-RenderMetrics = Callable[[str], tuple[bytes, str]]
+RenderMetrics = Callable[[str], Awaitable[tuple[bytes, str]]]
 """An Accept header -> the exposition and its content type."""
 
 
@@ -104,16 +104,16 @@ class AdminDoor:
         return answer({"alive": True})
 
     async def _readiness(self, request: web.Request) -> web.Response:
-        reason = self._operations.unready()
+        reason = await self._operations.unready()
         return answer({"ready": True}) if reason is None else fault(503, "not_ready", reason)
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        body, content_type = self._render_metrics(request.headers.get("Accept", ""))
+        body, content_type = await self._render_metrics(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def _sessions(self, request: web.Request) -> web.Response:
         query = _query(request, _FILTERS)
-        rows = self._operations.sessions(
+        rows = await self._operations.sessions(
             state=_one_of("state", query, [state.value for state in State]),
             agent=query.get("agent"),
             node=query.get("node"),
@@ -124,17 +124,17 @@ class AdminDoor:
         return answer({"sessions": rows})
 
     async def _session(self, request: web.Request) -> web.Response:
-        return answer(self._operations.session(request.match_info["id"]))
+        return answer(await self._operations.session(request.match_info["id"]))
 
     async def _end(self, request: web.Request) -> web.Response:
-        return answer(self._operations.end(request.match_info["id"]))
+        return answer(await self._operations.end(request.match_info["id"]))
 
     async def _migrate(self, request: web.Request) -> web.Response:
         to = _destination(await _body(request))
-        return answer(self._operations.migrate(request.match_info["id"], to), 202)
+        return answer(await self._operations.migrate(request.match_info["id"], to), 202)
 
     async def _revocations(self, request: web.Request) -> web.Response:
-        return answer({"revocations": self._operations.revocations()})
+        return answer({"revocations": await self._operations.revocations()})
 
     async def _revoke(self, request: web.Request) -> web.Response:
         kind, name, lasts = revocation_of(await _body(request))
@@ -145,25 +145,25 @@ class AdminDoor:
         return answer(await self._operations.forgive(kind, request.match_info["name"]))
 
     async def _nodes(self, request: web.Request) -> web.Response:
-        return answer({"nodes": self._operations.nodes()})
+        return answer({"nodes": await self._operations.nodes()})
 
     async def _drain(self, request: web.Request) -> web.Response:
-        return answer(self._operations.drain(request.match_info["name"]), 202)
+        return answer(await self._operations.drain(request.match_info["name"]), 202)
 
     async def _undrain(self, request: web.Request) -> web.Response:
-        return answer(self._operations.undrain(request.match_info["name"]))
+        return answer(await self._operations.undrain(request.match_info["name"]))
 
     async def _abuse(self, request: web.Request) -> web.Response:
-        return answer({"sources": self._operations.abuse(_limit(_query(request, ("limit",))))})
+        return answer({"sources": await self._operations.abuse(_limit(_query(request, ("limit",))))})
 
     async def _pardon(self, request: web.Request) -> web.Response:
-        return answer(self._operations.pardon(request.match_info["source"]))
+        return answer(await self._operations.pardon(request.match_info["source"]))
 
     async def _reload(self, request: web.Request) -> web.Response:
         return answer(await self._operations.reload())
 
     async def _config(self, request: web.Request) -> web.Response:
-        return answer(self._operations.config())
+        return answer(await self._operations.config())
 
 
 def _faults_only() -> logging.Logger:

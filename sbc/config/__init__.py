@@ -10,7 +10,7 @@
 """
 
 from sbc.config.diff import Changes, Delta, diff
-from sbc.config.load import load, parse
+from sbc.config.load import load, parse, text_of
 from sbc.config.model import (
     Address,
     Admin,
@@ -34,5 +34,5 @@ from sbc.config.warn import warnings
 __all__ = [
     "Address", "Admin", "AdminToken", "Certificate", "Changes", "Config", "Delta", "Edge", "Listener", "NodeTls",
     "Pool", "Redis", "Role", "SealKey", "Tls", "TrunkDoor", "diff", "json_schema", "load", "parse", "redacted",
-    "warnings",
+    "text_of", "warnings",
 ]

@@ -15,15 +15,19 @@ from sbc.model.errors import ConfigError
 
 def load(path: str) -> Config:
     """The configuration in a file. Raises ConfigError with every fault in it."""
+    return parse(text_of(path), path)
+
+
+def text_of(path: str) -> str:
+    """What stands in a configuration file. Raises ConfigError if it cannot be read."""
     try:
         # A byte order mark is allowed (YAML 1.2 section 5.2).
-        text = content(path).decode("utf-8-sig")
+        return content(path).decode("utf-8-sig")
     except Wrong as wrong:
         raise ConfigError(lines([fault(START, (), wrong.what, wrong.right)], path)) from None
     except UnicodeDecodeError as error:
         what = f"byte {error.start} is not UTF-8"
         raise ConfigError(lines([fault(START, (), what, "plain text in UTF-8")], path)) from None
-    return parse(text, path)
 
 
 def parse(text: str, name: str) -> Config:

@@ -4,6 +4,7 @@ Each says what is wrong with a value and what would be right. units.py has those
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ REDIS_URLS: Final = (
     "redis://HOST:PORT/DB, redis+sentinel://HOST:PORT,HOST:PORT/SERVICE or redis+cluster://HOST:PORT,HOST:PORT, with "
     "rediss for TLS")
 PORT_MOST: Final = 65535
+MOST_WORKERS: Final = 1
 NODE_SCHEMES: Final = ("http", "https", "ws", "wss", "h2", "h2c")
 
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9][A-Za-z0-9-]{0,62}){0,20})"
@@ -91,12 +93,12 @@ def _later(value: Any) -> None:
         raise Wrong(NOT_HERE, "leave it out")
 
 
-def one_worker(value: Any) -> int:
-    """The number of processes. Raises Wrong."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise Wrong("not a number of processes", "1")
-    if value != 1:
-        raise Wrong(f"more than one process: {NOT_HERE}", "1")
+def workers(value: Any) -> int:
+    """The number of processes; `auto`: one for each processor that this one may use. Raises Wrong."""
+    if value == "auto":
+        return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_WORKERS:
+        raise Wrong("not a number of processes", f"auto, or 1 to {MOST_WORKERS}")
     return value
 
 
@@ -279,7 +281,8 @@ RoutePath = Annotated[str, Reads(route_path, {"type": "string", "pattern": f"^{_
 Jwks = Annotated[str, Reads(jwks, {"type": "string", "pattern": f"^(?:{_JWKS_FILE.pattern}|{_JWKS_URL.pattern})$",
                                    "examples": ["file:/etc/sbc/jwks.json", "https://idp.example/keys"]})]
 ClaimText = Annotated[str, patterned(r"[!-~]{1,256}", "up to 256 visible ASCII characters", "https://idp.example")]
-Workers = Annotated[int, Reads(one_worker, {"const": 1})]
+Workers = Annotated[int, Reads(workers, {"anyOf": [{"const": "auto"},
+                                                   {"type": "integer", "minimum": 1, "maximum": MOST_WORKERS}]})]
 Loss = Annotated[str | int, Reads(loss, {"anyOf": [{"enum": ["none", "any"]},
                                                    {"type": "integer", "minimum": 0, "maximum": 10**6}]})]
 Later = Annotated[None, Reads(_later, {"type": "null"})]

@@ -25,7 +25,9 @@ class Capacity:
     journals: int | None = None
     """Of all journals together; None: what the sessions may have."""
     memory: int | None = None
-    """Of the process; None: what its cgroup or its machine has."""
+    """Of the process; None: its part of what its cgroup or its machine has."""
+    processes: int = 1
+    """How many share that."""
     lag: float = 0.5
     """How late the event loop may come, on an average: that is a pressure of 1."""
     waiting: int = 512

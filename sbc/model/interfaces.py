@@ -207,17 +207,17 @@ class Operations(Protocol):
     Rows are plain JSON values. A request that cannot be done raises Refusal with the honest status.
     """
 
-    def sessions(self, *, state: str | None, agent: str | None, node: str | None, continuity: str | None,
-                 limit: int, after: str | None) -> list[dict[str, Any]]:
+    async def sessions(self, *, state: str | None, agent: str | None, node: str | None, continuity: str | None,
+                       limit: int, after: str | None) -> list[dict[str, Any]]:
         """Dialogs in the order of their ids, from the one behind `after`."""
 
-    def session(self, session: str) -> dict[str, Any]:
+    async def session(self, session: str) -> dict[str, Any]:
         """One dialog, whole. Raises Refusal 404."""
 
-    def migrate(self, session: str, to: str | None) -> dict[str, Any]:
+    async def migrate(self, session: str, to: str | None) -> dict[str, Any]:
         """Order a planned move, to the node named or to the best other one. Raises Refusal 404, 409 or 503."""
 
-    def end(self, session: str) -> dict[str, Any]:
+    async def end(self, session: str) -> dict[str, Any]:
         """End a session. Raises Refusal 404."""
 
     async def revoke(self, kind: Revoked, name: str, lasts: float) -> dict[str, Any]:
@@ -227,31 +227,31 @@ class Operations(Protocol):
     async def forgive(self, kind: Revoked, name: str) -> dict[str, Any]:
         """Take a revocation back. Raises Refusal 404, and StoreError: it will be in force after a restart."""
 
-    def revocations(self) -> list[dict[str, Any]]:
+    async def revocations(self) -> list[dict[str, Any]]:
         """Those in force, the oldest first."""
 
-    def nodes(self) -> list[dict[str, Any]]:
+    async def nodes(self) -> list[dict[str, Any]]:
         """All nodes with state, load and trunk."""
 
-    def drain(self, node: str) -> dict[str, Any]:
+    async def drain(self, node: str) -> dict[str, Any]:
         """Give a node no more sessions and move those it has. `pool/name` or a unique name; Refusal 404, 409."""
 
-    def undrain(self, node: str) -> dict[str, Any]:
+    async def undrain(self, node: str) -> dict[str, Any]:
         """Let a node have sessions again."""
 
-    def abuse(self, limit: int) -> list[dict[str, Any]]:
+    async def abuse(self, limit: int) -> list[dict[str, Any]]:
         """The sources that misbehaved lately, the worst first."""
 
-    def pardon(self, source: str) -> dict[str, Any]:
+    async def pardon(self, source: str) -> dict[str, Any]:
         """Forget what a source did. Raises Refusal 404."""
 
     async def reload(self) -> dict[str, Any]:
         """Read the configuration again; whole or not at all. Raises ConfigError."""
 
-    def config(self) -> dict[str, Any]:
+    async def config(self) -> dict[str, Any]:
         """The configuration in force, secrets redacted."""
 
-    def unready(self) -> str | None:
+    async def unready(self) -> str | None:
         """Why the edge is not ready for clients; None if it is."""
 
     def listen(self, listener: Callable[[dict[str, Any]], None]) -> Callable[[], None]:

@@ -28,9 +28,12 @@ class Events:
 
     def tell(self, event: str, fields: Mapping[str, Any]) -> None:
         if self._listeners:
-            told = {"event": event, "time": round(time.time(), 3), **fields}
-            for listener in tuple(self._listeners):
-                listener(told)
+            self.pass_on({"event": event, "time": round(time.time(), 3), **fields})
+
+    def pass_on(self, told: dict[str, Any]) -> None:
+        """Tell what was told already, in another process."""
+        for listener in tuple(self._listeners):
+            listener(told)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         self._listeners.add(listener)
@@ -52,7 +55,7 @@ class EdgeOperations:
 
     # Sessions.
 
-    def sessions(
+    async def sessions(
         self, *, state: str | None, agent: str | None, node: str | None, continuity: str | None, limit: int,
         after: str | None,
     ) -> list[dict[str, Any]]:  # fmt: skip
@@ -67,7 +70,7 @@ class EdgeOperations:
         ]  # fmt: skip
         return sorted(rows, key=lambda found: str(found["session"]))[:limit]
 
-    def session(self, session: str) -> dict[str, Any]:
+    async def session(self, session: str) -> dict[str, Any]:
         dormant = self._hall.dormant.sleepers.get(SessionId(session))
         if dormant is not None:
             return dormant_row(dormant.entry)
@@ -89,7 +92,7 @@ class EdgeOperations:
             raise Refusal(404, "no_session", f"there is no session {session!r}")
         return found
 
-    def migrate(self, session: str, to: str | None) -> dict[str, Any]:
+    async def migrate(self, session: str, to: str | None) -> dict[str, Any]:
         found = self._found(session)
         dialog = found.dialog
         if not dialog.manifest.migration.allowed:
@@ -112,7 +115,7 @@ class EdgeOperations:
             raise Refusal(503, "node_not_up", f"{to} is {standings[0].health.state.value}", retry_after=1)
         return target
 
-    def end(self, session: str) -> dict[str, Any]:
+    async def end(self, session: str) -> dict[str, Any]:
         found = self._found(session)
         found.tell(EndOrdered(CloseCode.NORMAL, "ended by the operator"))
         return row(found)
@@ -134,12 +137,12 @@ class EdgeOperations:
         await self._hall.house.store.forgive(kind, name)
         return {"kind": kind.value, "name": name}
 
-    def revocations(self) -> list[dict[str, Any]]:
+    async def revocations(self) -> list[dict[str, Any]]:
         return [revocation_row(revocation) for revocation in self._hall.house.revocations]
 
     # Nodes.
 
-    def nodes(self) -> list[dict[str, Any]]:
+    async def nodes(self) -> list[dict[str, Any]]:
         return [self._node_row(standing) for standing in sorted(self._hall.house.roster, key=lambda one: one.node.id)]
 
     def _node_row(self, standing: Standing) -> dict[str, Any]:
@@ -160,12 +163,12 @@ class EdgeOperations:
             raise Refusal(409, "ambiguous", f"{name!r} may be {names}: say which")
         return standings[0]
 
-    def drain(self, node: str) -> dict[str, Any]:
+    async def drain(self, node: str) -> dict[str, Any]:
         standing = self._one_node(node)
         self._hall.node_leaves(standing.node.id, None)
         return self._node_row(standing)
 
-    def undrain(self, node: str) -> dict[str, Any]:
+    async def undrain(self, node: str) -> dict[str, Any]:
         standing = self._one_node(node)
         standing.health.draining = False
         self._hall.node_ready()
@@ -173,10 +176,10 @@ class EdgeOperations:
 
     # Who misbehaves.
 
-    def abuse(self, limit: int) -> list[dict[str, Any]]:
+    async def abuse(self, limit: int) -> list[dict[str, Any]]:
         return self._hall.house.constable.rows(limit)
 
-    def pardon(self, source: str) -> dict[str, Any]:
+    async def pardon(self, source: str) -> dict[str, Any]:
         if not self._hall.house.constable.pardon(source):
             raise Refusal(404, "no_source", f"nothing is held against {source!r}")
         return {"source": source, "standing": "pardoned"}
@@ -186,10 +189,10 @@ class EdgeOperations:
     async def reload(self) -> dict[str, Any]:
         return await self._reload()
 
-    def config(self) -> dict[str, Any]:
+    async def config(self) -> dict[str, Any]:
         return redacted(self._config())
 
-    def unready(self) -> str | None:
+    async def unready(self) -> str | None:
         return self._unready()
 
 

@@ -52,7 +52,7 @@ def signs(host: Host, capacity: Capacity, resident: int) -> Signs:
         dialogs = (session.dialog for session in host.sessions.values())
         held = sum(dialog.inbound.journal.octets + dialog.outbound.journal.octets for dialog in dialogs)
         journals = held / capacity.journals
-    return Signs(resident / (capacity.memory or memory.allowed()), host.descriptors, journals)
+    return Signs(resident / (capacity.memory or memory.allowed() / capacity.processes), host.descriptors, journals)
 
 
 def let_go(host: Host) -> None:

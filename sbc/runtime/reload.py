@@ -7,8 +7,7 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
-from sbc import config as configuration
-from sbc.config import Config, Tls
+from sbc.config import Config, Tls, diff
 from sbc.config import Listener as ListenerConfig
 from sbc.model.errors import ConfigError
 from sbc.model.ids import PoolName
@@ -21,7 +20,7 @@ from sbc.tls import Shelf, Vouching, stock
 from sbc.transports.entrance import DoorTerms, protocols
 from sbc.transports.listener import Listener, Security, quic_credentials
 from sbc.transports.proxied import Proxies
-from sbc.transports.sockets import Sockets, bind_all, bind_datagrams
+from sbc.transports.sockets import Sockets, Supply
 from sbc.wire.http3.credentials import Credentials
 
 
@@ -93,12 +92,13 @@ def terms_of(listener: ListenerConfig, config: Config) -> DoorTerms:
                      listener.quic_retry == "always")
 
 
-async def prepare(old: Config, path: str, in_force: Rules) -> Prepared:
-    """Read and build a configuration, and fetch the keys of issuers that are new. in_force: the rules so far.
+async def prepare(old: Config, new: Config, in_force: Rules, once: bytes, supply: Supply) -> Prepared:
+    """Build what a configuration needs, and fetch the keys of issuers that are new. in_force: the rules so far.
+    once: the key to seal with where none is written. supply: where sockets come from.
 
     Raises ConfigError; nothing has changed then."""
-    new = configuration.load(path)
-    changes = configuration.diff(old, new)
+    path = new.source
+    changes = diff(old, new)
     if changes.restart_needed:
         raise ConfigError([f"{path}: {key}: cannot change while the edge runs; restart it, or put the old value back"
                            for key in changes.restart_needed])  # fmt: skip
@@ -117,14 +117,18 @@ async def prepare(old: Config, path: str, in_force: Rules) -> Prepared:
                 if security is not None and "quic" in listener.transports:
                     credentials[listener.name] = quic_credentials(security, terms)
                     if "quic" not in former.transports:
-                        datagrams[listener.name] = bind_datagrams(listener.listen.host, listener.listen.port)
+                        sock = supply.datagrams(listener.name, listener.listen.host, listener.listen.port)
+                        if sock is not None:
+                            datagrams[listener.name] = sock
             elif former is not None and former.listen == listener.listen:
                 raise ConfigError([f"{path}: listeners.{listener.name}: TLS, or TCP, cannot be switched on or off on "
                                    "an address in use; take another address or name"])  # fmt: skip
             else:
-                sockets[listener.name] = bind_all(listener.listen.host, listener.listen.port, terms, Sockets())
-        prepared = Prepared(new, rules(new, load_seal(new.edge.seal_keys), in_force), shelves, credentials, sockets,
-                            trusts_of(new), trunk_terms(new), datagrams)  # fmt: skip
+                sockets[listener.name] = supply.sockets(
+                    listener.name, listener.listen.host, listener.listen.port, terms)
+        seal = load_seal(new.edge.seal_keys, once)
+        prepared = Prepared(new, rules(new, seal, in_force), shelves, credentials, sockets, trusts_of(new),
+                            trunk_terms(new), datagrams)  # fmt: skip
         await prepared.rules.authorities.complete()
         return prepared
     except (OSError, ssl.SSLError) as error:
@@ -133,6 +137,11 @@ async def prepare(old: Config, path: str, in_force: Rules) -> Prepared:
     except ConfigError:
         _drop(sockets, datagrams)
         raise
+
+
+def drop(prepared: Prepared) -> None:
+    """It is not to hold after all."""
+    _drop(prepared.sockets, prepared.datagrams)
 
 
 def _same_door(one: ListenerConfig, other: ListenerConfig) -> bool:
@@ -175,6 +184,6 @@ async def open_doors(
             listener.quic.credentials = prepared.credentials[name]
     for name, bound in prepared.sockets.items():
         listener = Listener(name, reception, security_of(wanted[name]), terms_of(wanted[name], prepared.config), tally)
-        await listener.start(wanted[name].listen.host, wanted[name].listen.port, bound)
+        await listener.start(bound)
         listeners[name] = listener
     return {"opened": sorted(prepared.sockets), "closed": sorted(set(closed) - set(prepared.sockets))}

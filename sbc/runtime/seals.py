@@ -8,11 +8,16 @@ from sbc.config import SealKey
 from sbc.core.seal import KEY_BYTES, Seal
 
 
-def load_seal(keys: Sequence[SealKey]) -> Seal:
-    """The seal of a configuration; without keys one that lives as long as the process. Raises OSError."""
+def load_seal(keys: Sequence[SealKey], once: bytes) -> Seal:
+    """The seal of a configuration; once: the key of one without keys (`key_for_once`). Raises OSError."""
     if not keys:
-        return Seal({"once": os.urandom(KEY_BYTES)})
+        return Seal({"once": once})
     return Seal({key.id: _read_or_make(Path(key.file)) for key in keys})
+
+
+def key_for_once() -> bytes:
+    """A key that lives as long as the edge."""
+    return os.urandom(KEY_BYTES)
 
 
 def _read_or_make(path: Path) -> bytes:

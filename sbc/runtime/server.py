@@ -2,14 +2,12 @@
 
 import asyncio
 import gc
-import signal
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
-from socket import SOCK_DGRAM, SOCK_STREAM, SocketKind, socket
+from socket import SOCK_STREAM
 from typing import Any
 
-from sbc.config import Config, diff
+from sbc.config import Config, diff, load
 from sbc.core.rates import Turnstile
 from sbc.core.revocations import Revocations
 from sbc.core.roster import Roster
@@ -17,6 +15,7 @@ from sbc.kernel.ward import Ward
 from sbc.model.errors import ConfigError
 from sbc.model.ids import PoolName, SessionId
 from sbc.model.interfaces import SharedStore, Store
+from sbc.model.worker import Worker
 from sbc.nodes.dial import Trust
 from sbc.nodes.pool import Pool
 from sbc.nodes.trunk import TrunkDoor
@@ -29,7 +28,7 @@ from sbc.runtime.house import House
 from sbc.runtime.network import marks_of, shape
 from sbc.runtime.operations import Events
 from sbc.runtime.pace import Pace
-from sbc.runtime.reload import open_doors, prepare, security_of, terms_of, trunk_terms, trusts_of
+from sbc.runtime.reload import Prepared, open_doors, prepare, security_of, terms_of, trunk_terms, trusts_of
 from sbc.runtime.rounds import Rounds
 from sbc.runtime.rules import rules
 from sbc.runtime.seals import load_seal
@@ -42,7 +41,7 @@ from sbc.telemetry.metrics import Metrics
 from sbc.telemetry.records import RecordWriter
 from sbc.telemetry.systemd import Notifier
 from sbc.transports.listener import Listener
-from sbc.transports.sockets import Sockets, bind
+from sbc.transports.sockets import Supply, bind
 from sbc.wire.link import CLOSING, Parting
 
 log = logs.get("sbc")
@@ -65,16 +64,20 @@ class Server:
     """Everything that lives as long as the edge does."""
 
     def __init__(
-        self, config: Config, path: str, tasks: Tasks, store: Store, inherited: dict[str, list[socket]]
+        self, config: Config, tasks: Tasks, store: Store, supply: Supply, once: bytes, worker: Worker | None = None
     ) -> None:
-        """inherited: sockets that the service manager opened, by name. Raises OSError, ssl.SSLError, SbcError."""
+        """supply: where sockets come from. once: the key to seal with where none is written. worker: which of several
+        this is; None: it is alone. Raises OSError, ssl.SSLError, SbcError."""
         self.config = config
+        self.worker = worker
         self.metrics = Metrics()
         self.events = Events()
-        self._path = path
+        self.stop = asyncio.Event()
+        """To be set when the edge is to stop."""
         self._tasks = tasks
         self._store = store
-        self._inherited = inherited
+        self._supply = supply
+        self._once = once
         self._notifier = Notifier()
         self._state = "starting"
         self._reloading = asyncio.Lock()
@@ -82,7 +85,7 @@ class Server:
         roster = Roster()
         self._pool = Pool(tasks.spawn, config.edge.h2_engine)
         self.fleet = Fleet(roster, self.metrics, tasks.spawn, self.announce, loop.time, self._pool)
-        seal = load_seal(config.edge.seal_keys)
+        seal = load_seal(config.edge.seal_keys, once)
         held = rules(config, seal)
         kernel = config.kernel
         ward = Ward(kernel.socket, self.metrics.kernel_orders) if kernel is not None else None
@@ -133,7 +136,7 @@ class Server:
         if self._trunk is not None and self.config.trunk is not None:
             where = self.config.trunk.listen
             self.ports["trunk"] = where.port
-            sock = self._handed_over("trunk", SOCK_STREAM)
+            sock = self._supply.take("trunk", SOCK_STREAM)
             if sock is not None:
                 await self._trunk.start_on(sock)
             else:
@@ -143,8 +146,9 @@ class Server:
         for listener in self.config.listeners:
             door = Listener(listener.name, self.hall, security_of(listener), terms_of(listener, self.config),
                             self.metrics.quic)
-            given = Sockets(self._handed_over(listener.name, SOCK_STREAM), self._handed_over(listener.name, SOCK_DGRAM))
-            self.ports[listener.name] = await door.start(listener.listen.host, listener.listen.port, given)
+            where = listener.listen
+            self.ports[listener.name] = await door.start(
+                self._supply.sockets(listener.name, where.host, where.port, door.terms))
             self._listeners[listener.name] = door
         self._tasks.spawn("pulse", pulse(self.hall, self.fleet, self._rounds.go))
         if self.hall.house.ward is not None:
@@ -158,14 +162,6 @@ class Server:
         self._notifier.ready(f"serving {len(self._listeners)} listeners")
         log.info("edge_ready", edge=self.config.edge.name, ports=self.ports)
 
-    def _handed_over(self, name: str, kind: SocketKind) -> socket | None:
-        """The next socket of this kind that the service manager opened under a name."""
-        sockets = self._inherited.get(name, [])
-        found = next((sock for sock in sockets if sock.type == kind), None)
-        if found is not None:
-            sockets.remove(found)
-        return found
-
     def unready(self) -> str | None:
         """Why the edge is not ready for clients; None if it is."""
         if self._state != "ready":
@@ -177,33 +173,32 @@ class Server:
     # Life.
 
     async def serve(self) -> None:
-        """Serve until SIGTERM or SIGINT; SIGHUP reloads."""
-        loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.spawn("reload", self._reload_quietly()))
-        await stop.wait()
+        """Serve until told to stop."""
+        await self.stop.wait()
         await self._stop()
-
-    async def _reload_quietly(self) -> None:
-        with suppress(ConfigError):  # told in the log and in a metric
-            await self.reload()
 
     async def reload(self) -> dict[str, Any]:
         """Take the configuration from its file again. Raises ConfigError, and nothing has changed then."""
         async with self._reloading:  # each builds on what the one before has left
-            return await self._reload()
+            self._notifier.reloading()
+            try:
+                applied = await self.apply(await self.prepare(load(self.config.source)))
+            except ConfigError as error:
+                self.metrics.reloaded(False)
+                self.announce("reload_rejected", {"faults": list(error.faults)})
+                raise
+            finally:
+                self._notifier.ready("serving")
+            self.metrics.reloaded(True)
+            self.announce("reloaded", applied)
+            return applied
 
-    async def _reload(self) -> dict[str, Any]:
-        self._notifier.reloading()
-        try:
-            prepared = await prepare(self.config, self._path, self.hall.rules)
-        except ConfigError as error:
-            self.metrics.reloaded(False)
-            self.announce("reload_rejected", {"faults": list(error.faults)})
-            raise
-        finally:
-            self._notifier.ready("serving")
+    async def prepare(self, config: Config) -> Prepared:
+        """Build all that a configuration needs. Raises ConfigError, and nothing has changed then."""
+        return await prepare(self.config, config, self.hall.rules, self._once, self._supply)
+
+    async def apply(self, prepared: Prepared) -> dict[str, Any]:
+        """Have it hold from now on; what has changed."""
         changes = diff(self.config, prepared.config)
         self.config = prepared.config
         self.hall.rules = prepared.rules
@@ -217,10 +212,7 @@ class Server:
         self.fleet.apply(prepared.config)
         doors = await open_doors(prepared, self._listeners, self.hall, self.metrics.quic)
         self.hall.review()
-        self.metrics.reloaded(True)
-        applied = {"changed": bool(changes), **doors}
-        self.announce("reloaded", applied)
-        return applied
+        return {"changed": bool(changes), **doors}
 
     def _trust(self, trusts: Mapping[PoolName, Trust]) -> None:
         self._pool.trusts = trusts

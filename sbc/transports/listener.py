@@ -17,7 +17,7 @@ from sbc.transports.proxied import Proxied, address_of
 from sbc.transports.quic.admittance import Bounds
 from sbc.transports.quic.door import QuicDoor
 from sbc.transports.quic.keeper import Manners
-from sbc.transports.sockets import Sockets, bind_all
+from sbc.transports.sockets import Sockets
 from sbc.transports.threshold import Threshold
 from sbc.wire.http3.credentials import Credentials, load_credentials
 from sbc.wire.tls_transport import TlsTransport
@@ -71,9 +71,9 @@ class Listener:
         """Those that let nobody in any more, until their last connection is gone."""
         self._server: asyncio.Server | None = None
 
-    async def start(self, host: str, port: int, sockets: Sockets) -> int:
-        """Accept connections, on the sockets that are given; the port. Raises OSError."""
-        sockets = bind_all(host, port, self.terms, sockets)
+    async def start(self, sockets: Sockets) -> int:
+        """Accept connections, on bound sockets; the port. Raises OSError."""
+        port = 0
         if sockets.stream is not None:
             port = int(sockets.stream.getsockname()[1])
             self._server = await asyncio.get_running_loop().create_server(

@@ -27,26 +27,26 @@ class RecordingOperations:
         self.left = 2
         self.reload_fails: Exception | None = None
 
-    def sessions(self, *, state: str | None, agent: str | None, node: str | None, continuity: str | None,
-                 limit: int, after: str | None) -> list[Row]:
+    async def sessions(self, *, state: str | None, agent: str | None, node: str | None, continuity: str | None,
+                       limit: int, after: str | None) -> list[Row]:
         self.orders.append(("sessions", state, agent, node, continuity, limit, after))
         rows = [row for row in ROWS if state in (None, row["state"]) and (after is None or row["session"] > after)]
         return rows[:limit]
 
-    def session(self, session: str) -> Row:
+    async def session(self, session: str) -> Row:
         for row in ROWS:
             if row["session"] == session:
                 return {**row, "journal": {"bytes": 12}, "replica": None}
         raise Refusal(404, "no_session", f"there is no session {session!r}")
 
-    def migrate(self, session: str, to: str | None) -> Row:
+    async def migrate(self, session: str, to: str | None) -> Row:
         self.orders.append(("migrate", session, to))
         if to == "tutors/full":
             raise Refusal(503, "no_room", "tutors/full has no room", retry_after=1.2)
         return {"session": session, "to": to, "epoch": 2}
 
-    def end(self, session: str) -> Row:
-        self.session(session)
+    async def end(self, session: str) -> Row:
+        await self.session(session)
         self.orders.append(("end", session))
         return {"session": session, "state": "ended"}
 
@@ -58,22 +58,22 @@ class RecordingOperations:
         self.orders.append(("forgive", kind, name))
         return {"kind": kind.value, "name": name}
 
-    def revocations(self) -> list[Row]:
+    async def revocations(self) -> list[Row]:
         return [{"kind": "principal", "name": "jwt:i#ann", "since": 0.0, "until": 4e9}]
 
-    def nodes(self) -> list[Row]:
+    async def nodes(self) -> list[Row]:
         """A node that is drained loses one session each time somebody looks."""
         self.left -= self.state == "draining" and self.left > 0
         return [{"node": "tutors/a", "state": self.state, "sessions": self.left, "capacity": 200, "trunk": True}]
 
-    def drain(self, node: str) -> Row:
+    async def drain(self, node: str) -> Row:
         self.orders.append(("drain", node))
         if node not in ("a", "tutors/a"):
             raise Refusal(404, "no_node", f"there is no node {node!r}")
         self.state = "draining"
         return {"node": "tutors/a", "state": "draining", "sessions": self.left}
 
-    def undrain(self, node: str) -> Row:
+    async def undrain(self, node: str) -> Row:
         self.orders.append(("undrain", node))
         self.state = "up"
         return {"node": "tutors/a", "state": "up"}
@@ -83,10 +83,10 @@ class RecordingOperations:
             raise self.reload_fails
         return {"applied": True, "changes": ["agents.tutor"]}
 
-    def config(self) -> Row:
+    async def config(self) -> Row:
         return {"edge": {"name": "edge-1"}, "trunk": {"secret_file": "***"}}
 
-    def unready(self) -> str | None:
+    async def unready(self) -> str | None:
         return self.reason
 
     def listen(self, listener: Callable[[Row], None]) -> Callable[[], None]:

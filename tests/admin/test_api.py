@@ -41,7 +41,7 @@ class Caller:
         return status, body["error"]["code"], body["error"]["message"]
 
 
-def metrics(accept: str) -> tuple[bytes, str]:
+async def metrics(accept: str) -> tuple[bytes, str]:
     return b"sbc_accept{v=\"%s\"} 1\n" % accept.encode(), "text/plain; version=0.0.4; charset=utf-8"
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sbc.config.values import MOST_WORKERS
 from tests.config.written import faults, with_line, with_section
 
 NOT_HERE = "known, but not available in this version"
@@ -24,7 +25,8 @@ KEYS = "edge, admin, trunk, listeners, pools, agents, policies, abuse, admission
     ("edge: {seal_keys: k}", 'f:5:19: edge.seal_keys: not a list (got "k"); '
                              'entries in [ ], or on lines of their own that begin with "- "'),
     ("edge: {seal_keys: [{id: a}]}", 'f:5:20: edge.seal_keys.0.file: missing; write "file: /etc/sbc/FILE"'),
-    ("edge: {workers: 4}", f"f:5:17: edge.workers: more than one process: {NOT_HERE} (got 4); 1"),
+    ("edge: {workers: 400}",
+     f"f:5:17: edge.workers: not a number of processes (got 400); auto, or 1 to {MOST_WORKERS}"),
     ("edge: {store: redis://h/x}",
      'f:5:15: edge.store: no Redis store: the database is a number (got "redis://h/x"); redis://HOST:PORT/DB, '
      "redis+sentinel://HOST:PORT,HOST:PORT/SERVICE or redis+cluster://HOST:PORT,HOST:PORT, with rediss for TLS"),

@@ -8,7 +8,18 @@ import pytest
 
 from sbc.config.faults import Wrong
 from sbc.config.model import Address
-from sbc.config.values import address, loss, network, node_url, one_worker, route_host, route_path, store, whole
+from sbc.config.values import (
+    MOST_WORKERS,
+    address,
+    loss,
+    network,
+    node_url,
+    route_host,
+    route_path,
+    store,
+    whole,
+    workers,
+)
 
 
 @pytest.mark.parametrize(("written", "value"), [
@@ -51,8 +62,8 @@ NO_URL = "no Redis store: not a URL of a Redis store"
     (route_path, "/é", "not a path"), (route_path, "", "not a path"),
     (loss, -1, "not a number of messages"), (loss, "some", "not a number of messages"),
     (loss, True, "not a number of messages"), (loss, [], "not a number of messages"),
-    (one_worker, 2, "more than one process: known, but not available in this version"),
-    (one_worker, 0, "not a number of processes"), (one_worker, "1", "not a number of processes"),
+    (workers, MOST_WORKERS + 1, "not a number of processes"), (workers, True, "not a number of processes"),
+    (workers, 0, "not a number of processes"), (workers, "1", "not a number of processes"),
     (whole(1, 5).read, 6, "too large"), (whole(1, 5).read, 0, "too small"),
     (whole(1, 5).read, True, "not a whole number"),
     (whole(1, 5).read, 2.0, "not a whole number"), (whole(1, 5).read, "2", "not a whole number"),
@@ -78,7 +89,8 @@ def test_a_bare_port_is_answered_with_the_address_that_was_probably_meant() -> N
     (network, "10.0.0.0/8", ip_network("10.0.0.0/8")), (network, "fd00::1", ip_network("fd00::1/128")),
     (route_host, "MCP.Example.com", "mcp.example.com"),
     (route_path, "/", "/"), (route_path, "/a/b/", "/a/b"), (route_path, "/%7Ea;x=1", "/%7Ea;x=1"),
-    (loss, "none", "none"), (loss, "any", "any"), (loss, 0, 0), (loss, 12, 12), (one_worker, 1, 1),
+    (loss, "none", "none"), (loss, "any", "any"), (loss, 0, 0), (loss, 12, 12),
+    (workers, 1, 1), (workers, MOST_WORKERS, MOST_WORKERS),
 ])
 def test_what_is_taken(read: Callable[[Any], Any], written: object, value: object) -> None:
     assert read(written) == value

@@ -16,10 +16,12 @@ from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.handover import Handover
 from sbc.runtime.http.session import HttpSession
 from sbc.runtime.http.single import Single
+from sbc.runtime.seals import key_for_once
 from sbc.runtime.server import Server
 from sbc.runtime.tasks import Tasks
 from sbc.runtime.websocket.session import WebSocketSession
 from sbc.stores.factory import open_store
+from sbc.transports.sockets import Supply
 from tests.support.asking import asking, url, web
 from tests.support.scene import Scene
 from tests.support.wait import wait_until
@@ -39,7 +41,7 @@ async def edge(scene: Scene, request: pytest.FixtureRequest) -> AsyncIterator[Se
     config = load(str(scene.edge.file))
     thresholds = gc.get_threshold()
     async with Tasks() as tasks:
-        server = Server(config, str(scene.edge.file), tasks, open_store(config.edge, tasks.spawn), {})
+        server = Server(config, tasks, open_store(config.edge, tasks.spawn), Supply({}), key_for_once())
         await server.start()
         gc.collect()
         gc.disable()

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from sbc.config import load
+from sbc.runtime.seals import key_for_once
 from sbc.runtime.server import Server
 from sbc.runtime.tasks import Tasks
 from sbc.runtime.websocket.throttle import Throttle
 from sbc.stores.factory import open_store
+from sbc.transports.sockets import Supply
 from tests.support.clients import InvalidStatus, Talker
 from tests.support.oracle import exactly_once
 from tests.support.raw import TEXT, RawClient, frame
@@ -76,7 +78,7 @@ async def test_a_client_that_leaves_while_it_waits_is_forgotten(scene: Scene) ->
         "messages_per_second": 1, "burst": "1s"}}}})
     config = load(str(scene.edge.file))
     async with Tasks() as tasks:
-        server = Server(config, str(scene.edge.file), tasks, open_store(config.edge, tasks.spawn), {})
+        server = Server(config, tasks, open_store(config.edge, tasks.spawn), Supply({}), key_for_once())
         await server.start()
         try:
             await scene.nodes["a"].serving()

@@ -13,7 +13,7 @@ from sbc.model.streams import ClientStream
 from sbc.telemetry.metrics import QuicTally
 from sbc.transports.entrance import DoorTerms, protocols
 from sbc.transports.listener import Listener, Security
-from sbc.transports.sockets import Sockets
+from sbc.transports.sockets import Sockets, bind_all
 from tests.support.wait import PATIENCE, wait_until
 from tests.wire.tls import AUTHORITY, client_context
 
@@ -184,7 +184,7 @@ class Doorway:
         self.clients: list[Client] = []
 
     async def __aenter__(self) -> "Doorway":
-        self.port = await self.listener.start("127.0.0.1", 0, Sockets())
+        self.port = await self.listener.start(bind_all("127.0.0.1", 0, self.listener.terms, Sockets()))
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -13,7 +13,7 @@ from sbc.telemetry.metrics import QuicTally
 from sbc.tls import Vouching
 from sbc.transports.entrance import DoorTerms, protocols
 from sbc.transports.listener import Listener, Security
-from sbc.transports.sockets import Sockets
+from sbc.transports.sockets import Sockets, bind_all
 from tests.support.h2_client import H2Client
 from tests.support.wait import wait_until
 from tests.transports.desk import Desk
@@ -40,7 +40,7 @@ async def port(request: pytest.FixtureRequest, tmp_path: Path, desk: Desk) -> As
     CLIENTS.cert_pem.write_to_path(ca)
     security = Security((issued(tmp_path),), "1.2", tuple(protocols(TRANSPORTS)), Vouching(str(ca), request.param))
     listener = Listener("door", desk, security, DoorTerms(TRANSPORTS), QuicTally())
-    yield await listener.start("127.0.0.1", 0, Sockets())
+    yield await listener.start(bind_all("127.0.0.1", 0, listener.terms, Sockets()))
     listener.close()
     listener.retire()
     listener.end()

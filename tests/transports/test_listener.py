@@ -38,7 +38,7 @@ def desk() -> Desk:
 async def served(tmp_path: Path, desk: Desk) -> AsyncIterator[tuple[Listener, int]]:
     """A listener, and its port."""
     listener = opened(tmp_path, desk)
-    yield listener, await listener.start("127.0.0.1", 0, Sockets())
+    yield listener, await listener.start(bind_all("127.0.0.1", 0, listener.terms, Sockets()))
     listener.close()
     listener.retire()
     listener.end()
@@ -90,7 +90,7 @@ async def test_sockets_that_are_given_are_served(tmp_path: Path, desk: Desk) -> 
     assert given.stream is not None and given.datagrams is not None
     tcp, udp = given.stream.getsockname()[1], given.datagrams.getsockname()[1]
     listener = opened(tmp_path, desk)
-    await listener.start("127.0.0.1", 1, given)
+    await listener.start(given)
     by_tcp, by_udp = await http2(tcp), await H3Client.connect(udp, trust=TRUST)
     assert (await by_tcp.get()).fields[b"alt-svc"] == b'h3=":%d"; ma=86400' % udp
     assert (await by_udp.get()).complete

@@ -1,0 +1,183 @@
+"""What operators ask of an edge with several workers: implements Operations of model/interfaces.py for all of them.
+
+What is ordered of all is done by those that live; a worker that is started again learns it from another one
+(`brief`). A question is answered by those that live too, so that one that is dead does not make the rest invisible.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sbc.config import redacted
+from sbc.model.errors import Refusal
+from sbc.model.identity import Revoked
+from sbc.supervisor.merging import merged, written
+from sbc.supervisor.process import State, WorkerProcess
+from sbc.supervisor.rows import abuse_rows, node_rows
+from sbc.supervisor.supervisor import Supervisor
+from sbc.telemetry.collector import render
+from sbc.wire.channel import ChannelLost
+
+
+class CrewOperations:
+    """Asks the workers, and makes one answer of theirs."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self.listen = supervisor.listen
+        self._process = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self._process)
+
+    # Asking.
+
+    async def _all(self, what: str, /, **given: Any) -> list[Any]:
+        """The answers of those that live and do it. Raises the Refusal of one if none does it, and Refusal 503 if none
+        lives."""
+        answers = await asyncio.gather(
+            *(worker.ask(what, **given) for worker in self._supervisor.workers), return_exceptions=True)
+        done = [answer for answer in answers if not isinstance(answer, BaseException)]
+        if done:
+            return done
+        raise min((answer for answer in answers if isinstance(answer, BaseException)), key=_severity)
+
+    async def _one(self, what: str, /, **given: Any) -> Any:
+        """The answer of the one whose session it is. Raises Refusal; 503 while a worker that may have it is dead."""
+        answers = await asyncio.gather(
+            *(worker.ask(what, **given) for worker in self._supervisor.workers), return_exceptions=True)
+        for answer in answers:
+            if not isinstance(answer, BaseException):
+                return answer
+        raise max((answer for answer in answers if isinstance(answer, BaseException)), key=_severity)
+
+    # Sessions.
+
+    async def sessions(
+        self, *, state: str | None, agent: str | None, node: str | None, continuity: str | None, limit: int,
+        after: str | None,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        of_all = await self._all("sessions", state=state, agent=agent, node=node, continuity=continuity, limit=limit,
+                                 after=after)
+        rows = (row for rows in of_all for row in rows)
+        return sorted(rows, key=lambda row: str(row["session"]))[:limit]
+
+    async def session(self, session: str) -> dict[str, Any]:
+        return dict(await self._one("session", session=session))
+
+    async def migrate(self, session: str, to: str | None) -> dict[str, Any]:
+        return dict(await self._one("migrate", session=session, to=to))
+
+    async def end(self, session: str) -> dict[str, Any]:
+        return dict(await self._one("end", session=session))
+
+    # Revocations.
+
+    async def revoke(self, kind: Revoked, name: str, lasts: float) -> dict[str, Any]:
+        answers = await self._all("revoke", kind=kind.value, name=name, lasts=lasts)
+        return dict(answers[0]) | {"ended": sum(answer["ended"] for answer in answers)}
+
+    async def forgive(self, kind: Revoked, name: str) -> dict[str, Any]:
+        return dict((await self._all("forgive", kind=kind.value, name=name))[0])
+
+    async def revocations(self) -> list[dict[str, Any]]:
+        rows = {(row["kind"], row["name"]): row for rows in await self._all("revocations") for row in rows}
+        return sorted(rows.values(), key=lambda row: float(row["since"]))
+
+    # Nodes.
+
+    async def nodes(self) -> list[dict[str, Any]]:
+        return node_rows(await self._all("nodes"))
+
+    async def drain(self, node: str) -> dict[str, Any]:
+        return node_rows([[row] for row in await self._all("drain", node=node)])[0]
+
+    async def undrain(self, node: str) -> dict[str, Any]:
+        return node_rows([[row] for row in await self._all("undrain", node=node)])[0]
+
+    # Who misbehaves.
+
+    async def abuse(self, limit: int) -> list[dict[str, Any]]:
+        return abuse_rows(await self._all("abuse", limit=limit))[:limit]
+
+    async def pardon(self, source: str) -> dict[str, Any]:
+        return dict((await self._all("pardon", source=source))[0])
+
+    # The edge.
+
+    async def reload(self) -> dict[str, Any]:
+        return await self._supervisor.reload()
+
+    async def config(self) -> dict[str, Any]:
+        return redacted(self._supervisor.config)
+
+    async def unready(self) -> str | None:
+        if self._supervisor.phase is not None:
+            return self._supervisor.phase
+        for worker in self._supervisor.workers:
+            try:
+                why = await worker.ask("ready") if worker.state is State.READY else "is being started again"
+            except ChannelLost:
+                why = "does not answer"
+            if why is not None:
+                return f"worker {worker.number}: {why}"
+        return None
+
+    # Metrics.
+
+    async def exposition(self, accept: str) -> tuple[bytes, str]:
+        """All metrics, in the form that an Accept header asks for, and its content type."""
+        workers = self._supervisor.workers
+        answers = await asyncio.gather(*(worker.ask("metrics") for worker in workers), return_exceptions=True)
+        told: dict[str, Any] = {str(worker.number): answer for worker, answer in zip(workers, answers, strict=True)
+                                if not isinstance(answer, BaseException)}
+        told["supervisor"] = written([*self._process.collect(), *_own(self._supervisor)])
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Told(list(merged(told))))
+        return render(registry, accept)
+
+
+class _Told(Collector):
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        return self._families
+
+
+def _own(supervisor: Supervisor) -> Iterator[Metric]:
+    workers = GaugeMetricFamily("sbc_workers", "Workers now.", labels=("state",))
+    for state, count in _states(supervisor.workers).items():
+        workers.add_metric((state,), count)
+    yield workers
+    restarts = CounterMetricFamily("sbc_worker_restarts", "Workers that ended and were started again.",
+                                   labels=("worker",))
+    for worker in supervisor.workers:
+        restarts.add_metric((str(worker.number),), worker.restarts.total)
+    yield restarts
+    reloads = CounterMetricFamily("sbc_config_reloads", "Reloads tried.", labels=("outcome",))
+    for outcome, count in supervisor.reloads.items():
+        reloads.add_metric((outcome,), count)
+    yield reloads
+    yield GaugeMetricFamily("sbc_config_reload_ok", "1 if the last reload was applied.",
+                            value=float(supervisor.reload_ok))
+
+
+def _states(workers: list[WorkerProcess]) -> dict[str, int]:
+    counts = dict.fromkeys((state.value for state in State), 0) | {"looping": 0}
+    for worker in workers:
+        counts["looping" if worker.looping and worker.state is not State.READY else worker.state.value] += 1
+    return counts
+
+
+def _severity(fault: BaseException) -> int:
+    """Of several faults, how much one says of why nothing was done: a worker that is dead might have had it."""
+    match fault:
+        case Refusal(status=404):
+            return 0
+        case ChannelLost():
+            return 2
+        case _:
+            return 1

@@ -1,0 +1,38 @@
+"""A worker from its start to its end: an edge whose configuration, sockets and orders come from the supervisor."""
+
+import asyncio
+import signal
+from functools import partial
+
+from sbc.config import Config
+from sbc.runtime.operations import EdgeOperations
+from sbc.runtime.server import Server
+from sbc.runtime.tasks import Tasks
+from sbc.stores.factory import open_store
+from sbc.supervisor.desk import Desk
+from sbc.supervisor.outfit import Outfit, config_of, socket_of
+from sbc.telemetry.collector import make_registry
+from sbc.transports.sockets import Supply
+from sbc.wire.channel import Channel
+
+
+async def serve_as_worker(outfit: Outfit, config: Config) -> None:
+    """Serve until the supervisor says that it is enough, or is gone. Raises OSError, ssl.SSLError, SbcError."""
+    async with Tasks() as tasks:
+        sockets = {name: [socket_of(number) for number in numbers] for name, numbers in outfit.sockets.items()}
+        supply = Supply(sockets, binds=False)
+        store = open_store(config.edge, tasks.spawn)
+        server = Server(config, tasks, store, supply, bytes.fromhex(outfit.once), outfit.worker)
+        operations = EdgeOperations(server.hall, server.events, lambda: server.config, server.reload, server.unready)
+        registry = make_registry(server.metrics, server.gauges)
+        desk = Desk(server, operations, registry, supply, socket_of(outfit.passing), partial(config_of, outfit))
+        desk.channel = Channel(desk, tasks.spawn)
+        await desk.channel.open(socket_of(outfit.control))
+        loop = asyncio.get_running_loop()
+        for order in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(order, server.stop.set)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload is the supervisor's
+        await server.start()
+        desk.channel.note("ready")
+        await server.serve()
+        desk.channel.close()
