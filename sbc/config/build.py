@@ -65,7 +65,9 @@ def _admin(admin: schema.Admin) -> model.Admin:
 
 
 def _trunk(trunk: schema.Trunk | None) -> model.TrunkDoor | None:
-    return None if trunk is None else model.TrunkDoor(trunk.listen, trunk.secret_file, _tls(trunk.tls))
+    if trunk is None:
+        return None
+    return model.TrunkDoor(trunk.listen, trunk.secret_file, _tls(trunk.tls), trunk.advertise)
 
 
 def _tls(tls: schema.Tls | None) -> model.Tls | None:

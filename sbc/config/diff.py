@@ -92,7 +92,7 @@ def _by_id(pool: Pool | None) -> dict[NodeId, Node]:
 
 def _trunk_terms(config: Config) -> object:
     """What can change at run time of a trunk that is there before and after."""
-    return config.trunk and (config.trunk.secret_file, config.trunk.tls)
+    return config.trunk and (config.trunk.secret_file, config.trunk.tls, config.trunk.advertise)
 
 
 def _fixed(config: Config) -> dict[str, object]:

@@ -137,6 +137,8 @@ class TrunkDoor:
     secret_file: str | None
     """The bearer secret that nodes must show stands here."""
     tls: Tls | None
+    advertise: str | None = None
+    """Where nodes dial it that hear of it from other edges."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from sbc.config.values import (
     Store,
     Workers,
     choice,
+    trunk_url,
     whole,
 )
 
@@ -143,6 +144,8 @@ class Trunk(Section):
     """The file with the bearer secret that nodes must show; without it any node may register."""
     tls: Tls | None = None
     """TLS towards nodes."""
+    advertise: Annotated[str, trunk_url] | None = None
+    """Where nodes reach it that hear of it from another edge of the same store; without it no node hears of it."""
 
 
 class Listener(Section):

@@ -132,6 +132,17 @@ def store(value: Any) -> str:
     raise Wrong("not a store", '"memory:" in quotes, sqlite:PATH such as sqlite:var/sbc.db, or redis://HOST:PORT')
 
 
+def trunk_url(value: Any) -> str:
+    """Where nodes dial a trunk. Raises Wrong."""
+    right = "ws:// or wss://, HOST:PORT, and /trunk, such as wss://edge-1.example.com:9071/trunk"
+    written = text(value)
+    if not re.fullmatch(r"wss?://(?:[A-Za-z0-9][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}/trunk", written):
+        raise Wrong("not the URL of a trunk", right)
+    if int(written.rpartition(":")[2].partition("/")[0]) > 65535:
+        raise Wrong("there is no such port", right)
+    return written
+
+
 def node_url(value: Any) -> str:
     """Where a node takes sessions: scheme, host, port, and a path that is put before every client's. Raises Wrong."""
     right = "http://, https://, h2c:// or h2:// and HOST:PORT, such as http://127.0.0.1:9001"

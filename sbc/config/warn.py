@@ -49,6 +49,9 @@ def _doors(config: Config) -> Iterator[str]:
                    "set secret_file, or tls.client_ca")
         if trunk.tls is None:
             yield f"trunk: {trunk.listen} is not loopback and has no TLS: it can be read on the way; set tls"
+    if trunk is not None and trunk.advertise is None and is_redis(config.edge.store):
+        yield ("trunk.advertise: it is not set, so that nodes do not hear of this edge from the others of its store; "
+               "say where they reach this trunk, or have each node dial every edge")
 
 
 def _closed(config: Config, route: Route) -> bool:

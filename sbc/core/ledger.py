@@ -23,9 +23,9 @@ class Ledger:
         self._principals: Counter[PrincipalId] = Counter()
         self._tenancies: Counter[Tenancy] = Counter()
 
-    def load(self, node: Node) -> float:
-        """How full a node is: 1 and more is full."""
-        return self._seats[node.id] / node.capacity if node.capacity else 1.0
+    def load(self, node: Node, elsewhere: int) -> float:
+        """How full a node is: 1 and more is full. elsewhere: sessions that it has of other edges."""
+        return (self._seats[node.id] + elsewhere) / node.capacity if node.capacity else 1.0
 
     def seats(self, node: NodeId) -> int:
         return self._seats[node]

@@ -40,6 +40,8 @@ class Standing:
     checkpoints: bool = False
     punctuality: Punctuality = field(default_factory=Punctuality)
     """How it keeps the latency ceilings of its sessions."""
+    elsewhere: int = 0
+    """How many sessions it has of other edges, as its last heartbeat said."""
     reported_load: float = 0.0
     """What the node itself says, 0 to 1, in its heartbeats."""
     strain: float = 0.0
@@ -135,7 +137,7 @@ class Roster:
             return Room.NOBODY
         if now < self._wanted.get(manifest.agent, 0.0):
             return Room.FULL
-        return Room.FREE if any(self.ledger.load(node) < 1.0 for node in able) else Room.FULL
+        return Room.FREE if any(self.load(node) < 1.0 for node in able) else Room.FULL
 
     def strain(self, manifest: Manifest) -> float:
         """How hard-pressed the least hard-pressed of the nodes is that could take a session, 0 to 1."""
@@ -145,6 +147,10 @@ class Roster:
         """Whether any node is hard-pressed, or a live session waits for a seat."""
         self._wanted = {agent: until for agent, until in self._wanted.items() if until > now}
         return bool(self._wanted) or any(standing.strain for standing in self)
+
+    def load(self, node: Node) -> float:
+        """How full a node is with the sessions of all edges: 1 and more is full."""
+        return self.ledger.load(node, self._standings[node.id].elsewhere)
 
     def vacate(self, node: NodeId) -> None:
         self.ledger.rise(node)
@@ -161,7 +167,7 @@ class Roster:
 
     def _load(self, node: Node) -> float:
         standing = self._standings[node.id]
-        reserved = self.ledger.load(node)
+        reserved = self.load(node)
         # What a node says of itself can only make it look fuller than what was reserved on it.
         return reserved if reserved >= 1.0 else max(reserved, min(standing.reported_load, 0.999))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from sbc.model.binding import Binding, Checkpoint
+from sbc.model.fellow import Fellow
 from sbc.model.http import Request
 from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
@@ -136,6 +137,12 @@ class SharedStore(Store, Protocol):
 
     def watch(self, keeper: Keeper) -> None:
         """Tell this one what happens; before `open`."""
+
+    def introduce(self, words: Mapping[str, str]) -> None:
+        """Tell other edges this of ours: with the lease, and each time it is renewed."""
+
+    async def edges(self) -> Sequence[Fellow]:
+        """Those that have a lease, this one among them. Raises StoreError."""
 
     def first_epoch(self) -> int:
         """An epoch above any that a session which the store has lost may have had."""

@@ -162,7 +162,9 @@ class Dormant:
 def restore(dialog: Dialog, entry: Stored, journals: Journals) -> None:
     """Put a dialog back as the store knows it: parked, its owner's leg gone with the edge before."""
     dialog.binding = entry.binding
-    dialog.last_epoch = entry.binding.epoch
+    # The edge that had it may have told nodes of epochs that are not on record: where edges share the store, what is
+    # begun here is above them (Hall.dialog).
+    dialog.last_epoch = max(dialog.last_epoch, entry.binding.epoch)
     dialog.checkpoint = entry.checkpoint
     dialog.client, dialog.node = ClientSide.AWAY, NodeSide.WAITING
     dialog.recovered = dialog.account.recovered = True

@@ -1,12 +1,13 @@
 """The nodes of all pools: their trunks, their probes, their health, and what they signal about sessions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from sbc.config import Config
 from sbc.core.health import HEARTBEAT, Health, Sign
 from sbc.core.roster import Roster, Standing
 from sbc.model.errors import Refusal
+from sbc.model.fellow import Fellow
 from sbc.model.ids import NodeId, PoolName, node_id
 from sbc.model.interfaces import Spawn, Trunk
 from sbc.model.manifest import Continuity
@@ -55,6 +56,8 @@ class Fleet:
         self._now = now
         self._prober = Prober(self._probed, spawn, reach)
         self._trunks: dict[NodeId, Trunk] = {}
+        self._edges: dict[str, Any] | None = None
+        """What nodes are told of the edges that there are."""
         self._silence: dict[NodeId, float] = {}
         self._probes: dict[PoolName, Probe | None] = {}
         self._sealed: set[PoolName] = set()
@@ -145,8 +148,19 @@ class Fleet:
         standing.health.draining = False
         self._judge(standing, standing.health.spoke(self._now()))
         self._announce("node_registered", {"node": known, "checkpoints": standing.checkpoints})
+        if self._edges is not None:
+            trunk.send(self._edges)
         self.hall.node_ready()
         return HEARTBEAT
+
+    def name_edges(self, fellows: Sequence[Fellow]) -> None:
+        """Tell all nodes where they find the edges of this store, this one among them."""
+        named = [{"edge": fellow.name, "trunk": fellow.words["trunk"]} for fellow in fellows if "trunk" in fellow.words]
+        message = {"type": "edges", "edges": named}
+        if message != self._edges:
+            self._edges = message
+            for trunk in self._trunks.values():
+                trunk.send(message)
 
     def heard(self, trunk: Trunk, message: Mapping[str, Any]) -> None:
         """A registered node says something."""
@@ -161,7 +175,7 @@ class Fleet:
             self._watch(standing)
         match message["type"]:
             case "heartbeat":
-                _weigh(standing, message)
+                _weigh(standing, message, self._roster.ledger.seats(standing.node.id))
             case "drain":
                 self.hall.node_leaves(trunk.node, message.get("deadline"))
             case _:
@@ -179,6 +193,7 @@ class Fleet:
             return
         self._announce("trunk_lost", {"node": node})
         standing.trunk = standing.checkpoints = False
+        standing.elsewhere = 0
         standing.health.hang_up()
         if standing.configured:
             self._watch(standing)
@@ -257,8 +272,9 @@ def _at_least_brisk(probe: Probe) -> Probe:
                  min(probe.fall, BRISK.fall), probe.rise)  # fmt: skip
 
 
-def _weigh(standing: Standing, heartbeat: Mapping[str, Any]) -> None:
+def _weigh(standing: Standing, heartbeat: Mapping[str, Any], ours: int) -> None:
+    standing.elsewhere = max(0, heartbeat["sessions"] - ours)
     load, capacity = float(heartbeat.get("load", 0.0)), standing.node.capacity
-    by_count = heartbeat.get("sessions", 0) / capacity if capacity else 1.0
+    by_count = heartbeat["sessions"] / capacity if capacity else 1.0
     standing.reported_load = load
     standing.strain = min(load, 1.0) if load > by_count + BEYOND_COUNT else 0.0

@@ -146,10 +146,11 @@ class EdgeOperations:
         return [self._node_row(standing) for standing in sorted(self._hall.house.roster, key=lambda one: one.node.id)]
 
     def _node_row(self, standing: Standing) -> dict[str, Any]:
-        node, ledger = standing.node, self._hall.house.roster.ledger
+        node, roster = standing.node, self._hall.house.roster
         return {
             "node": node.id, "name": node.name, "pool": node.pool, "state": standing.health.state.value,
-            "sessions": ledger.seats(node.id), "capacity": node.capacity, "load": round(ledger.load(node), 4),
+            "sessions": roster.ledger.seats(node.id), "elsewhere": standing.elsewhere, "capacity": node.capacity,
+            "load": round(roster.load(node), 4),
             "reported_load": standing.reported_load, "zone": node.zone, "url": node.url, "trunk": standing.trunk,
             "checkpoints": standing.checkpoints, "slow": standing.punctuality.slow, "labels": dict(node.labels),
         }  # fmt: skip

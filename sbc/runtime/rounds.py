@@ -1,13 +1,15 @@
 """What the edge sees to once a second, beside its sessions: the keys of issuers, its records, the keys of tickets, what
-other edges have revoked."""
+other edges have revoked, and which edges there are."""
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from sbc.config import Config
 from sbc.model.errors import Refusal, StoreError
+from sbc.model.fellow import Fellow
 from sbc.model.identity import Revoked
+from sbc.runtime.fellows import Fellows
 from sbc.runtime.hall import Hall
 from sbc.runtime.reload import security_of
 from sbc.telemetry import logs
@@ -28,14 +30,15 @@ class Rounds:
     """Goes round each second."""
 
     def __init__(self, hall: Hall, records: RecordWriter | None, config: Callable[[], Config],
-                 listeners: Mapping[str, Listener]) -> None:  # fmt: skip
-        """config, listeners: those of the moment."""
+                 listeners: Mapping[str, Listener], named: Callable[[Sequence[Fellow]], None]) -> None:  # fmt: skip
+        """config, listeners: those of the moment. named: told of the edges of the store, when these change."""
         self._hall = hall
         self._records = records
         self._records_fault: str | None = None
         self._config = config
         self._listeners = listeners
         self._tickets_since = self._heard = hall.house.loop.time()
+        self.fellows = Fellows(shared, hall.house.spawn, named) if (shared := hall.house.shared) is not None else None
         self._on_record: set[tuple[Revoked, str]] = set()
         """What was revoked when the store was asked last."""
 
@@ -48,6 +51,8 @@ class Rounds:
         if house.loop.time() - self._tickets_since >= TICKETS:
             self._tickets_since = house.loop.time()
             self.renew_tickets()
+        if self.fellows is not None:
+            self.fellows.look()
         if house.shared is not None and house.loop.time() - self._heard >= OTHERS:
             self._heard = house.loop.time()
             house.spawn("revocations", self._hear_others())

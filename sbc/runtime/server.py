@@ -108,7 +108,7 @@ class Server:
         self._order_network(config)
         self._trunk = _trunk_door(config, self.fleet)
         self._listeners: dict[str, Listener] = {}
-        self._rounds = Rounds(self.hall, self._records, lambda: self.config, self._listeners)
+        self._rounds = Rounds(self.hall, self._records, lambda: self.config, self._listeners, self.fleet.name_edges)
         self.ports: dict[str, int] = {}
         """Where the listeners, the admin API and the trunk are, by name."""
 
@@ -129,6 +129,7 @@ class Server:
 
     async def start(self) -> None:
         """Open the store, then every door. Raises OSError, ssl.SSLError, SbcError."""
+        self._introduce()
         self.hall.dormant.lay_down(await self._store.open())
         self.hall.house.revocations.restore(await self._store.revocations())
         self._rounds.go()
@@ -209,10 +210,17 @@ class Server:
         self._order_network(prepared.config)
         if self._trunk is not None and prepared.trunk is not None:
             await self._trunk.change(prepared.trunk.secret, prepared.trunk.tls)
+        self._introduce()
         self.fleet.apply(prepared.config)
         doors = await open_doors(prepared, self._listeners, self.hall, self.metrics.quic)
         self.hall.review()
         return {"changed": bool(changes), **doors}
+
+    def _introduce(self) -> None:
+        """Say to the other edges of the store what they have to know of this one."""
+        trunk = self.config.trunk
+        if self._rounds.fellows is not None:
+            self._rounds.fellows.introduce({"trunk": trunk.advertise if trunk is not None else None})
 
     def _trust(self, trusts: Mapping[PoolName, Trust]) -> None:
         self._pool.trusts = trusts

@@ -30,8 +30,8 @@ Tell = Callable[[dict[str, Any]], None]
 class HttpSession:
     """What the exchanges of a session share: its `state`, and `checkpoint` for what must survive this node."""
 
-    def __init__(self, opening: Opening, state: str | None, point: Resume | None, tell: Tell, *, ordered: bool,
-                 side_by_side: bool, regenerates: bool) -> None:
+    def __init__(self, opening: Opening, state: str | None, point: Resume | None, tell: Tell, edge: str, *,
+                 ordered: bool, side_by_side: bool, regenerates: bool) -> None:
         """ordered: whether the edge sends every request of the session; point: from where it goes on."""
         self.id = opening.session
         self.epoch = opening.epoch
@@ -39,6 +39,8 @@ class HttpSession:
         self.agent = opening.agent
         self.continuity = opening.continuity
         self.principal = opening.principal
+        self.edge = edge
+        """The name of the edge that has the session; empty: it came without an invitation, and nobody has said."""
         self.state = state
         """The last checkpoint's: of the owner before, or what was made durable here."""
         self.received = point.received if point else 0

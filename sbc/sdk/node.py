@@ -16,7 +16,7 @@ and exchange.py for an agent that is spoken to over HTTP.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from ssl import SSLContext
 from typing import Any
 
@@ -31,7 +31,7 @@ from sbc.sdk.link import LegRefused, Link
 from sbc.sdk.opening import Invite, read_checkpoint, read_opening
 from sbc.sdk.seats import Seats
 from sbc.sdk.session import Session
-from sbc.sdk.trunk import TrunkClient
+from sbc.sdk.trunks import Trunks
 from sbc.sdk.web import healthy, join
 
 INVITE_LASTS = 30.0
@@ -49,13 +49,15 @@ Agent = Callable[[Session], Awaitable[None]]
 class Node:
     """One node of a pool. Decorate the agent's coroutine with `agent`, then serve `app()` or `asgi()`."""
 
-    def __init__(self, edge: str, *, pool: str, name: str, url: str, zone: str = "", capacity: int = 1000,
-                 labels: Mapping[str, str] | None = None, checkpoints: bool = True, secret: str | None = None,
-                 tls: SSLContext | None = None, subprotocols: tuple[str, ...] = (), drain_for: float = 10.0) -> None:
-        """edge: where its trunk listens. url: where the edge reaches this node. checkpoints: whether the agent makes
-        any; one that says so and makes none is replayed every session from the start. tls: for a trunk over `wss:`,
-        whom this node trusts and what it shows; None: the authorities of its system, and no certificate.
-        drain_for: how many seconds a SIGTERM waits for the sessions to move elsewhere."""
+    def __init__(self, edge: str | Sequence[str], *, pool: str, name: str, url: str, zone: str = "",
+                 capacity: int = 1000, labels: Mapping[str, str] | None = None, checkpoints: bool = True,
+                 secret: str | None = None, tls: SSLContext | None = None, subprotocols: tuple[str, ...] = (),
+                 drain_for: float = 10.0) -> None:
+        """edge: where its trunk listens; several where there are several edges. Of edges that share a store one is
+        enough: it names the others. url: where the edges reach this node. checkpoints: whether the agent makes any; one
+        that says so and makes none is replayed every session from the start. tls: for a trunk over `wss:`, whom this
+        node trusts and what it shows; None: the authorities of its system, and no certificate. drain_for: how many
+        seconds a SIGTERM waits for the sessions to move elsewhere."""
         self.pool, self.name, self.url, self.zone = pool, name, url, zone
         self.capacity = capacity
         self.labels = dict(labels or {})
@@ -68,9 +70,8 @@ class Node:
         self._on_checkpoint: Callable[[Any], str | None] | None = None
         self._on_invite: Callable[[Invite], str | None] | None = None
         self._draining_until: float | None = None
-        self._trunk = TrunkClient(edge, secret, tls=tls, register=self._register, heartbeat=self._heartbeat,
-                                  opened=self._opened, heard=self._heard)
-        self._seats = Seats(self._trunk.send, checkpoints=checkpoints)
+        self._trunks = Trunks((edge,) if isinstance(edge, str) else edge, secret, self, tls)
+        self._seats = Seats(self._trunks.send, checkpoints=checkpoints)
 
     # For the agent's author.
 
@@ -127,8 +128,8 @@ class Node:
 
     @property
     def has_trunk(self) -> bool:
-        """Whether the edge has let this node in."""
-        return self._trunk.is_open
+        """Whether any edge has let this node in."""
+        return bool(self._trunks.edges)
 
     async def drain(self, deadline: float) -> bool:
         """Take no more sessions and ask the edge to move those that are here; whether all were within `deadline` s."""
@@ -150,8 +151,8 @@ class Node:
     # For the server that carries the legs.
 
     async def run(self) -> None:
-        """Keep the trunk open until cancelled."""
-        await self._trunk.run()
+        """Keep the trunks open until cancelled."""
+        await self._trunks.run()
 
     async def serve(self, headers: Mapping[str, str], accept: Callable[[], Awaitable[Link]]) -> None:
         """Carry one leg: `headers` (in any case) ask for it, `accept` answers 101. Raises LegRefused before that."""
@@ -175,58 +176,62 @@ class Node:
             raise RequestRefused(str(refused)) from None
         await session.take(asked, answer, opening, self._answerer)
 
-    # The trunk.
+    # The trunks (trunks.py, Speaker).
 
-    def _register(self) -> dict[str, Any]:
+    def register(self) -> dict[str, Any]:
+        """See Speaker."""
         return {"type": "register", "node": self.name, "pool": self.pool, "url": self.url, "zone": self.zone,
                 "labels": self.labels, "capacity": self.capacity, "checkpoints": self.checkpoints}
 
-    def _heartbeat(self) -> dict[str, Any]:
+    def heartbeat(self) -> dict[str, Any]:
+        """See Speaker."""
         count = len(self.sessions)
         return {"type": "heartbeat", "sessions": count, "load": count / max(1, self.capacity)}
 
-    def _opened(self) -> None:
+    def joined(self, edge: str) -> None:
+        """See Speaker."""
         # What was said while there was no trunk is lost: say again what still holds.
         for session in self.sessions.values():
-            session.tell_checkpoint()
+            if session.edge in ("", edge):
+                session.tell_checkpoint()
         if self._draining_until is not None:
-            self._tell_drain()
+            self._tell_drain(edge)
 
-    def _tell_drain(self) -> None:
+    def _tell_drain(self, edge: str = "") -> None:
         if self._draining_until is not None:
             left = self._draining_until - asyncio.get_running_loop().time()
-            self._trunk.send({"type": "drain", "deadline": max(0.0, left)})
+            self._trunks.send(edge, {"type": "drain", "deadline": max(0.0, left)})
 
-    def _heard(self, message: Mapping[str, Any]) -> None:
-        """A message of the edge that names a session. Raises KeyError, TypeError or ValueError for one of bad form."""
+    def told(self, edge: str, message: Mapping[str, Any]) -> None:
+        """See Speaker."""
         session = self.sessions.get(message["session"])
         match message["type"]:
             case "invite":
-                self._answer(message)
+                self._answer(edge, message)
             case "checkpoint_now" if session is not None and session.epoch == message["epoch"]:
                 self._checkpoint(session)
             case _:
                 self._seats.heard(message, requests=self.answers_requests)
 
-    def _answer(self, message: Mapping[str, Any]) -> None:
+    def _answer(self, edge: str, message: Mapping[str, Any]) -> None:
         now = asyncio.get_running_loop().time()
         invite = Invite(str(message["session"]), int(message["epoch"]), Role(message["role"]), str(message["agent"]),
                         dict(message["manifest"]), read_checkpoint(message["checkpoint"]),
-                        now + (REQUEST_WITHIN if self.answers_requests else INVITE_LASTS))
+                        now + (REQUEST_WITHIN if self.answers_requests else INVITE_LASTS), edge)
         answer: dict[str, Any] = {"session": invite.session, "epoch": invite.epoch}
         objection = self._objection(invite)
         if objection is None:
             self._seats.expect(invite, now)
-            self._trunk.send({"type": "accept", **answer})
+            self._trunks.send(edge, {"type": "accept", **answer})
         else:
-            self._trunk.send({"type": "decline", **answer, "reason": objection, "retry_after": 1})
+            self._trunks.send(edge, {"type": "decline", **answer, "reason": objection, "retry_after": 1})
 
     def _objection(self, invite: Invite) -> str | None:
         if self._draining_until is not None:
             return "draining"
         if self._seats.others(invite.session) >= self.capacity:
             return "full"
-        return self._on_invite(invite) if self._on_invite else None
+        return self._seats.objection(invite) or (self._on_invite(invite) if self._on_invite else None)
 
     def _checkpoint(self, session: Session | HttpSession) -> None:
         session.checkpoint_requested = True

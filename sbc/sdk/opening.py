@@ -49,6 +49,8 @@ class Invite:
     manifest: Mapping[str, Any]
     checkpoint: Checkpoint | None
     expires: float
+    edge: str = ""
+    """The name of the edge that asks."""
 
     @property
     def regenerates(self) -> bool:

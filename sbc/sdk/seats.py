@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sbc.model.binding import Resume
@@ -25,8 +26,9 @@ log = logging.getLogger("sbc.sdk")
 class Seats:
     """What the trunk says of sessions, and what comes for them on legs and with requests, brought together."""
 
-    def __init__(self, send: Callable[[dict[str, Any]], None], *, checkpoints: bool) -> None:
-        """send: says something on the trunk. checkpoints: whether the agent makes any."""
+    def __init__(self, send: Callable[[str, dict[str, Any]], None], *, checkpoints: bool) -> None:
+        """send: says something to the edge of this name; empty: to all, whichever it is of them. checkpoints: whether
+        the agent makes any."""
         self.sessions: dict[str, Session | HttpSession] = {}
         self._send = send
         self._checkpoints = checkpoints
@@ -42,6 +44,15 @@ class Seats:
         self._invites = {key: other for key, other in self._invites.items() if other.expires > now}
         self._invites[invite.session] = invite
 
+    def objection(self, invite: Invite) -> str | None:
+        """Why an invitation is none: an edge that has lost the session, or never had it, may not know that."""
+        for there in (self.sessions.get(invite.session), self._invites.get(invite.session)):
+            if there is not None and there.epoch > invite.epoch:
+                return f"epoch {invite.epoch} is over: this node is at {there.epoch}"
+            if there is not None and there.epoch == invite.epoch and there.edge not in ("", invite.edge):
+                return f"epoch {invite.epoch} is edge {there.edge}'s"
+        return None
+
     def others(self, session: str) -> int:
         """How many sessions besides this one are here, or are expected."""
         return len((self.sessions.keys() | self._invites.keys()) - {session})
@@ -56,7 +67,8 @@ class Seats:
             invite = None
         if invite is None and (opening.role is Role.STANDBY or (self._checkpoints and opening.is_under_way)):
             raise LegRefused(409, "not invited: without its checkpoint this node cannot go on with the session")
-        session = Session(opening, self._send, self._ask_journal)
+        edge = invite.edge if invite else ""
+        session = Session(opening, partial(self._send, edge), self._ask_journal, edge)
         try:
             state = state_for(opening.resume, invite.checkpoint if invite else None) if _owns(opening) else None
         except LookupError as fault:
@@ -94,8 +106,10 @@ class Seats:
         if invite is None and self._checkpoints and opening.is_under_way:
             raise LegRefused(409, "not invited: without its checkpoint this node cannot go on with the session")
         state = state_for(opening.resume, invite.checkpoint if invite else None)
-        session = HttpSession(opening, state, opening.resume, self._send, ordered=self._checkpoints,
-                              side_by_side=side_by_side, regenerates=invite is not None and invite.regenerates)
+        edge = invite.edge if invite else ""
+        session = HttpSession(opening, state, opening.resume, partial(self._send, edge), edge,
+                              ordered=self._checkpoints, side_by_side=side_by_side,
+                              regenerates=invite is not None and invite.regenerates)
         if before is not None:
             before.stop()
         self.sessions[session.id] = session
@@ -134,8 +148,9 @@ class Seats:
                 if session is not None and session.epoch <= message["epoch"]:
                     self._release(session)
             case "promote" if isinstance(session, Session) and session.role is Role.STANDBY:
-                _promote(session, message)
-            case "promote" if key in self._invites and requests:
+                if session.epoch <= message["epoch"]:
+                    _promote(session, message)
+            case "promote" if key in self._invites and requests and self._invites[key].epoch <= message["epoch"]:
                 # A session of HTTP requests stands by as an invitation: there is no leg that could wait.
                 self._invites[key] = replace(self._invites[key], epoch=int(message["epoch"]), role=Role.OWNER,
                                              checkpoint=read_checkpoint(message["checkpoint"]))
@@ -149,7 +164,8 @@ class Seats:
     async def _ask_journal(self, session: Session) -> list[str | bytes]:
         owed = range(session.sent + 1, session.sent + session.skip + 1)
         answer = self._journals[session.id] = asyncio.get_running_loop().create_future()
-        self._send({"type": "journal", "session": session.id, "epoch": session.epoch, "after": session.sent})
+        asked = {"type": "journal", "session": session.id, "epoch": session.epoch, "after": session.sent}
+        self._send(session.edge, asked)
         try:
             async with asyncio.timeout(JOURNAL_WITHIN):
                 messages = {message["seq"]: message for message in await answer}

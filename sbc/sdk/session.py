@@ -31,13 +31,15 @@ AskJournal = Callable[["Session"], Awaitable[list[str | bytes]]]
 class Session:
     """Iterate over it for the client's messages, `send` to answer, `checkpoint` what must survive this node."""
 
-    def __init__(self, opening: Opening, tell: Tell, ask_journal: AskJournal) -> None:
+    def __init__(self, opening: Opening, tell: Tell, ask_journal: AskJournal, edge: str) -> None:
         self.id = opening.session
         self.epoch = opening.epoch
         self.role = opening.role
         self.agent = opening.agent
         self.continuity = opening.continuity
         self.principal = opening.principal
+        self.edge = edge
+        """The name of the edge that has the session; empty: it came without an invitation, and nobody has said."""
         self.state: str | None = None
         """What the last owner checkpointed; None if there is nothing, or the session is new."""
         self.received = 0

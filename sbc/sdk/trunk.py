@@ -6,9 +6,9 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from ssl import SSLContext
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import ClientError, ClientSession, ClientWebSocketResponse, ClientWSTimeout, DummyCookieJar, WSMsgType
 
@@ -27,19 +27,38 @@ log = logging.getLogger("sbc.sdk")
 Message = dict[str, Any]
 
 
-class TrunkClient:
-    """Keeps one trunk open. `register` and `heartbeat` make those messages when they are due."""
+class Listener(Protocol):
+    """Who has the trunk, and speaks and listens on it."""
 
-    def __init__(self, url: str, secret: str | None, *, register: Callable[[], Message],
-                 heartbeat: Callable[[], Message], opened: Callable[[], None],
-                 heard: Callable[[Mapping[str, Any]], None], tls: SSLContext | None = None) -> None:
-        self._url = url
+    def register(self) -> Message:
+        """The message that introduces the node."""
+
+    def heartbeat(self) -> Message:
+        """The message that says how it is."""
+
+    def opened(self, trunk: "TrunkClient") -> None:
+        """The edge has let the node in."""
+
+    def heard(self, trunk: "TrunkClient", message: Mapping[str, Any]) -> None:
+        """Any further message of the edge. Raises KeyError, TypeError, ValueError or AttributeError for a bad form."""
+
+    def closed(self, trunk: "TrunkClient") -> None:
+        """The trunk is gone."""
+
+    def may_dial(self, trunk: "TrunkClient") -> bool:
+        """Whether the trunk is wanted at the moment."""
+
+
+class TrunkClient:
+    """Keeps one trunk open. `edge`: the name of the edge that it leads to, as far as that is known."""
+
+    def __init__(self, url: str, secret: str | None, listener: Listener, *, tls: SSLContext | None = None,
+                 edge: str = "") -> None:
+        self.url = url
+        self.edge = edge
         self._headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
         self._tls = tls or True
-        self._register = register
-        self._heartbeat = heartbeat
-        self._opened = opened
-        self._heard = heard
+        self._listener = listener
         self._queue: deque[str] = deque()
         self._wake = asyncio.Event()
         self._every: float | None = None
@@ -62,10 +81,13 @@ class TrunkClient:
         pause, complaint = FIRST_PAUSE, ""
         async with ClientSession(cookie_jar=DummyCookieJar(), trust_env=False) as http:
             while True:
+                if not self._listener.may_dial(self):
+                    await asyncio.sleep(LONGEST_PAUSE)
+                    continue
                 began = time.monotonic()
                 reason = await self._stand(http)
                 if reason != complaint:
-                    log.warning("no trunk to %s: %s", self._url, reason)
+                    log.warning("no trunk to %s: %s", self.url, reason)
                 complaint = reason
                 pause = FIRST_PAUSE if time.monotonic() - began > STEADY_AFTER else min(pause * 2, LONGEST_PAUSE)
                 await asyncio.sleep(random.uniform(pause / 2, pause))
@@ -74,7 +96,7 @@ class TrunkClient:
         """One trunk, from dialling to its end; why it ended."""
         try:
             async with asyncio.timeout(CONNECT_WITHIN):
-                ws = await http.ws_connect(self._url, protocols=(SUBPROTOCOL,), headers=self._headers, ssl=self._tls,
+                ws = await http.ws_connect(self.url, protocols=(SUBPROTOCOL,), headers=self._headers, ssl=self._tls,
                                            heartbeat=PING, max_msg_size=MESSAGE_LIMIT,
                                            timeout=ClientWSTimeout(ws_close=LAST_WORD))
         except TimeoutError:
@@ -84,13 +106,15 @@ class TrunkClient:
         try:
             async with ws, asyncio.TaskGroup() as group:
                 self._queue.clear()
-                self._queue.append(json.dumps(self._register()))
+                self._queue.append(json.dumps(self._listener.register()))
                 writing = group.create_task(self._write(ws), name="trunk writer")
                 reason = await self._read(ws)
                 writing.cancel()
             return reason
         finally:
-            self._every = None
+            was_open, self._every = self.is_open, None
+            if was_open:
+                self._listener.closed(self)
 
     async def _read(self, ws: ClientWebSocketResponse) -> str:
         complaint = ""
@@ -109,14 +133,15 @@ class TrunkClient:
         match message["type"]:
             case "registered":
                 self._every = float(message["heartbeat"])
-                log.info("trunk to %s is open", message.get("edge"))
+                self.edge = str(message.get("edge") or self.url)
+                log.info("the trunk to edge %s is open", self.edge)
                 self._wake.set()
-                self._opened()
+                self._listener.opened(self)
             case "error":
                 log.warning("the edge complains: %s", message.get("message"))
                 return str(message.get("message"))
             case _:
-                self._heard(message)
+                self._listener.heard(self, message)
         return None
 
     async def _write(self, ws: ClientWebSocketResponse) -> None:
@@ -126,7 +151,7 @@ class TrunkClient:
             while True:
                 if self._every is not None and clock() >= beat_at:
                     beat_at = clock() + self._every
-                    self._queue.append(json.dumps(self._heartbeat()))
+                    self._queue.append(json.dumps(self._listener.heartbeat()))
                 while self._queue:
                     await ws.send_str(self._queue.popleft())
                 self._wake.clear()

@@ -4,12 +4,13 @@ Questions (Create, Rebind, Read, and those about revocations) have somebody wait
 that nobody waits for.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from sbc.model.binding import Binding, Checkpoint
 from sbc.model.errors import StoreError
+from sbc.model.fellow import Fellow
 from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import AgentName, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Stored
@@ -160,6 +161,8 @@ class Beat:
     """A tenure of this edge's that is known to be over; empty: none."""
     listening: str
     """At which server the connection is that shows that we live; empty: at none."""
+    introduction: Mapping[str, str]
+    """What others are told of this edge."""
     done: Callable[["Beaten | StoreError"], None]
 
 
@@ -175,6 +178,13 @@ class Beaten:
     """When edges saw it first, by its clock in milliseconds since 1970; later than before: it was emptied."""
     time: int
     """What its clock says, in milliseconds since 1970."""
+
+
+@dataclass(slots=True)
+class ReadEdges:
+    """Which edges have a lease."""
+
+    done: Callable[[Sequence[Fellow] | StoreError], None]
 
 
 @dataclass(slots=True)
@@ -253,15 +263,16 @@ class Touch:
     session: SessionId
 
 
-Question = (Create | Rebind | Read | Revoke | Forgive | ReadRevocations | Peek | Claim | Find | Restate | Beat | Look
-            | Hold | Vacate)  # fmt: skip
+Alone = Create | Rebind | Read | Revoke | Forgive | ReadRevocations
+Shared = Peek | Claim | Find | Restate | Beat | Look | ReadEdges | Hold | Vacate
+Question = Alone | Shared
 Lasting = Remove | Release
 """Never dropped: as many as there were dialogs at most."""
 Note = Keep | Cover | Forget | Learn | Remember | Touch | Call | Lasting
 Operation = Question | Note
 
-Result = (Journals | Sequence[Revocation] | Stored | Beaten | Looked | Peeked | Held | SessionId | str | StoreError
-          | None)  # fmt: skip
+Found = Journals | Stored | Beaten | Looked | Peeked | Held | Sequence[Revocation] | Sequence[Fellow]
+Result = Found | SessionId | str | StoreError | None
 """What became of one operation of a batch that was committed."""
 
 T = TypeVar("T")

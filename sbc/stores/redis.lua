@@ -127,7 +127,7 @@ if asked == 'unname' then  -- KEYS[1]: what a key of some session leads to
   return 'ok'
 end
 
-if asked == 'beat' then  -- KEYS: the lease of an edge, the stores there have been
+if asked == 'beat' then  -- KEYS: the lease of an edge, the stores there have been, the edges that there are
   local edge = redis.call('HGET', B, 'm')
   if edge and edge ~= me and edge ~= ARGV[4] then return {'taken', edge} end
   redis.call('HSET', B, 'm', me, 'b', ARGV[6], 's', ARGV[7])
@@ -135,6 +135,7 @@ if asked == 'beat' then  -- KEYS: the lease of an edge, the stores there have be
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
   redis.call('HSETNX', CLIENT, ARGV[8], string.format('%.0f', now))
+  redis.call('HSET', NODE, string.match(me, '^(.*)/'), string.format('%.0f', now + ARGV[5]) .. ' ' .. ARGV[9])
   return {'ok', string.format('%.0f', now), redis.call('HGET', CLIENT, ARGV[8])}
 end
 
@@ -143,8 +144,11 @@ if asked == 'call' then  -- KEYS[1]: where the leases are; a cluster carries it 
   return 'ok'
 end
 
-if asked == 'leave' then  -- KEYS[1]: the lease of an edge
-  if redis.call('HGET', B, 'm') == me then redis.call('DEL', B) end
+if asked == 'leave' then  -- KEYS: the lease of an edge, the edges that there are
+  if redis.call('HGET', B, 'm') == me then
+    redis.call('DEL', B)
+    redis.call('HDEL', CLIENT, string.match(me, '^(.*)/'))
+  end
   return 'ok'
 end
 
@@ -170,6 +174,21 @@ end
 if asked == 'vacate' then  -- KEYS[1]: an address of edges
   if redis.call('HGET', B, 'n') == ARGV[4] then redis.call('DEL', B) end
   return 'ok'
+end
+
+if asked == 'edges' then  -- KEYS[1]: the edges that there are
+  local time, living = redis.call('TIME'), {}
+  local now, all = time[1] * 1000 + math.floor(time[2] / 1000), redis.call('HGETALL', B)
+  for place = 1, #all, 2 do
+    local till, said = string.match(all[place + 1], '^(%d+) (.*)$')
+    if tonumber(till) > now then
+      living[#living + 1] = all[place]
+      living[#living + 1] = said
+    else
+      redis.call('HDEL', B, all[place])
+    end
+  end
+  return living
 end
 
 local why = not_mine()

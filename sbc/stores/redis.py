@@ -12,12 +12,13 @@ anew when it can; while it cannot reach the server it goes on with what it has u
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 from sbc.model.binding import Binding
 from sbc.model.errors import Conflict, StoreError
+from sbc.model.fellow import Fellow
 from sbc.model.ids import AgentName, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Keeper, Spawn, Stored, StoreFigures
 from sbc.stores.operations import (
@@ -28,6 +29,7 @@ from sbc.stores.operations import (
     Operation,
     Peek,
     Question,
+    ReadEdges,
     Release,
     Remove,
     Restate,
@@ -59,6 +61,7 @@ class RedisStore(QueuedStore):
         self._seconds = lease
         self._spawn = spawn
         self._keeper: Keeper | None = None
+        self._introduction: Mapping[str, str] = {}
         self._redis: RedisWriter | None = None
         self._touched: dict[SessionId, float] = {}
         """When each session of ours was touched last, the longest ago first."""
@@ -81,6 +84,7 @@ class RedisStore(QueuedStore):
         """
         self.lease = Lease(self._name, self._edge, self._seconds, self._spawn, self)
         self.lease.keeper = self._keeper
+        self.lease.introduction = self._introduction
         self.claims = Claims(self._name, self)
         self._addresses = Addresses(self._name, self)
         await super().open()
@@ -208,6 +212,16 @@ class RedisStore(QueuedStore):
         self._touched.pop(session, None)
         self._restating.discard(session)
         self._patchy.discard(session)
+
+    def introduce(self, words: Mapping[str, str]) -> None:
+        """See SharedStore."""
+        self._introduction = dict(words)
+        if self._redis is not None:
+            self.lease.introduction = self._introduction
+
+    async def edges(self) -> Sequence[Fellow]:
+        """See SharedStore."""
+        return await self.asked(ReadEdges)
 
     async def find(self, agent: AgentName, principal: PrincipalId, key: tuple[str, str]) -> SessionId | None:
         """See SharedStore."""

@@ -6,7 +6,7 @@ An edge whose lease is over before it was renewed lets go of all its sessions, a
 import asyncio
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Protocol
@@ -65,6 +65,8 @@ class Lease:
         self.fenced = 0
         """How often the lease was over before it was renewed."""
         self.works = True
+        self.introduction: Mapping[str, str] = {}
+        """What others are told of this edge."""
         self.ahead = 0.0
         """How far the server's clock is before our monotonic one, in seconds."""
         self._name = name
@@ -136,7 +138,7 @@ class Lease:
 
     async def _beat(self) -> None:
         asked, me = self._loop.time(), self.me
-        beaten: Beaten = await self._ground.asked(partial(Beat, self._former, self._line_at))
+        beaten: Beaten = await self._ground.asked(partial(Beat, self._former, self._line_at, self.introduction))
         if me != self.me or self._stopped:
             return
         now = self._loop.time()

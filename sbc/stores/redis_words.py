@@ -4,12 +4,14 @@ All that changes something is a call of one script (redis.lua), whose keys of on
 """
 
 import hashlib
+import json
 import time
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Any, Final, assert_never
 
 from sbc.model.errors import Conflict, StoreError
+from sbc.model.fellow import Fellow
 from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import SessionId
 from sbc.stores.operations import (
@@ -31,6 +33,7 @@ from sbc.stores.operations import (
     Peek,
     Peeked,
     Read,
+    ReadEdges,
     ReadRevocations,
     Rebind,
     Release,
@@ -54,6 +57,8 @@ REVOCATIONS: Final = "sbc:revocations"
 """What is good no more: since when and until when, by kind and name."""
 STORES: Final = "sbc:{edges}:stores"
 """Since when each server was seen. In the slot of the leases."""
+EDGES: Final = "sbc:{edges}:edges"
+"""Until when each edge has its lease, and what it says of itself. In the slot of the leases."""
 
 NUMBERS: Final = "sbc:{edges}:numbers"
 """Under which number each address was taken last. In the slot of the leases."""
@@ -107,10 +112,12 @@ def command(operation: Operation, me: str, milliseconds: int, store: tuple[str, 
             (client_first, from_client), (node_first, from_node) = journals.from_client, journals.from_node
             return _of(stored.binding.session, "restate", me, *row(stored), client_first, node_first,
                        len(from_client), journals.memory, *from_client, *from_node)
-        case Beat(former, listening):
+        case Beat(former, listening, introduction):
             home, all_of_it = store
-            return ("EVALSHA", SHA, 2, lease(me), STORES, "beat", me, KEPT, former, milliseconds, _beat(),
-                    home if home == listening else "", all_of_it)
+            return ("EVALSHA", SHA, 3, lease(me), STORES, EDGES, "beat", me, KEPT, former, milliseconds, _beat(),
+                    home if home == listening else "", all_of_it, json.dumps(introduction))
+        case ReadEdges():
+            return "EVALSHA", SHA, 1, EDGES, "edges", me, KEPT
         case Keep(session, from_client, first, messages):
             return _of(session, "keep", me, _flag(from_client), first, *messages)
         case Cover(session, checkpoint):
@@ -149,7 +156,7 @@ def command(operation: Operation, me: str, milliseconds: int, store: tuple[str, 
 
 def leaving(me: str) -> Words:
     """This edge is gone."""
-    return "EVALSHA", SHA, 1, lease(me), "leave", me, KEPT
+    return "EVALSHA", SHA, 2, lease(me), EDGES, "leave", me, KEPT
 
 
 def result(operation: Operation, said: Any, store: str, settled: float) -> Result:
@@ -171,6 +178,9 @@ def result(operation: Operation, said: Any, store: str, settled: float) -> Resul
         case ReadRevocations():
             now = time.time()
             return sorted((one for one in _revocations(said) if one.until > now), key=lambda one: one.since)
+        case ReadEdges():
+            pairs = zip(said[::2], said[1::2], strict=True)
+            return [Fellow(str(name, "utf-8"), json.loads(words)) for name, words in pairs]
         case Peek():
             return Peeked(None if said is None else str(said, "utf-8"), store)
         case Find():
@@ -243,7 +253,8 @@ def _session(operation: Operation) -> str:
             return stored.binding.session
         case Rebind(binding):
             return binding.session
-        case Find() | Beat() | Look() | Hold() | Vacate() | Call() | Revoke() | Forgive() | ReadRevocations():
+        case (Find() | Beat() | Look() | ReadEdges() | Hold() | Vacate() | Call() | Revoke() | Forgive()
+              | ReadRevocations()):
             return ""
         case _:
             return operation.session

@@ -33,6 +33,7 @@ from sbc.stores.operations import (
     Operation,
     Peek,
     Read,
+    ReadEdges,
     ReadRevocations,
     Rebind,
     Release,
@@ -224,8 +225,8 @@ class Tables:
                 revoked.drop(self._connection, kind, name)
             case ReadRevocations():
                 return revoked.found(self._connection)
-            case (Peek() | Claim() | Find() | Restate() | Beat() | Look() | Hold() | Vacate() | Call() | Release()
-                  | Touch()):
+            case (Peek() | Claim() | Find() | Restate() | Beat() | Look() | ReadEdges() | Hold() | Vacate() | Call()
+                  | Release() | Touch()):
                 return StoreError("this store is one edge's alone")
             case _:
                 assert_never(operation)

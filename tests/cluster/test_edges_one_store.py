@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -20,17 +19,6 @@ from tests.support.wait import wait_until
 
 pytestmark = needs_redis
 LEASE = "20s"
-
-
-@pytest.fixture
-async def other(scene: Scene) -> AsyncIterator[Edge]:
-    """The edge beside that of the scene."""
-    directory = scene.directory / "other"
-    directory.mkdir()
-    edge = Edge(directory)
-    yield edge
-    edge.kill()
-    print(f"---- other edge\n{edge.log()}")
 
 
 def on(redis: Redis, name: str, lease: str = LEASE) -> dict[str, Any]:

@@ -86,7 +86,8 @@ def test_secrets_that_others_may_read(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("x" * 32)
     secret.chmod(0o644)
-    text = LEAST + f'trunk: {{listen: "127.0.0.1:0", secret_file: {secret}}}\n' + \
+    text = LEAST + f'trunk: {{listen: "127.0.0.1:0", secret_file: {secret}, ' + \
+        "advertise: 'ws://edge-1:9071/trunk'}\n" + \
         f"edge: {{seal_keys: [{{id: k, file: {secret}}}], store: 'redis://127.0.0.1', " + \
         f"redis: {{password_file: {secret}}}}}"
     assert sorted(told(text)) == ["edge.redis.password_file", "edge.seal_keys.0.file", "trunk.secret_file"]

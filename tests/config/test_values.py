@@ -17,6 +17,7 @@ from sbc.config.values import (
     route_host,
     route_path,
     store,
+    trunk_url,
     whole,
     workers,
 )
@@ -47,6 +48,9 @@ NO_URL = "no Redis store: not a URL of a Redis store"
     (store, "sqlite:", "not a store"),
     (store, "postgres://h", "not a store"), (store, "memory", "not a store"), (store, 1, "not a text"),
     (store, "sqlite:a\0b", "not a store"),
+    (trunk_url, "http://h:1/trunk", "not the URL of a trunk"), (trunk_url, "ws://h/trunk", "not the URL of a trunk"),
+    (trunk_url, "wss://h:65536/trunk", "there is no such port"),
+    (trunk_url, "ws://u@h:1/trunk", "not the URL of a trunk"),
     (node_url, "ftp://h:1", "not a URL of a node"), (node_url, "http://h:1/a b", "not a URL of a node"),
     (node_url, "h:1", "not a URL of a node"), (node_url, "http://:1", "not a URL of a node"),
     (node_url, "http://h:1/p#f", "not a URL of a node"), (node_url, "http://u:p@h:1", "not a URL of a node"),

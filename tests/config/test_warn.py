@@ -63,10 +63,13 @@ def test_a_trunk_off_loopback(tmp_path: Path) -> None:
 
 
 def test_a_redis_store_that_is_reached_without_protection() -> None:
-    base = LEAST + TRUNK % "127.0.0.1:0" + "edge: {seal_keys: [{id: a, file: b}], store: '%s'}"
+    trunk = "trunk: {listen: '127.0.0.1:0', advertise: 'ws://edge-1:9071/trunk'}\n"
+    base = LEAST + trunk + "edge: {seal_keys: [{id: a, file: b}], store: '%s'}"
     assert told(base % "redis://127.0.0.1") == told(base % "redis+cluster://localhost:1,127.0.0.1:2") == []
     assert told(base % "redis://10.0.0.5") == ["edge.store", "edge.redis"]
     assert told(base % "rediss+sentinel://10.0.0.5/main") == ["edge.redis"]
+    alone = base.replace(", advertise: 'ws://edge-1:9071/trunk'", "")
+    assert told(alone % "redis://127.0.0.1") == ["trunk.advertise"]
 
 
 def test_a_durable_store_with_tokens_that_are_not() -> None:

@@ -14,16 +14,16 @@ ANN = PrincipalId("ann")
 def test_a_seat_counts_until_it_is_given_back() -> None:
     ledger, node = Ledger(), Node(node_id(POOL, "a"), POOL, "http://h", capacity=4)
     for taken in range(4):
-        assert ledger.load(node) == taken / 4
+        assert ledger.load(node, 0) == taken / 4
         ledger.sit(node.id)
-    assert ledger.load(node) == 1.0
+    assert ledger.load(node, 0) == 1.0
     for _ in range(5):
         ledger.rise(node.id)
-    assert (ledger.seats(node.id), ledger.load(node)) == (0, 0.0)
+    assert (ledger.seats(node.id), ledger.load(node, 0)) == (0, 0.0)
 
 
 def test_a_node_without_capacity_is_full() -> None:
-    assert Ledger().load(Node(node_id(POOL, "a"), POOL, "http://h", capacity=0)) == 1.0
+    assert Ledger().load(Node(node_id(POOL, "a"), POOL, "http://h", capacity=0), 0) == 1.0
 
 
 def test_a_principal_has_so_many_sessions() -> None:

@@ -18,13 +18,16 @@ NodeLeg = aiohttp.ClientWebSocketResponse
 class Edge:
     """Listens for trunks, remembers what nodes say, and says what the test wants."""
 
-    def __init__(self, http: aiohttp.ClientSession) -> None:
+    def __init__(self, http: aiohttp.ClientSession, name: str) -> None:
         self.http = http
+        self.name = name
         self.trunks: list[web.WebSocketResponse] = []
         self.authorizations: list[str | None] = []
         self.heard: list[Message] = []
         self.heartbeat = 0.05
         self.refuses = False
+        self.one_trunk = False
+        """Close the former trunk when a node opens another one."""
         self.trunk_url = ""
         self.leg_url = ""
 
@@ -41,8 +44,11 @@ class Edge:
                     await ws.send_json({"type": "error", "message": "no such pool"})
                     await ws.close(code=1008)
                     break
+                former = self.trunks[-1:] if self.one_trunk else []
                 self.trunks.append(ws)
-                await ws.send_json({"type": "registered", "edge": "edge-1", "heartbeat": self.heartbeat})
+                await ws.send_json({"type": "registered", "edge": self.name, "heartbeat": self.heartbeat})
+                for trunk in former:
+                    await trunk.close(code=1001, message=b"another trunk of the same node")
         return ws
 
     async def tell(self, kind: str, **fields: Any) -> None:
@@ -79,10 +85,10 @@ class Edge:
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[Edge]:
+async def listening(name: str = "edge-1") -> AsyncIterator[Edge]:
     """An edge that waits for nodes."""
     async with aiohttp.ClientSession() as http:
-        edge = Edge(http)
+        edge = Edge(http, name)
         app = web.Application()
         app.router.add_get("/trunk", edge.accept)
         async with running(app) as port:

@@ -19,15 +19,28 @@ class Client:
     """A trunk client, and what it was told."""
 
     def __init__(self, url: str, secret: str | None = None) -> None:
-        self.heard: list[Mapping[str, Any]] = []
-        self.opened = 0
-        self.trunk = TrunkClient(url, secret, register=lambda: {"type": "register", "node": "a", "pool": "p",
-                                                                "url": "http://x"},
-                                 heartbeat=lambda: {"type": "heartbeat", "sessions": 0}, opened=self.count,
-                                 heard=self.heard.append)
+        self.words: list[Mapping[str, Any]] = []
+        self.openings = self.endings = 0
+        self.wanted = True
+        self.trunk = TrunkClient(url, secret, self)
 
-    def count(self) -> None:
-        self.opened += 1
+    def register(self) -> dict[str, Any]:
+        return {"type": "register", "node": "a", "pool": "p", "url": "http://x"}
+
+    def heartbeat(self) -> dict[str, Any]:
+        return {"type": "heartbeat", "sessions": 0}
+
+    def opened(self, trunk: TrunkClient) -> None:
+        self.openings += 1
+
+    def heard(self, trunk: TrunkClient, message: Mapping[str, Any]) -> None:
+        self.words.append(message)
+
+    def closed(self, trunk: TrunkClient) -> None:
+        self.endings += 1
+
+    def may_dial(self, trunk: TrunkClient) -> bool:
+        return self.wanted
 
 
 @asynccontextmanager
@@ -44,7 +57,7 @@ async def running(client: Client) -> AsyncIterator[Client]:
 async def test_it_bears_the_secret_and_beats_on_time(edge: Edge) -> None:
     async with running(Client(edge.trunk_url, "s3cret")) as client:
         await edge.word("heartbeat", 3)
-        assert edge.authorizations == ["Bearer s3cret"] and client.opened == 1
+        assert edge.authorizations == ["Bearer s3cret"] and client.openings == 1
         assert [word["type"] for word in edge.heard[:2]] == ["register", "heartbeat"]
 
 
@@ -54,7 +67,7 @@ async def test_it_dials_until_there_is_an_edge(edge: Edge, caplog: pytest.LogCap
     async with running(Client(f"ws://127.0.0.1:{port}/trunk")) as client:
         await wait_until(lambda: "no trunk to" in caplog.text, "a line in the log")
         client.trunk.send({"type": "bye"})  # lost
-        client.trunk._url = edge.trunk_url
+        client.trunk.url = edge.trunk_url
         await edge.word("register")
         await edge.word("heartbeat")
         assert "bye" not in [word["type"] for word in edge.heard]
@@ -73,7 +86,8 @@ async def test_a_connection_that_breaks_without_a_word(edge: Edge) -> None:
     async with running(Client(edge.trunk_url)) as client:
         await wait_until(lambda: client.trunk.is_open, "the trunk")
         edge.trunks[0]._req.transport.abort()
-        await wait_until(lambda: client.opened == 2, "another trunk")
+        await wait_until(lambda: client.openings == 2, "another trunk")
+        assert client.endings == 1 and client.trunk.edge == "edge-1"
 
 
 async def test_what_is_queued_is_bounded(edge: Edge) -> None:
@@ -112,7 +126,7 @@ async def test_the_two_ends_of_the_trunk_meet() -> None:
             await wait_until(lambda: hall.words.count("heartbeat") >= 2, "heartbeats")
             assert hall.trunk is not None and hall.trunk.node == "p/a"
             hall.trunk.send({"type": "release", "session": "s", "epoch": 1, "reason": "x"})
-            await wait_until(lambda: client.heard, "the release")
+            await wait_until(lambda: client.words, "the release")
         await wait_until(lambda: hall.words[-1] == "lost", "the loss")
     finally:
         await door.close()

@@ -1,0 +1,89 @@
+"""Nodes with trunks to several edges of one store: sessions go on at any of them, and nobody is given too many."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.cluster.test_edges_one_store import beside, go_to, on
+from tests.support.edge import Edge
+from tests.support.oracle import exactly_once
+from tests.support.redis import Redis, needs_redis
+from tests.support.scene import Scene
+from tests.support.wait import wait_until
+
+pytestmark = needs_redis
+
+
+async def both(scene: Scene, other: Edge, redis: Redis) -> None:
+    """Two edges that advertise their trunks, and nodes that dial the first one."""
+    def at(edge: Edge) -> dict[str, Any]:
+        return {"listen": f"127.0.0.1:{edge.trunk}", "advertise": edge.trunk_url}
+    await beside(scene, other, {"edge": on(redis, "two"), "trunk": at(other)},
+                 {"edge": on(redis, "one"), "trunk": at(scene.edge)})
+
+
+async def test_a_node_that_dials_one_edge_goes_on_with_its_sessions_at_another(
+    scene: Scene, other: Edge, redis: Redis,
+) -> None:
+    scene.trunk("a", "b", module="node_sdk")
+    await both(scene, other, redis)
+    assert all(row["trunk"] for row in (await other.nodes()).values())
+    clients = await scene.talking(6)
+    for client in clients:
+        await client.say(60, every=0.01)
+    await asyncio.gather(*(client.has(20) for client in clients))
+    scene.edge.kill()
+    for client in clients:
+        assert (await client.ended())[0] == 1006
+    await asyncio.gather(*(go_to(client, other) for client in clients))
+    for client in clients:
+        await client.answered()
+        await client.say(2)
+        await client.answered()
+        exactly_once(client)
+    owned = [fact for node in scene.nodes.values() for fact in node.history("owner")]
+    seats = {(fact["session"], fact["epoch"]) for fact in owned}
+    assert len(owned) == len(seats) == 12, "no node is invited to one epoch of a session twice"
+    assert {fact["edge"] for fact in owned} == {"one", "two"}
+    scene.edge.start()
+    await scene.edge.ready()
+    await scene.edge.sees(*scene.nodes.values())
+    for client in clients:
+        await client.drop()
+        await go_to(client, scene.edge)
+        await client.say(2)
+        await client.answered()
+        exactly_once(client)
+
+
+async def test_an_edge_sees_what_others_have_taken_of_a_node(scene: Scene, other: Edge, redis: Redis) -> None:
+    scene.trunk("a", module="node_sdk", capacity=3)
+    await both(scene, other, redis)
+    clients = await scene.talking(2)
+
+    async def seen() -> bool:
+        row = (await other.nodes())["a"]
+        return (row["sessions"], row["elsewhere"]) == (0, 2)
+    await wait_until(seen, "the other edge sees the two sessions")
+    third = await scene.client(opened=False)
+    third.url = other.url
+    await third.open()
+    late = await scene.client(opened=False)
+    late.url = other.url
+    with pytest.raises(Exception, match="503"):
+        await late.open()
+    await clients[0].close()
+    await go_to_begin(late)
+    assert (await other.nodes())["a"]["sessions"] == 2
+
+
+async def go_to_begin(client: Any) -> None:
+    """Open a session as soon as there is room."""
+    async def opened() -> bool:
+        try:
+            await client.open()
+        except Exception:
+            return False
+        return True
+    await wait_until(opened, "it is let in")
