@@ -44,7 +44,7 @@ async def test_a_node_that_dials_one_edge_goes_on_with_its_sessions_at_another(
         exactly_once(client)
     owned = [fact for node in scene.nodes.values() for fact in node.history("owner")]
     seats = {(fact["session"], fact["epoch"]) for fact in owned}
-    assert len(owned) == len(seats) == 12, "no node is invited to one epoch of a session twice"
+    assert len(owned) == len(seats) >= 12, "no node is invited to one epoch of a session twice"
     assert {fact["edge"] for fact in owned} == {"one", "two"}
     scene.edge.start()
     await scene.edge.ready()
