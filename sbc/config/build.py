@@ -8,7 +8,7 @@ from sbc.model.abuse import LOOPBACK, AbuseRules
 from sbc.model.capacity import Capacity, Marks
 from sbc.model.identity import ApiKeys, Auth, Jwt
 from sbc.model.ids import AgentName, PoolName, node_id
-from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placement, Replay, Standby, When
+from sbc.model.manifest import Continuity, Durability, Manifest, Migration, Output, Placement, Replay, Standby, When
 from sbc.model.marking import Mark
 from sbc.model.node import Node, Probe
 from sbc.model.policy import Access, Limits, NewSessions, Policy, Rewrite
@@ -114,6 +114,7 @@ def _manifest(name: AgentName, agent: schema_session.Agent, marking: schema_netw
             hold=migration.hold,
         ),
         rising=agent.value == "rising",
+        durability=Durability(agent.durability),
         mark=_mark(Continuity(agent.continuity), marking),
         declared=agent.model_dump(exclude_none=True),
     )

@@ -104,6 +104,9 @@ class Agent(Section):
     """Which nodes may have a session."""
     migration: Migration = Field(default_factory=Migration)
     """How a session moves to another node."""
+    durability: Annotated[str, choice("none", "async", "sync")] = "async"
+    """What a returning client finds if its edge has died: `async`: all but the last milliseconds; `sync`: all, for no
+    message is passed on before the store has it; `none`: what its node has made durable, for no message is stored."""
     scaling: Scaling = Field(default_factory=Scaling)
     """How sessions live and end; shown to nodes."""
     value: Annotated[str, choice("rising", "flat")] = "rising"

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from sbc.config.model import Config
 from sbc.config.store_url import is_redis, redis_at
 from sbc.config.unsafe import unsafe
-from sbc.model.manifest import Manifest
+from sbc.model.manifest import Durability, Manifest
 from sbc.model.node import Node
 from sbc.model.route import KeySource, Route
 
@@ -109,6 +109,9 @@ def _agents(config: Config) -> Iterator[str]:
             yield f"agents.{name}: no route leads to it"
         if agent.refuses_late and agent.latency_ceiling is None:
             yield f"agents.{name}.past_ceiling: there is no ceiling: write latency_ceiling, or leave this out"
+        if agent.durability is Durability.SYNC and config.edge.store == "memory:":
+            yield (f"agents.{name}.durability: nothing in a store of memory outlives the edge, whatever is waited for: "
+                   "write a durable edge.store, or leave this out")
         if pool.nodes and not any(_fits(node, agent) for node in pool.nodes):
             yield (f"agents.{name}.placement: no node of pool {pool.name} that is written here satisfies it: "
                    "mend its regions and labels, or the nodes' zone and labels")

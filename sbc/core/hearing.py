@@ -12,6 +12,9 @@ class Clerk(Protocol):
     def note(self) -> None:
         """There are new messages."""
 
+    def bring(self) -> None:
+        """Hand them over now."""
+
 
 class Ear(Protocol):
     """Hears every message that passes, for a protocol that knows what it means (protocols/protocol.py, Turns)."""

@@ -26,7 +26,7 @@ from sbc.model.commands import Answer, Bind, Command, Invite, OpenLeg, Promote, 
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.ids import NodeId
 from sbc.model.leg import Cause, Role
-from sbc.model.manifest import Replay
+from sbc.model.manifest import Durability, Replay
 
 ATTEMPT = 3.0
 """How long an invitation or the opening of a leg may take, in seconds."""
@@ -211,7 +211,9 @@ def serve(dialog: Dialog, now: float) -> list[Command]:
 
 def pass_messages(dialog: Dialog, seat: Seat, after: int, suppress: int | None) -> list[Serve]:
     """Open the gates between the client and the leg of this seat. suppress: None leaves what is suppressed already."""
-    keep = seat.checkpoints or dialog.manifest.migration.replay is Replay.ALL
+    # Whoever waits for the store has it know of each message, if only that it was passed on.
+    awaited = dialog.manifest.durability is Durability.SYNC and dialog.answering is None
+    keep = seat.checkpoints or dialog.manifest.migration.replay is Replay.ALL or awaited
     replay = dialog.inbound.journal.since(after)
     dialog.inbound.keep(keep)
     if not keep:

@@ -65,8 +65,13 @@ class Store(Protocol):
     def checkpoint(self, session: SessionId, checkpoint: Checkpoint) -> None:
         """Keep the newest checkpoint, and drop client messages that it covers."""
 
-    def journal(self, session: SessionId, from_client: bool, first: int, messages: Sequence[bytes]) -> None:
-        """Keep messages `first`, `first + 1`, ... of one direction."""
+    def journal(self, session: SessionId, from_client: bool, first: int, messages: Sequence[bytes],
+                done: Callable[[Exception | None], None] | None = None) -> None:  # fmt: skip
+        """Keep messages `first`, `first + 1`, ... of one direction.
+
+        `done(None)` once they are where neither the death of this process nor a power cut reaches them, as far as that
+        is the store's to say; a Conflict if the session is not ours any more; StoreError if they could not be kept.
+        """
 
     def forget_before(self, session: SessionId, from_client: bool, first: int) -> None:
         """Messages before `first` of one direction are no longer in the journal."""

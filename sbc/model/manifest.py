@@ -36,6 +36,14 @@ class Replay(Enum):
     NONE = "none"
 
 
+class Durability(Enum):
+    """What of a session's messages is in the store before its edge may die."""
+
+    NONE = "none"
+    ASYNC = "async"
+    SYNC = "sync"
+
+
 class When(Enum):
     TURN = "turn"
     NOW = "now"
@@ -78,6 +86,7 @@ class Manifest:
     migration: Migration = field(default_factory=Migration)
     rising: bool = True
     """Whether a session is worth more the longer it lasts; those of flat value are shed first."""
+    durability: Durability = Durability.ASYNC
     mark: Mark | None = None
     """What the packets of its sessions bear."""
     declared: Mapping[str, Any] = field(default_factory=dict)

@@ -170,6 +170,8 @@ def restore(dialog: Dialog, entry: Stored, journals: Journals) -> None:
     dialog.recovered = dialog.account.recovered = True
     _refill(dialog.inbound, *journals.from_client)
     _refill(dialog.outbound, *journals.from_node)
+    if entry.checkpoint is not None and entry.checkpoint.sent > dialog.outbound.count:
+        _refill(dialog.outbound, entry.checkpoint.sent + 1, ())  # the node will not say again what it knows it has said
     dialog.passed = dialog.inbound.count
 
 

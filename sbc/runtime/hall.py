@@ -26,7 +26,6 @@ from sbc.model.streams import ClientStream
 from sbc.protocols.protocol import Key
 from sbc.runtime import node_words, record
 from sbc.runtime.afar import Afar
-from sbc.runtime.clerk import Clerk
 from sbc.runtime.dormant import Dormant
 from sbc.runtime.house import House
 from sbc.runtime.http.exchange import Exchange
@@ -137,10 +136,9 @@ class Hall:
         house, class_, session_id = self.house, manifest.continuity.value, entry.binding.session
         inbound = Relay(Journal(limits.journal), self._tally("client", class_), masked=True, limit=limits.message)
         outbound = Relay(Journal(limits.journal), self._tally("node", class_), masked=False, limit=limits.message)
-        if house.store.durable:
-            inbound.clerk = Clerk(house.office, session_id, inbound, from_client=True)
-            outbound.clerk = Clerk(house.office, session_id, outbound, from_client=False)
         dialog = Dialog(session_id, manifest, house.roster, inbound, outbound, time.monotonic())
+        if house.store.durable:
+            house.office.appoint(dialog)
         if house.shared is not None:
             dialog.last_epoch = house.shared.first_epoch()
         return dialog

@@ -53,9 +53,9 @@ QUIET_EVENTS = frozenset({"client_refused"})
 """What is told to whoever listens, but logged only in detail: hostile clients must not fill the disk."""
 
 TROUBLE = frozenset({
-    "certificate_rejected", "edge_fenced", "jwks_rejected", "leg_failed", "node_down", "node_slow", "protocol_broken",
-    "reload_rejected", "session_not_moved", "shedding_began", "source_barred", "source_blocked", "store_fails",
-    "store_replaced", "trunk_lost",
+    "certificate_rejected", "durability_lost", "edge_fenced", "jwks_rejected", "leg_failed", "node_down", "node_slow",
+    "protocol_broken", "reload_rejected", "session_not_moved", "shedding_began", "source_barred", "source_blocked",
+    "store_fails", "store_replaced", "trunk_lost",
 })  # fmt: skip
 """What an operator may have to see to."""
 
@@ -93,7 +93,8 @@ class Server:
         burst = Burst(loop)
         self._usher = Usher(roster, burst, self.metrics, loop.time, self.announce)
         house = House(
-            loop=loop, spawn=tasks.spawn, store=store, office=Office(store), roster=roster, signals=self.fleet,
+            loop=loop, spawn=tasks.spawn, store=store, office=Office(store, self.metrics, self.announce),
+            roster=roster, signals=self.fleet,
             shared=store if isinstance(store, SharedStore) else None,
             turnstile=Turnstile(), revocations=Revocations(), usher=self._usher, pool=self._pool, seal=seal,
             pace=Pace(), burst=burst, metrics=self.metrics, constable=constable, announce=self.announce,

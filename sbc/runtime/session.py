@@ -114,6 +114,7 @@ class Session:
             self._timer = self.house.loop.call_at(deadline, self._ring)
         if self.closed is not None:
             self.house.closed(self.dialog.session)
+            self.dialog.inbound.clerk = self.dialog.outbound.clerk = None  # they refer to it, too
             self.turn.let_go()
             self.legs.let_go()
 
@@ -161,6 +162,9 @@ class Session:
             case CloseClient():
                 self.close_client(command.code, command.reason)
             case Trim():
+                # It speaks of node messages: the store is to have them before it.
+                if self.dialog.outbound.clerk is not None:
+                    self.dialog.outbound.clerk.bring()
                 self.house.store.checkpoint(self.dialog.session, command.checkpoint)
             case Report():
                 signalling.report(self, command)

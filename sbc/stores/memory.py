@@ -46,8 +46,11 @@ class MemoryStore:
     def checkpoint(self, session: SessionId, checkpoint: Checkpoint) -> None:
         """The live dialog has it; nobody else will ask."""
 
-    def journal(self, session: SessionId, from_client: bool, first: int, messages: Sequence[bytes]) -> None:
+    def journal(self, session: SessionId, from_client: bool, first: int, messages: Sequence[bytes],
+                done: Callable[[Exception | None], None] | None = None) -> None:  # fmt: skip
         """The live dialog has them; nobody else will ask."""
+        if done is not None:
+            done(None)
 
     def forget_before(self, session: SessionId, from_client: bool, first: int) -> None:
         """Nothing was kept."""

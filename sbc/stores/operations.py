@@ -1,7 +1,7 @@
 """What the loop side of a durable store (stores/queue.py) asks of its writer.
 
 Questions (Create, Rebind, Read, and those about revocations) have somebody waiting for `done`; the others are notes
-that nobody waits for.
+that nobody waits for, but for a Keep whose messages are passed on only then: it is said again like any other note.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -64,6 +64,8 @@ class Keep:
     first: int
     messages: Sequence[bytes]
     size: int
+    done: Callable[[Exception | None], None] | None = None
+    """Somebody waits until they are where no power cut reaches them; None: nobody does."""
 
 
 @dataclass(slots=True)

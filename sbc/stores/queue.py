@@ -150,7 +150,10 @@ class Queue:
             return
         self._pending.append(note)
         self._pending_bytes += size
-        if self._timer is None or len(self._pending) == LARGE_BATCH:
+        if isinstance(note, Keep) and note.done is not None:
+            self._hurry = True
+            self._wake_in(0.0)
+        elif self._timer is None or len(self._pending) == LARGE_BATCH:
             self._wake_in(self._bounds.interval if len(self._pending) < LARGE_BATCH else 0.0)
 
     def _waiting(self) -> int:
@@ -192,8 +195,10 @@ class Queue:
             match operation:
                 case _ if isinstance(operation, Question):
                     self._answer(operation, result)
-                case _ if result is not None:
-                    self.dropped += 1
+                case Keep() if operation.done is not None and result is None:
+                    self._loop.call_soon(operation.done, None)
+                case _ if isinstance(result, Exception):
+                    self._lose(operation, result)
 
     def _refused(self, batch: Sequence[Operation], error: StoreError) -> None:
         now = self._loop.time()
@@ -217,7 +222,13 @@ class Queue:
         self._pending_bytes += 0 if impatient else self._batch_bytes
 
     def _drop(self, note: Note) -> None:
+        """Give a note up, for the store did not take it in time."""
+        self._lose(note, StoreError(f"{self._name}: not written in time"))
+
+    def _lose(self, note: Note, why: Exception) -> None:
         self.dropped += 1
+        if isinstance(note, Keep) and note.done is not None:
+            self._loop.call_soon(note.done, why)
 
     def _doubtful(self, question: Question) -> Sequence[Operation]:
         """What is to be done because nobody knows whether a question of a batch that failed was acted upon."""
@@ -250,7 +261,7 @@ class Queue:
                 case _ if isinstance(operation, Question):
                     self._answer(operation, StoreError(f"{self._name}: closed before it was written"))
                 case _:
-                    self.dropped += 1
+                    self._lose(operation, StoreError(f"{self._name}: closed before it was written"))
         self._pending.clear()
         self._pending_bytes = 0
 

@@ -45,10 +45,11 @@ class QueuedStore(Queue):
         """See Store. One that goes back behind the newest is ignored: what that covers is gone."""
         self._note(Cover(session, checkpoint), 0)
 
-    def journal(self, session: SessionId, from_client: bool, first: int, messages: Sequence[bytes]) -> None:
+    def journal(self, session: SessionId, from_client: bool, first: int, messages: Sequence[bytes],
+                done: Callable[[Exception | None], None] | None = None) -> None:  # fmt: skip
         """See Store."""
         size = sum(map(len, messages))
-        self._note(Keep(session, from_client, first, tuple(messages), size), size)
+        self._note(Keep(session, from_client, first, tuple(messages), size, done), size)
 
     def forget_before(self, session: SessionId, from_client: bool, first: int) -> None:
         """See Store."""

@@ -68,6 +68,8 @@ class RedisStore(QueuedStore):
         self._restating: set[SessionId] = set()
         self._patchy: set[SessionId] = set()
         """Sessions of which the store was not told all, for it did not answer."""
+        self._awaited: dict[SessionId, list[Callable[[Exception | None], None]]] = {}
+        """Who waits until a session that the store has forgotten is stated anew."""
         self.lease: Lease
         self.claims: Claims
 
@@ -192,11 +194,24 @@ class RedisStore(QueuedStore):
             if error is None or isinstance(error, Conflict):
                 self._touched[session] = self._loop.time()
                 done(error)
+                for waiting in self._awaited.pop(session, ()):
+                    waiting(error)
             else:
                 self._patchy.add(session)
             self._state_some()
         self._restating.add(session)
         self._ask(Restate(stored, journals, told))
+
+    def journal(self, session: SessionId, from_client: bool, first: int, messages: Sequence[bytes],
+                done: Callable[[Exception | None], None] | None = None) -> None:  # fmt: skip
+        """See Store. What the store has forgotten the session of is on record once all of it is stated anew."""
+        def told(error: Exception | None) -> None:
+            assert done is not None
+            if isinstance(error, Lost) and (session in self._restating or session in self._patchy):
+                self._awaited.setdefault(session, []).append(done)
+            else:
+                done(error)
+        super().journal(session, from_client, first, messages, None if done is None else told)
 
     def release(self, session: SessionId) -> None:
         """See SharedStore."""
@@ -212,6 +227,7 @@ class RedisStore(QueuedStore):
         self._touched.pop(session, None)
         self._restating.discard(session)
         self._patchy.discard(session)
+        self._awaited.pop(session, None)
 
     def introduce(self, words: Mapping[str, str]) -> None:
         """See SharedStore."""

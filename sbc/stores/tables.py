@@ -139,8 +139,9 @@ class Tables:
             raise StoreError(f"{path}: its file system cannot hold a write-ahead log")
         # NORMAL: a commit is in the kernel's hands when it returns, and on the platter after the next checkpoint of the
         # log. It survives the death of this process, SIGKILL included; a power cut may take the last commits with it,
-        # but never half of one. FULL would cost an fsync for each batch.
+        # but never half of one. FULL costs an fsync for each batch: for those alone that somebody waits for (`begin`).
         self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._full = False
         self._connection.execute("PRAGMA journal_size_limit = 16777216")
         if version < VERSION:
             tables = "".join((_SCHEMA, _SINCE_2, revoked.SCHEMA)[version:])
@@ -162,8 +163,14 @@ class Tables:
         except sqlite3.Error as error:
             raise StoreError(f"its dialogs cannot be read: {error}") from None
 
-    def begin(self) -> None:
-        """Begin a batch. Raises sqlite3.Error, as do those below: then the whole batch is to be rolled back."""
+    def begin(self, *, awaited: bool = False) -> None:
+        """Begin a batch. awaited: when it is committed it has to be on the platter, with all that was before it.
+
+        Raises sqlite3.Error, as do those below: then the whole batch is to be rolled back.
+        """
+        if awaited is not self._full:
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if awaited else 'NORMAL'}")
+            self._full = awaited
         self._connection.execute("BEGIN IMMEDIATE")
 
     def beat(self) -> None:

@@ -77,7 +77,7 @@ class Writer:
 
     def _commit(self, tables: Tables, batch: Sequence[Operation]) -> Sequence[Result] | StoreError:
         try:
-            tables.begin()
+            tables.begin(awaited=any(isinstance(operation, Keep) and operation.done for operation in batch))
             if self._faulty or not batch:
                 tables.beat()
             results = [tables.apply(operation) for operation in batch]

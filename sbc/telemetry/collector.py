@@ -155,6 +155,7 @@ def _traffic(metrics: Metrics) -> Iterator[Metric]:
         ("suppressed", "Node messages dropped because the client has them.", suppressed),
         ("lost", "Messages that no side will get.", metrics.lost),
         ("unknown", "Client messages whose outcome cannot be known.", metrics.unknown),
+        ("unstored", "Messages passed on before the store had them that were to wait for it.", metrics.unstored),
         ("stale", "Messages dropped because their sender had no say any more.", stale),
     ):
         yield CounterMetricFamily(f"sbc_{name}_messages", text, value=value)

@@ -118,6 +118,8 @@ class Metrics:
         """Suppressed otherwise than by a relay, which counts its own in its tally."""
         self.lost = 0
         self.unknown = 0
+        self.unstored = 0
+        """Messages that were to wait for the store, and were passed on without its word."""
         """Client messages of which nobody can know whether a former owner acted on them."""
         self.session_seconds: defaultdict[str, float] = defaultdict(float)
         """By state of the dialog."""

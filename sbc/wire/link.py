@@ -33,6 +33,8 @@ class Pause(IntFlag):
     TOO_FAST = 8
     OTHERS = 16
     """It is the turn of others: the rest is seen to when the loop comes round."""
+    UNSTORED = 32
+    """Too much of what it said waits for the store."""
 
 
 class LinkOwner(Protocol):

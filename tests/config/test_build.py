@@ -8,7 +8,7 @@ from sbc.config import Address, Admin, AdminToken, Edge, Listener, Pool, Redis, 
 from sbc.config.build import LOOPBACK
 from sbc.config.model import Kernel, Shaping
 from sbc.model.identity import ApiKeys, Auth, Jwt
-from sbc.model.manifest import Continuity, Manifest, Migration, Output, Placement, Replay, Standby, When
+from sbc.model.manifest import Continuity, Durability, Manifest, Migration, Output, Placement, Replay, Standby, When
 from sbc.model.marking import Mark
 from sbc.model.node import Node, Probe
 from sbc.model.policy import Access, Limits, NewSessions, Policy
@@ -48,6 +48,7 @@ agents:
     migration: {allowed: false, when: now, standby: warm, output: regenerate, replay: all, tolerated_loss: 7,
                 trust: [message_ids], deadline: 1s, hold: 0}
     scaling: {warm_up: 5s, hibernate_after: 15m, max_life: 8h}
+    durability: sync
     value: flat
     verification: {receipts: signed}
 marking: {synchronous: VA, interactive: null, autonomous: 8}
@@ -123,7 +124,7 @@ def test_the_admin_doors_tokens() -> None:
 def test_manifests() -> None:
     manifest = parse(FULL, "f").agents["a"]
     assert (manifest.continuity, manifest.latency_ceiling) == (Continuity.SYNCHRONOUS, 2.0)
-    assert manifest.refuses_late
+    assert manifest.refuses_late and manifest.durability is Durability.SYNC
     assert manifest.placement == Placement(("eu",), {"gpu": "h100"}, None)
     assert manifest.migration == Migration(
         False, When.NOW, Standby.WARM, Output.REGENERATE, Replay.ALL, tolerated_loss=7,
@@ -135,7 +136,7 @@ def test_manifests() -> None:
         "migration": {"allowed": False, "when": "now", "standby": "warm", "output": "regenerate", "replay": "all",
                       "tolerated_loss": 7, "trust": ["message_ids"], "deadline": 1.0, "hold": 0.0},
         "scaling": {"warm_up": 5.0, "hibernate_after": 900.0, "max_life": 28800.0},
-        "value": "flat", "verification": {"receipts": "signed"},
+        "durability": "sync", "value": "flat", "verification": {"receipts": "signed"},
     }
 
 

@@ -122,3 +122,10 @@ def test_nodes_that_speak_http2_take_websockets_too() -> None:
 
 def test_nodes_that_nobody_watches() -> None:
     assert told(with_section("pools", f"pools: {{p: {{nodes: [{NODE}], probe: null}}}}")) == ["pools.p"]
+
+
+def test_waiting_for_a_store_that_outlives_nothing(tmp_path: Path) -> None:
+    sync = with_section("agents", "agents: {a: {pool: p, durability: sync}}") + "\n" + TRUNK % "127.0.0.1:0"
+    keys = f", seal_keys: [{{id: k, file: '{tmp_path}/k'}}]"
+    assert told(sync + "edge: {store: 'memory:'}\n") == ["agents.a.durability"]
+    assert told(sync + f"edge: {{store: 'sqlite:{tmp_path}/db'{keys}}}\n") == []

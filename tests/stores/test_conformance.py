@@ -20,7 +20,7 @@ from sbc.stores.factory import BOUNDS
 from sbc.stores.memory import MemoryStore
 from sbc.stores.redis import RedisStore
 from sbc.stores.sqlite import SqliteStore
-from tests.stores.asking import answers, binding, creating, dialog, rebinding
+from tests.stores.asking import answers, asked, binding, creating, dialog, rebinding
 from tests.stores.redis_terms import terms
 from tests.support.redis import Redis, needs_redis
 
@@ -323,3 +323,16 @@ async def test_a_closed_store_says_so(durable: Store) -> None:
     with pytest.raises(StoreError):
         await durable.journals(S)
     assert list(await durable.open()) == []
+
+
+async def test_who_waits_for_messages_is_told_when_they_are_kept(store: Store) -> None:
+    assert await creating(store, dialog("s")) is None
+    kept = [asked(lambda done, first=first: store.journal(S, True, first, [b"x"], done)) for first in (1, 2)]  # type: ignore[misc]
+    assert await answers(kept) == [None, None]
+
+
+async def test_who_waits_for_messages_is_told_when_they_cannot_be_kept(durable: Store) -> None:
+    assert await creating(durable, dialog("s")) is None
+    await durable.close()
+    [error] = await answers([asked(lambda done: durable.journal(S, True, 1, [b"x"], done))])
+    assert isinstance(error, StoreError)

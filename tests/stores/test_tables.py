@@ -161,3 +161,12 @@ def test_values_that_cannot_be_stored_harm_no_other(tmp_path: Path) -> None:
     assert [type(result) for result in results] == [type(None), StoreError, StoreError, type(None), StoreError]
     assert [stored.binding.session for stored in tables.dialogs()] == ["s", "u"]
     tables.close()
+
+
+def test_a_batch_that_somebody_waits_for_is_written_through_to_the_disk(tmp_path: Path) -> None:
+    tables = Tables(tmp_path / "sbc.db", 10)
+    for awaited, written_through in ((False, 1), (True, 2), (False, 1)):
+        tables.begin(awaited=awaited)
+        assert tables._number("PRAGMA synchronous") == written_through
+        tables.commit()
+    tables.close()

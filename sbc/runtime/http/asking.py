@@ -113,10 +113,14 @@ class Asking(Answerer):
         raise NotImplementedError
 
     def client_slow(self) -> None:
+        if self.client is not None:
+            self.client.congested = True  # of a stream that withholds what it is given, nobody else would know
         if self.node is not None:
             self.node.pause()
 
     def client_ready(self) -> None:
+        if self.client is not None:
+            self.client.congested = False
         if self.node is not None:
             self.node.resume()
 

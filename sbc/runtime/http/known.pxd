@@ -16,4 +16,5 @@ cdef class KnownSession(Session):
     cpdef bytes introduce(self, Exchange exchange)
     cpdef seal_minted(self, Exchange exchange, Response response)
     cpdef remember(self)
+    cpdef Request known_to_node(self, Exchange exchange)
     cpdef Request covered(self, Request request)

@@ -5,6 +5,7 @@ There is a compiled twin.
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sbc.core.dialog import ClientSide, Dialog, NodeSide
@@ -88,6 +89,13 @@ class KnownSession(Session):
             self.learned([Key("route", value)], dispensable=False)
             sealed = self.house.seal.seal_key(value, self.record.principal, os.urandom(NONCE_BYTES))
             response.fields = with_key(response.fields, self.key, value, sealed)
+
+    def known_to_node(self, exchange: Exchange) -> Request:
+        """A request with the session's key as the node knows it."""
+        request, key = exchange.request, exchange.key
+        if key is None or key[0] == key[1]:
+            return request
+        return replace(request, fields=with_key(request.fields, self.key, *key))
 
     def covered(self, request: Request) -> Request:
         """A request as it may stand in the journal: what a store has of it shows no credentials."""

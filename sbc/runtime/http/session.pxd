@@ -18,6 +18,7 @@ cdef class HttpSession(KnownSession):
     cdef Relay _inbound
     cdef public Relay outbound
     cdef bint _ending
+    cdef public object withheld
 
     @cython.locals(reading=Reading, legs=Places, place=Place, standing=bint)
     cpdef take(self, Exchange exchange)
@@ -30,5 +31,4 @@ cdef class HttpSession(KnownSession):
     cpdef bytes deliver(self, Exchange exchange, bytes message)
     @cython.locals(entry=bytes, keeps=bint, upload=Upload)
     cdef long long _count_request(self, Exchange exchange) except -1
-    cdef Request _known(self, Exchange exchange)
     cdef _count(self, Exchange exchange, bint in_turn)

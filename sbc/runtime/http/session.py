@@ -5,18 +5,16 @@ from it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from sbc.core.dialog import Dialog
 from sbc.core.exchange import WAITING, Fate
-from sbc.core.keys import with_key
 from sbc.core.relocation import relocated
 from sbc.model.commands import Answer
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import ClientBye, EndOrdered, Event, MoveOrdered, TurnEnded
-from sbc.model.http import Fields, Request, Response
+from sbc.model.http import Fields, Response
 from sbc.model.interfaces import Stored
 from sbc.model.policy import Policy
 from sbc.model.route import SessionKey
@@ -32,6 +30,7 @@ from sbc.runtime.http.legs import Places
 from sbc.runtime.http.outgoing import Place, outgoing
 from sbc.runtime.http.registry import Registry
 from sbc.runtime.http.returns import come_back
+from sbc.runtime.http.withheld import withheld
 from sbc.runtime.review import Ousted, Review
 
 MOST_EXCHANGES = 256
@@ -41,7 +40,7 @@ MOST_EXCHANGES = 256
 class HttpSession(KnownSession):
     """A dialog whose messages are exchanges. Implements Home for them."""
 
-    __slots__ = ("_ending", "_inbound", "exchanges", "outbound", "streams")
+    __slots__ = ("_ending", "_inbound", "exchanges", "outbound", "streams", "withheld")
 
     legs: Places
 
@@ -56,6 +55,8 @@ class HttpSession(KnownSession):
         """Those under way, in the order in which they came."""
         self.streams: dict[int, tuple[bytes, bool]] = {}
         """Of the last streams that are over: what was asked for, and whether it came to its end."""
+        self.withheld = withheld(self, dialog)
+        """What waits for the store, if anything does."""
         self._ending = False
         """Whether the client has ended it by an exchange that is not over yet."""
 
@@ -77,6 +78,8 @@ class HttpSession(KnownSession):
         if self.meter is not None:
             self.meter.take(exchange.request.length or 0, self.house.loop.time())
         exchange.home, standing = self, False
+        if self.withheld is not None:
+            exchange.client = self.withheld.stream(exchange)
         if not exchange.heedless:
             reading = exchange.reading
             if reading.alters:
@@ -113,6 +116,8 @@ class HttpSession(KnownSession):
         if exchange.number == 0:
             exchange.number = self._count_request(exchange)
             exchange.keep = keeps or exchange.reading.safe
+        if self.withheld is not None and self.withheld.holds(exchange):
+            return
         before, exchange.seat = exchange.seat, legs.serving
         if exchange.begun and (not keeps or before == exchange.seat):
             self._ask_for_rest(exchange, place)
@@ -121,7 +126,7 @@ class HttpSession(KnownSession):
         if keeps and before not in (0, exchange.seat):
             given = exchange.answer.delivered, legs.covered(exchange)
             fields.append((b"session-answered", b"messages=%d, covered=%d" % given))
-        request, reading = outgoing(self._known(exchange), fields), exchange.reading
+        request, reading = outgoing(self.known_to_node(exchange), fields), exchange.reading
         if not exchange.heedless and reading.alters:
             request = reading.outgoing(request, self.conversation)
         exchange.send(self.house.pool, place.node, request)
@@ -143,16 +148,9 @@ class HttpSession(KnownSession):
         keeps, upload, entry = self.legs.keeps, exchange.upload, b""
         if keeps:
             standing = not exchange.heedless and exchange.reading.standing
-            entry = request_entry(self.covered(self._known(exchange)), upload.body, standing)
+            entry = request_entry(self.covered(self.known_to_node(exchange)), upload.body, standing)
         count(self._inbound, b"", entry, upload.octets, keeps)
         return self._inbound.count
-
-    def _known(self, exchange: Exchange) -> Request:
-        """A request with the session's key as the node knows it."""
-        request, key = exchange.request, exchange.key
-        if key is None or key[0] == key[1]:
-            return request
-        return replace(request, fields=with_key(request.fields, self.key, *key))
 
     def _count(self, exchange: Exchange, *, in_turn: bool) -> None:
         """Keep the dialog informed of what is under way: a planned move waits for the turn's end."""
@@ -259,6 +257,8 @@ class HttpSession(KnownSession):
         """A client of exchanges is never away: it is just not asking anything."""
 
     def close_client(self, code: int, reason: str) -> None:
+        if self.withheld is not None:
+            self.withheld.end(elsewhere=code == CloseCode.RESTART)
         waits.close(self.exchanges, code, reason)
 
     def abandon(self) -> None:

@@ -14,9 +14,11 @@ from sbc.model.manifest import Continuity
 from sbc.model.policy import Policy
 from sbc.nodes.link import Approach, Failed, Opened
 from sbc.nodes.tunnel import Tunnel
+from sbc.runtime.clerk import Notary
 from sbc.runtime.house import House
 from sbc.runtime.pace import waited_for
 from sbc.runtime.websocket.opening import Opening, dial
+from sbc.runtime.websocket.sluice import Sluice
 from sbc.wire.link import Link, LinkOwner, Pause
 
 
@@ -37,7 +39,8 @@ class Owner(LinkOwner, Protocol):
 class Legs:
     """Seat number -> what stands there: an approach under way, or a link."""
 
-    __slots__ = ("_seats", "_session", "_untold", "deflate", "opened", "protocol", "rest", "serving")
+    __slots__ = ("_seats", "_session", "_untold", "deflate", "opened", "protocol", "rest", "serving", "to_client",
+                 "to_node")
 
     def __init__(self, session: Owner, opened: Opening) -> None:
         self._session = session
@@ -51,6 +54,10 @@ class Legs:
         """What waits for its turn in a burst."""
         self.rest = b""
         """What the node that serves next sent along with its 101."""
+        inbound, outbound = session.dialog.inbound.clerk, session.dialog.outbound.clerk
+        self.to_node = Sluice(inbound) if isinstance(inbound, Notary) else None
+        self.to_client = Sluice(outbound) if isinstance(outbound, Notary) else None
+        """What messages go by that the store has to have first."""
 
     @property
     def link(self) -> Link | None:
@@ -129,7 +136,9 @@ class Legs:
             session.dialog.outbound.restart(deflate=self.deflate)
             self.serving = order.seat
         self.wire()
-        if order.replay:
+        if self.to_node is not None:
+            self.to_node.begin_with(order.replay, first=session.dialog.inbound.count - len(order.replay) + 1)
+        elif order.replay:
             link.write(b"".join(order.replay))
         if session.client is not None:
             session.client.resume(Pause.CROWDED)
@@ -146,6 +155,9 @@ class Legs:
             client.join(session.dialog.inbound, link)
         if link is not None:
             link.join(session.dialog.outbound, client)
+        if self.to_node is not None and self.to_client is not None:
+            self.to_node.join(client, link)
+            self.to_client.join(link, client)
 
     def freeze(self) -> None:
         """Stop reading the link that serves."""
@@ -157,12 +169,17 @@ class Legs:
         stands = self._seats.pop(order.seat, None)
         if order.seat == self.serving:
             self.serving = 0
-            if self._session.client is not None:
-                self._session.client.join(self._session.dialog.inbound, None)
+            self._unwire()
         if isinstance(stands, Link):
             stands.close(order.code, order.reason)
         elif stands is not None:
             stands.drop()
+
+    def flush(self) -> None:
+        """Nobody comes back to this session: nothing waits for the store any longer."""
+        for sluice in (self.to_node, self.to_client):
+            if sluice is not None:
+                sluice.flush()
 
     def let_go(self) -> None:
         self._untold.clear()
@@ -171,8 +188,15 @@ class Legs:
     def _hold(self) -> None:
         self._session.dialog.hold()
         self._session.dialog.lost_at = time.monotonic()
-        if self._session.client is not None:
-            self._session.client.join(self._session.dialog.inbound, None)
+        self._unwire()
+
+    def _unwire(self) -> None:
+        """What the client says goes nowhere for now."""
+        client = self._session.client
+        if client is not None:
+            client.join(self._session.dialog.inbound, None)
+        if self.to_node is not None:
+            self.to_node.join(client, None)
 
     def gone(self, link: Link, code: int, reason: str) -> None:
         """A link broke, or its node closed it."""

@@ -4,6 +4,7 @@ import base64
 import math
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from sys import intern
 from typing import Any
 
@@ -111,12 +112,16 @@ class WebSocketSession(Session):
         dialog.inbound.restart(deflate=legs.deflate)
         legs.wire()
         self.house.metrics.admissions["admitted" if order.resumed is None else "reattached"] += 1
-        if order.replay:
+        if legs.to_client is not None:
+            legs.to_client.begin_with(order.replay, first=0)
+        elif order.replay:
             self.client.write(b"".join(order.replay))
         self.house.metrics.lost += order.gap
         self._early = early
 
     def close_client(self, code: int, reason: str) -> None:
+        if code not in (CloseCode.REPLACED, CloseCode.RESTART):  # with these it goes on, maybe at another edge
+            self.legs.flush()
         client, self.client = self.client, None
         if client is not None:
             client.close(code, reason)
@@ -134,7 +139,7 @@ class WebSocketSession(Session):
         notices, relay.notices = relay.notices, []
         for opcode, payload in notices:
             if opcode == Opcode.PING:
-                link.control(Opcode.PONG, payload)
+                self._pong(link, payload)
             elif opcode == Opcode.CLOSE:
                 self._said_goodbye(link, *read_close(payload))
                 return
@@ -145,6 +150,14 @@ class WebSocketSession(Session):
         elif link is self.client:  # it began to wait: it goes before those that say nothing
             self.legs.catch_up()
             self.turn.hurry()
+
+    def _pong(self, link: Link, payload: bytes) -> None:
+        sluice = self.legs.to_node
+        if sluice is not None and link is self.client:
+            # Clients take it for the edge's word that it has what they said before.
+            sluice.afterwards(partial(link.control, Opcode.PONG, payload))
+        else:
+            link.control(Opcode.PONG, payload)
 
     def _said_goodbye(self, link: Link, code: int, reason: str) -> None:
         link.finish(code, "")
@@ -186,6 +199,7 @@ class WebSocketSession(Session):
         door, self.door = self.door, None
         if door is not None:
             door.refuse(Refusal(503, "stopping", "this edge is being stopped", retry_after=1))
+        self.legs.flush()
         self.close_client(CloseCode.RESTART, "retry_after=1")
         for link in self.legs.links:
             link.close(CloseCode.GOING_AWAY, "edge stops")
