@@ -13,7 +13,7 @@ ARGS   ?=
 # Most tests wait more than they compute: one more at a time than there are processors. A file's tests stay in order.
 SIDE_BY_SIDE := --numprocesses=$(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 8 ? n + 1 : 8))) --dist=loadfile
 
-.PHONY: help run test test-hostile test-cluster test-others test-pure lint bench storm autobahn conformance fuzz history build clean
+.PHONY: help run test test-hostile test-cluster test-others test-pure lint bench storm autobahn conformance fuzz history chaos build clean
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo 'make conformance  the MCP conformance suite, direct against through the edge (fetches the suite from npm)'
 	@echo 'make fuzz         every parser against made-up input, a minute each (ARGS="--seconds 600 request_head")'
 	@echo 'make history      edges on one Redis while all goes wrong, from a seed: who owned what when (ARGS="--seed 7")'
+	@echo 'make chaos        whole systems in network namespaces while all goes wrong, from a seed (SEED=7 SECONDS=120; root)'
 	@echo 'make build        the compiled modules alone'
 	@echo 'make clean        removes what was built and installed here'
 
@@ -76,6 +77,10 @@ conformance: build
 
 history: build
 	$(PY) -m tests.stores.redis_history $(ARGS)
+
+# SECONDS is a variable of bash's own: only what is said on the command line counts.
+chaos: build
+	$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(filter command,$(origin SECONDS)),--seconds $(SECONDS)) $(ARGS)
 
 build: $(STAMPS)/built
 

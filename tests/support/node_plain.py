@@ -79,13 +79,14 @@ async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--name", required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--history", required=True)
     parser.add_argument("--close-after", type=int, default=0)
     parser.add_argument("--close-code", type=int, default=1000)
     parser.add_argument("--compression", choices=["deflate"], default=None)
     options = parser.parse_args()
     history = History(options.history)
-    async with serve(lambda socket: session(socket, options, history), "127.0.0.1", options.port, max_size=None,
+    async with serve(lambda socket: session(socket, options, history), options.host, options.port, max_size=None,
                      process_request=health, compression=options.compression, ping_interval=None,
                      subprotocols=[Subprotocol("chat")], select_subprotocol=choose) as server:
         history.write("serving")

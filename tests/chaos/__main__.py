@@ -1,0 +1,91 @@
+"""One run, from its beginning to the verdict.
+
+    python -m tests.chaos --seed 7 --seconds 120 [--scenario NAME] [--keep DIRECTORY]
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from tests.chaos.faults import Cast, Fault, plan
+from tests.chaos.judge import judge
+from tests.chaos.stage import Stage
+from tests.chaos.told import Fault as Broken
+from tests.chaos.troubles import Fact
+from tests.support.history import read
+
+
+def gathered(place: Path, cast: Cast) -> list[Fact]:
+    """What every process recorded, in the order of time; and what the edges logged."""
+    facts: list[Fact] = []
+    for file in sorted(place.glob("*.jsonl")):
+        facts += [{"by": file.stem, **fact} for fact in read(file)]
+    for host in cast.edges:
+        for line in (place / f"{host}.log").read_text(errors="replace").splitlines():
+            facts.append(_logged(host, line))
+    return sorted(facts, key=lambda fact: fact["t"])
+
+
+def _logged(host: str, line: str) -> Fact:
+    try:
+        said = json.loads(line)
+        return {**said, "t": datetime.fromisoformat(said["time"]).timestamp(), "what": "log", "edge": host}
+    except (ValueError, KeyError, TypeError):
+        return {"t": 0.0, "what": "log", "edge": host, "event": "crashed" if "Traceback" in line else "", "line": line}
+
+
+async def play(place: Path, cast: Cast, seed: int, faults: Sequence[Fault], seconds: float, *, lease: str = "6s",
+               talkers: int = 9, askers: int = 3) -> list[Fact]:
+    """The history of a run. Raises AssertionError if it cannot be begun, and as Net does without root."""
+    stage = Stage(place, cast, seed, lease, talkers, askers)
+    try:
+        await stage.open()
+        await stage.play(faults, seconds)
+        await stage.settle()
+    finally:
+        stage.close()
+    return gathered(place, cast)
+
+
+def report(facts: Sequence[Fact], broken: Sequence[Broken]) -> str:
+    """A few lines for a person."""
+    counted = Counter(fact["what"] for fact in facts)
+    began = facts[0]["t"] if facts else 0.0
+    lines = [f"{counted['heard'] + counted['told']} messages heard, {counted['took']} taken, {counted['in']} times in, "
+             f"{counted['fault']} faults, {counted['settled']} clients settled"]
+    lines += [f"{promise} at {at - began:.3f} s: {what}" for promise, at, what in broken]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--edges", type=int, default=2)
+    parser.add_argument("--keep", type=Path, default=None, help="where the history stays if a promise was broken")
+    options = parser.parse_args()
+    cast = Cast.of(edges=options.edges, nodes=3, plain=2, redis=2, sentinels=3, clients=2)
+    print(f"seed {options.seed}, {options.seconds:g} s", flush=True)
+    faults = plan(options.seed, options.seconds, cast)
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
+        facts = asyncio.run(play(place, cast, options.seed, faults, options.seconds))
+        if options.keep is not None:
+            shutil.copytree(place, options.keep, dirs_exist_ok=True)
+            with (options.keep / "history.jsonl").open("w") as file:
+                file.writelines(json.dumps(fact) + "\n" for fact in facts)
+    broken = judge(facts)
+    print(report(facts, broken))
+    sys.exit(1 if broken else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""The verdict on a history: every fact that all processes recorded, in the order of time, against P1 to P5. No I/O.
+
+A promise has conditions (a live edge, a store that works): a fault of the plan explains what it may cause, while it
+lasts and a little longer. What nothing explains is a violation.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from tests.chaos.owned import given, owned
+from tests.chaos.told import Fault, told
+from tests.chaos.troubles import Fact, Troubles
+
+MEMORY = 350 * 1024 * 1024
+"""Bytes that no edge may have, with so few sessions."""
+ABANDONED = 40.0
+"""Seconds after which nothing comes any more of an attempt to come in that a client has given up."""
+FAULTS_OF_OURS = ("task_failed", "admin_crashed", "crashed")
+
+
+def judge(facts: Sequence[Fact]) -> list[Fault]:
+    """All violations, in the order of time. facts: each with `t` and `what`."""
+    facts = sorted(facts, key=lambda fact: fact["t"])
+    troubles = Troubles.of(facts)
+    found = [*told(facts, troubles), *owned(facts, troubles), *given(facts, troubles), *left(facts, troubles),
+             *ended(facts, troubles), *stuck(facts), *bounded(facts), *sound(facts)]
+    return sorted(found, key=lambda fault: fault[1])
+
+
+def left(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
+    """P1: no client loses its connection for what befalls a node."""
+    abandoned: dict[str, float] = {}
+    for fact in facts:
+        name, at = fact.get("client", ""), fact["t"]
+        match fact["what"]:
+            case "unreachable":
+                abandoned[name] = at
+            case "out" if fact["whose"] in ("theirs", "silent"):
+                edge, how = troubles.edge_of(fact), f"{fact['whose']} {fact['code']} {fact['reason']}"
+                # An attempt that was given up may take the session along later, when a way is healed.
+                if at - abandoned.get(name, float("-inf")) > ABANDONED and not troubles.between(
+                        name.partition("-")[0], edge, at, at):
+                    yield "P1", at, f"{name} lost its connection to {edge}: {how}"
+
+
+def ended(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
+    """No session ends before its time, but one that its edge has lost while the store forgot it."""
+    begun: dict[str, float] = {}
+    for fact in facts:
+        match fact["what"]:
+            case "begins":
+                begun[fact["client"]] = fact["t"]
+            case "ends":
+                name, at = fact["client"], fact["t"]
+                if fact["why"] != "refused 404" or not troubles.forgotten(begun[name], at):
+                    yield "P1", at, f"{name} ended: {fact['why']}"
+
+
+def stuck(facts: Sequence[Fact]) -> Iterator[Fault]:
+    """When all is well again, everybody gets what he is owed."""
+    waiting: dict[str, Fact] = {}
+    for fact in facts:
+        match fact["what"]:
+            case "begins":
+                waiting[fact["client"]] = fact
+            case "settled" | "ends":
+                waiting.pop(fact["client"], None)
+            case "in" | "heard" | "told" | "out" | "refused" | "unreachable" | "denied" | "unknown" \
+                    if fact.get("client") in waiting:
+                waiting[fact["client"]] = fact
+    for name, last in waiting.items():
+        yield "P2", last["t"], f"{name} was not answered in the end; the last it saw: {last}"
+
+
+def bounded(facts: Sequence[Fact]) -> Iterator[Fault]:
+    """P5: so many sessions, so much memory."""
+    over: set[str] = set()
+    for fact in facts:
+        if fact["what"] == "memory":
+            for host, resident in fact["resident"].items():
+                if host[0] == "e" and resident > MEMORY and host not in over:
+                    over.add(host)
+                    yield "P5", fact["t"], f"{host} has {resident / 2**20:.0f} MiB of memory"
+
+
+def sound(facts: Sequence[Fact]) -> Iterator[Fault]:
+    """Nothing was thrown where nobody expected it."""
+    for fact in facts:
+        if fact["what"] == "log" and (fact["event"] in FAULTS_OF_OURS or "trace" in fact):
+            yield "P7", fact["t"], f"{fact['edge']} says {fact['event']}: {str(fact.get('trace', fact))[-1500:]}"

@@ -1,0 +1,83 @@
+"""What went wrong when, as far as it explains what a client or a node saw. No I/O."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.faults import Kind
+
+Fact = dict[str, Any]
+
+ECHO = 12.0
+"""Seconds for which a fault that is over still explains what is seen: dead connections are noticed, clients wait."""
+STORE_ECHO = 20.0
+"""The same of the store's: leases have to end before sessions are claimed."""
+PROCESS = {Kind.KILL.value, Kind.STOP.value, Kind.TERM.value, Kind.LOSE.value}
+CUTS = {Kind.CUT.value, Kind.ONE_WAY.value}
+
+
+@dataclass(slots=True)
+class Span:
+    kind: str
+    who: tuple[str, ...]
+    since: float
+    until: float = float("inf")
+
+
+@dataclass(slots=True)
+class Troubles:
+    hosts: dict[str, str] = field(default_factory=dict)
+    """Names of hosts by their addresses."""
+    spans: list[Span] = field(default_factory=list)
+    fenced: list[tuple[str, float]] = field(default_factory=list)
+    """Edges that had to let go of their sessions."""
+
+    @classmethod
+    def of(cls, facts: Sequence[Fact]) -> "Troubles":
+        found = cls()
+        for fact in facts:
+            match fact["what"]:
+                case "stage":
+                    found.hosts = {address: name for name, address in fact["hosts"].items()}
+                case "fault":
+                    found.spans.append(Span(fact["kind"], tuple(fact["who"]), fact["t"]))
+                case "over":
+                    for span in found.spans:
+                        if (span.kind, span.who) == (fact["kind"], tuple(fact["who"])) and span.until == float("inf"):
+                            span.until = fact["t"]
+                case "ended":
+                    found.spans.append(Span(Kind.KILL.value, tuple(fact["who"]), fact["t"], fact["t"]))
+                case "log" if fact["event"] == "edge_fenced":
+                    found.fenced.append((fact["edge"], fact["t"]))
+        return found
+
+    def of_process(self, host: str, since: float, until: float) -> bool:
+        """Whether its process was killed or stopped, or had to let go of its sessions, or had only just begun."""
+        return any(host in span.who and span.kind in PROCESS and _meets(span, since, until) for span in self.spans) \
+            or any(edge == host and since - ECHO <= at <= until for edge, at in self.fenced)
+
+    def between(self, one: str, other: str, since: float, until: float) -> bool:
+        """Whether the way between two hosts was cut, or one of their processes not well."""
+        return self.of_process(one, since, until) or self.of_process(other, since, until) or any(
+            span.kind in CUTS and set(span.who) == {one, other} and _meets(span, since, until) for span in self.spans)
+
+    def of_edges(self, since: float, until: float) -> bool:
+        """Whether any edge lost its sessions other than by handing them over."""
+        edges = {name for name in self.hosts.values() if name[0] == "e"}
+        return any(self.of_process(edge, since, until) for edge in edges)
+
+    def of_store(self, since: float, until: float) -> bool:
+        """Whether the store may have forgotten something, or was not to be reached."""
+        return any({name[0] for name in span.who} & {"r", "s"} and _meets(span, since, until, STORE_ECHO)
+                   for span in self.spans)
+
+    def forgotten(self, since: float, until: float) -> bool:
+        """Whether the store may have forgotten a session whose edge lost it too."""
+        return self.of_store(since, until) and self.of_edges(since, until)
+
+    def edge_of(self, fact: Fact) -> str:
+        return self.hosts.get(fact["edge"], fact["edge"])
+
+
+def _meets(span: Span, since: float, until: float, echo: float = ECHO) -> bool:
+    return span.since <= until and span.until + echo >= since
