@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--edge", action="append", required=True)
     options = parser.parse_args()
     agent = Agent(options.name, History(options.history))
-    node = Node(options.edge[0], pool="tutors", name=options.name, url=f"http://{options.address}:9000",
+    node = Node(options.edge, pool="tutors", name=options.name, url=f"http://{options.address}:9000",
                 secret=options.secret, drain_for=5.0)
     node.agent(agent.chat)
     node.answers_side_by_side(agent.answer)
