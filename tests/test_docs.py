@@ -68,7 +68,7 @@ def test_every_metric_is_described_and_no_other() -> None:
 
 
 def test_every_event_is_described_and_no_other() -> None:
-    told = re.compile(r'(?:announce|log\.(?:debug|info|warning|error|crash))\(\s*"([a-z_]+)"')
+    told = re.compile(r'(?:announce|Tell|log\.(?:debug|info|warning|error|crash))\(\s*"([a-z_]+)"')
     code = "\n".join(file.read_text() for file in (ROOT / "sbc").rglob("*.py") if file.name != "logs.py")
     there = set(told.findall(code)) | {
         "source_barred", "source_blocked", "session_moved", "session_not_moved", "log_lines_dropped", "log"}

@@ -51,7 +51,7 @@ def _edge(edge: schema.Edge) -> model.Edge:
     keys = tuple(model.SealKey(key.id, key.file) for key in edge.seal_keys)
     redis = edge.redis or schema.Redis()
     return model.Edge(edge.name, edge.workers, edge.store, keys, edge.records, edge.h2_engine, edge.quic_engine,
-                      _redis(redis))
+                      _redis(redis), None if edge.address is None else model.SharedAddress(**edge.address.model_dump()))
 
 
 def _redis(redis: schema.Redis) -> model.Redis:

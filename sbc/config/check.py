@@ -11,10 +11,12 @@ from sbc.config.check_files import named_files
 from sbc.config.check_rules import blocks, headers
 from sbc.config.faults import Fault, Path, Wrong, dotted, fault, nearest
 from sbc.config.model import Address
-from sbc.config.schema import ADMIN_LISTEN
+from sbc.config.schema import ADMIN_LISTEN, REDIS_LEASE
 from sbc.config.schema_capacity import SHED_HIGH, SHED_LOW
+from sbc.config.schema_network import ADDRESS_LEASE
 from sbc.config.store_url import is_redis
 from sbc.config.tree import Tree
+from sbc.config.units import seconds
 from sbc.config.values import address, route_host, route_path
 from sbc.config.walk import ALWAYS_THERE, entries, get, is_number
 
@@ -27,7 +29,8 @@ TAKEN = frozenset({"authorization", "connection", "content-length", "cookie", "h
 def cross(tree: Tree) -> list[Fault]:
     """All faults between the sections."""
     checks: tuple[Callable[[Tree], Found], ...] = (
-        _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _node_tls, _redis, _proofs, blocks,
+        _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _node_tls, _redis, _shared_address,
+        _proofs, blocks,
         headers, _shares, named_files,
     )
     return [fault for check in checks for fault in check(tree)]
@@ -200,6 +203,24 @@ def _redis(tree: Tree) -> Found:
         if redis.get(one) is not None and redis.get(other) is None:
             yield fault(tree.position((*here, one)), (*here, one), f"no {other} beside it", f"write {other}: too",
                         redis[one])
+
+
+def _shared_address(tree: Tree) -> Found:
+    store, written = get(tree.value, "edge", "store"), get(tree.value, "edge", "address")
+    here: Path = ("edge", "address")
+    if written is None:
+        return
+    if not (isinstance(store, str) and is_redis(store)):
+        yield fault(tree.position(here), here, "no store says which edge has it", "edge.store: redis://HOST:PORT")
+    if get(tree.value, "kernel") is None:
+        yield fault(tree.position(here), here, "nobody is there to put it on the device", "write kernel: {}")
+    lease, longest = get(written, "lease") or ADDRESS_LEASE, get(tree.value, "edge", "redis", "lease") or REDIS_LEASE
+    try:
+        if seconds(lease) > seconds(longest):
+            yield fault(tree.position((*here, "lease")), (*here, "lease"), "longer than the edge owns its sessions",
+                        f"{longest} (edge.redis.lease) at most", lease)
+    except Wrong:
+        return
 
 
 def _proofs(tree: Tree) -> Found:

@@ -102,6 +102,7 @@ def _fixed(config: Config) -> dict[str, object]:
         "edge.workers": config.edge.workers,
         "edge.store": config.edge.store,
         "edge.redis": config.edge.redis,
+        "edge.address": config.edge.address,
         "edge.records": config.edge.records,
         "edge.h2_engine": config.edge.h2_engine,
         "edge.quic_engine": config.edge.quic_engine,

@@ -87,6 +87,22 @@ class Redis:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedAddress:
+    """An address that one edge of several has at a time."""
+
+    share: str
+    """With the length of its prefix."""
+    device: str
+    lease: float
+    """Seconds."""
+
+    @property
+    def host(self) -> str:
+        """The address alone."""
+        return self.share.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Edge:
     name: str
     workers: int
@@ -101,6 +117,7 @@ class Edge:
     quic_engine: str
     """`auto`, `qh3` or `aioquic`."""
     redis: Redis
+    address: SharedAddress | None = None
 
 
 class Role(Enum):

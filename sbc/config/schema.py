@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from sbc.config.schema_capacity import Admission, Drain
-from sbc.config.schema_network import Kernel, Marking
+from sbc.config.schema_network import Kernel, Marking, SharedAddress
 from sbc.config.schema_session import Agent, Policy, Route
 from sbc.config.section import Section, default
 from sbc.config.units import Duration
@@ -36,6 +36,7 @@ from sbc.config.values import (
 
 ADMIN_LISTEN: Final = "127.0.0.1:9070"
 REFUSE: Final = 100
+REDIS_LEASE: Final = "45s"
 
 
 class SealKey(Section):
@@ -62,7 +63,7 @@ class Redis(Section):
     """With rediss: the certificate that the server is shown, its chain behind it; null: none."""
     key: File | None = None
     """Its private key, without a pass phrase."""
-    lease: Annotated[float, Duration("2s", "10m")] = default("45s")
+    lease: Annotated[float, Duration("2s", "10m")] = default(REDIS_LEASE)
     """For how long an edge that cannot reach the store goes on with its sessions. It ends them then, and no other edge
     has taken one of them before. The sessions of an edge that is lost with its machine are nobody's for as long."""
     patience: Annotated[float, Duration("50ms", "30s")] = default("1s")
@@ -81,6 +82,8 @@ class Edge(Section):
     a Redis store is shared by edges, each of which has a `name` of its own."""
     redis: Redis | None = None
     """How the Redis store is spoken to."""
+    address: SharedAddress | None = None
+    """An address that this edge has while no other one does."""
     seal_keys: list[SealKey] = Field(default=[], max_length=16)
     """The first seals session tokens, all open them. With none, tokens are good until the edge is started again."""
     records: File | None = None

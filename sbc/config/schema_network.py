@@ -1,14 +1,16 @@
 """What may be written about the network: marks on packets, and what is ordered of the kernel."""
 
+from ipaddress import ip_interface
 from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from sbc.config.faults import Wrong
 from sbc.config.section import Section, default
-from sbc.config.units import Size
+from sbc.config.units import Duration, Size
 from sbc.config.values import File, Reads, patterned, whole
 
+ADDRESS_LEASE: Final = "10s"
 CODE_POINTS: Final = {
     "DF": 0, "LE": 1, "VA": 44, "EF": 46, **{f"CS{number}": 8 * number for number in range(8)},
     **{f"AF{class_}{drop}": 8 * class_ + 2 * drop for class_ in range(1, 5) for drop in range(1, 4)},
@@ -25,10 +27,38 @@ def code_point(value: Any) -> int:
     raise Wrong("not a DSCP", "EF, VA, AF11 to AF43, CS0 to CS7, LE, DF, or a number from 0 to 63")
 
 
+def interface(value: Any) -> str:
+    """An address with its prefix, in its shortest form. Raises Wrong."""
+    try:
+        written = ip_interface(value if isinstance(value, str) and "/" in value and "%" not in value else "")
+    except ValueError:
+        raise Wrong("no address with the length of its network's prefix", "192.0.2.10/24 or 2001:db8::10/64") from None
+    if written.ip.is_multicast or written.ip.is_unspecified or written.ip.is_loopback:
+        raise Wrong("an address that no device can share", "one of the network that clients come from")
+    return str(written)
+
+
 CodePoint = Annotated[int, Reads(code_point, {"anyOf": [
     {"type": "string", "pattern": f"^(?:{'|'.join(CODE_POINTS)})$", "examples": ["EF"]},
     {"type": "integer", "minimum": 0, "maximum": 63}]})]
 Device = Annotated[str, patterned("[A-Za-z0-9_.@-]{1,15}", "the name of a network device, such as eth0", "eth0")]
+
+
+Interface = Annotated[str, Reads(interface, {"type": "string", "pattern": "^[0-9A-Fa-f:.]{2,45}/[0-9]{1,3}$",
+                                             "examples": ["192.0.2.10/24"]})]
+
+
+class SharedAddress(Section):
+    """An address that one edge of several has at a time: another one takes it when it is gone. It needs a Redis store,
+    and the warden."""
+
+    share: Interface
+    """The address, with its prefix. The edges that share it write the same; no device has it by itself."""
+    device: Device
+    """The network device that has it while this edge does."""
+    lease: Annotated[float, Duration("3s", "10m")] = default(ADDRESS_LEASE)
+    """For how long it stays with an edge that cannot reach the store, or with a machine that is lost; not longer than
+    `redis.lease`. The address of a process that died, or that was stopped, is taken at once."""
 
 
 class Marking(Section):

@@ -89,7 +89,8 @@ def terms_of(listener: ListenerConfig, config: Config) -> DoorTerms:
     wanted = listener.proxy_protocol
     proxies = Proxies(wanted == "require", listener.proxy_from) if wanted != "off" else None
     return DoorTerms(frozenset(listener.transports), config.edge.h2_engine, proxies, config.edge.quic_engine,
-                     listener.quic_retry == "always")
+                     listener.quic_retry == "always",
+                     config.edge.address is not None and config.edge.address.host == listener.listen.host)
 
 
 async def prepare(old: Config, new: Config, in_force: Rules, once: bytes, supply: Supply) -> Prepared:
@@ -117,7 +118,8 @@ async def prepare(old: Config, new: Config, in_force: Rules, once: bytes, supply
                 if security is not None and "quic" in listener.transports:
                     credentials[listener.name] = quic_credentials(security, terms)
                     if "quic" not in former.transports:
-                        sock = supply.datagrams(listener.name, listener.listen.host, listener.listen.port)
+                        sock = supply.datagrams(
+                            listener.name, listener.listen.host, listener.listen.port, terms)
                         if sock is not None:
                             datagrams[listener.name] = sock
             elif former is not None and former.listen == listener.listen:

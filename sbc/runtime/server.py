@@ -19,6 +19,7 @@ from sbc.model.worker import Worker
 from sbc.nodes.dial import Trust
 from sbc.nodes.pool import Pool
 from sbc.nodes.trunk import TrunkDoor
+from sbc.runtime.anchor import Anchor
 from sbc.runtime.burst import Burst
 from sbc.runtime.clerk import Office
 from sbc.runtime.constable import Constable
@@ -53,9 +54,9 @@ QUIET_EVENTS = frozenset({"client_refused"})
 """What is told to whoever listens, but logged only in detail: hostile clients must not fill the disk."""
 
 TROUBLE = frozenset({
-    "certificate_rejected", "durability_lost", "edge_fenced", "jwks_rejected", "leg_failed", "node_down", "node_slow",
-    "protocol_broken", "reload_rejected", "session_not_moved", "shedding_began", "source_barred", "source_blocked",
-    "store_fails", "store_replaced", "trunk_lost",
+    "address_lost", "certificate_rejected", "durability_lost", "edge_fenced", "jwks_rejected", "leg_failed",
+    "node_down", "node_slow", "protocol_broken", "reload_rejected", "session_not_moved", "shedding_began",
+    "source_barred", "source_blocked", "store_fails", "store_replaced", "trunk_lost",
 })  # fmt: skip
 """What an operator may have to see to."""
 
@@ -108,6 +109,10 @@ class Server:
         self._trust(trusts_of(config))
         self._order_network(config)
         self._trunk = _trunk_door(config, self.fleet)
+        address, shared = config.edge.address, house.shared
+        self._anchor: Anchor | None = None
+        if address is not None and shared is not None and ward is not None and (worker is None or worker.number == 0):
+            self._anchor = Anchor(address, shared, ward, self._fit, self.metrics, self.announce)
         self._listeners: dict[str, Listener] = {}
         self._rounds = Rounds(self.hall, self._records, lambda: self.config, self._listeners, self.fleet.name_edges)
         self.ports: dict[str, int] = {}
@@ -155,6 +160,8 @@ class Server:
         self._tasks.spawn("pulse", pulse(self.hall, self.fleet, self._rounds.go))
         if self.hall.house.ward is not None:
             self._tasks.spawn("ward", self.hall.house.ward.run())
+        if self._anchor is not None:
+            self._tasks.spawn("anchor", self._anchor.run())
         self._tasks.spawn("watchdog", self._notifier.watch())
         # What lives as long as the process is not looked at by every collection.
         gc.collect()
@@ -171,6 +178,13 @@ class Server:
         if self.hall.rules.authorities.incomplete:
             return "the keys of an issuer were not fetched yet"
         return None if self._store.healthy() else "the store does not answer"
+
+    def _fit(self) -> bool:
+        """Whether the address that edges share is to be here. A silent store is no reason against it: nobody else could
+        take it, and if one can, its lease is over soon."""
+        shared = self.hall.house.shared
+        owns = shared is not None and shared.figures().lease > 0
+        return owns and self._state == "ready" and not self.hall.rules.authorities.incomplete
 
     # Life.
 
@@ -247,6 +261,8 @@ class Server:
         await _wait_for(lambda: not Parting.alive and not any(door.parting for door in doors), CLOSING)
         for door in doors:
             door.end()
+        if self._anchor is not None:
+            await self._anchor.leave()
         if self._trunk is not None:
             await self._trunk.close()
         await self.fleet.close()

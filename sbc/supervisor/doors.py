@@ -32,7 +32,7 @@ def open_doors(listener: Listener, terms: DoorTerms, workers: int) -> Doors:
         for _ in range(workers):
             opened.append([])
             for make in kinds:
-                opened[-1].append(make(host, port, shared=True))
+                opened[-1].append(make(host, port, shared=True, floats=terms.floats))
         _listen(opened)
     except OSError:
         close(opened)
@@ -53,11 +53,11 @@ def taken_over(given: Sequence[socket.socket], workers: int) -> Doors:
     return doors
 
 
-def more_datagrams(listener: Listener, workers: int) -> Doors:
+def more_datagrams(listener: Listener, terms: DoorTerms, workers: int) -> Doors:
     """For a listener that begins to serve QUIC. Raises OSError."""
     host, port = listener.listen.host, listener.listen.port
-    bind_datagrams(host, port).close()
-    return [[bind_datagrams(host, port, shared=True)] for _ in range(workers)]
+    bind_datagrams(host, port, floats=terms.floats).close()
+    return [[bind_datagrams(host, port, shared=True, floats=terms.floats)] for _ in range(workers)]
 
 
 def needed(doors: Doors, terms: DoorTerms) -> Doors:

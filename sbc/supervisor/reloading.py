@@ -55,7 +55,7 @@ def open_sockets(old: Config, new: Config, workers: int) -> Opening:
             if former is None or former.listen != listener.listen:
                 fresh[listener.name] = doors.open_doors(listener, terms_of(listener, new), workers)
             elif _begins_quic(former, listener):
-                more[listener.name] = doors.more_datagrams(listener, workers)
+                more[listener.name] = doors.more_datagrams(listener, terms_of(listener, new), workers)
     except OSError as error:
         Opening(fresh, more).close()
         raise ConfigError([f"{new.source}: {error}"]) from None

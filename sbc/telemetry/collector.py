@@ -135,6 +135,10 @@ def _control(metrics: Metrics) -> Iterator[Metric]:
     yield _counter("sbc_throttled", "Times a client over a rate was not read for a while.", ("limit",),
                    _single(metrics.throttled))  # fmt: skip
     yield _counter("sbc_kernel_orders", "Orders to the kernel.", ("order", "outcome"), metrics.kernel_orders)
+    yield GaugeMetricFamily(
+        "sbc_address_held", "1 if this edge has the address that edges share.", value=float(metrics.address_held))
+    yield _counter("sbc_address_changes", "Times that address was taken, left or lost.", ("change",),
+                   _single(metrics.address_changes))  # fmt: skip
     yield _counter("sbc_config_reloads", "Reloads tried.", ("outcome",), _single(metrics.reloads))
     yield GaugeMetricFamily(
         "sbc_config_reload_ok", "1 if the last reload was applied.", value=float(metrics.config_reload_ok))

@@ -107,6 +107,10 @@ class Metrics:
         """By kind."""
         self.throttled: defaultdict[str, int] = defaultdict(int)
         """By the limit that was reached."""
+        self.address_held = False
+        """Whether this edge has the address that edges share."""
+        self.address_changes: defaultdict[str, int] = defaultdict(int)
+        """How often it was taken, left, lost."""
         self.kernel_orders: defaultdict[tuple[str, str], int] = defaultdict(int)
         """By order and outcome: done | refused | unsaid."""
         self.reloads: defaultdict[str, int] = defaultdict(int)

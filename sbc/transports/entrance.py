@@ -42,6 +42,8 @@ class DoorTerms:
     """What reads and writes QUIC (wire/http3/factory.py)."""
     always_retry: bool = False
     """Whether every client has to show its address before a QUIC handshake."""
+    floats: bool = False
+    """Whether its address is one that edges share: it may not be here yet."""
     services: bytes = b""
     """What the first answer on each connection says of other ways to come here (RFC 7838); empty: nothing."""
 

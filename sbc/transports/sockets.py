@@ -8,11 +8,15 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sbc.transports.entrance import DoorTerms, protocols
 
 _TRIES = 16
 """For a free port that is free for TCP and UDP."""
+FREEBIND: Final = (socket.IPPROTO_IP, 15)
+FREEBIND_IPV6: Final = (socket.IPPROTO_IPV6, 78)
+"""ip(7): an address may be bound that no device has. No privilege is needed. Python has no names for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,10 @@ class Supply:
         given = Sockets(self.take(name, socket.SOCK_STREAM), self.take(name, socket.SOCK_DGRAM))
         return bind_all(host, port, terms, given) if self._binds else given
 
-    def datagrams(self, name: str, host: str, port: int) -> socket.socket | None:
+    def datagrams(self, name: str, host: str, port: int, terms: DoorTerms) -> socket.socket | None:
         """That of a listener which begins to serve QUIC; None: another worker has it. Raises OSError."""
         given = self.take(name, socket.SOCK_DGRAM)
-        return bind_datagrams(host, port) if given is None and self._binds else given
+        return bind_datagrams(host, port, floats=terms.floats) if given is None and self._binds else given
 
 
 def bind_all(host: str, port: int, terms: DoorTerms, given: Sockets) -> Sockets:
@@ -74,12 +78,12 @@ def bind_all(host: str, port: int, terms: DoorTerms, given: Sockets) -> Sockets:
     tries = _TRIES if port == 0 and stream and datagrams else 1
     while True:
         tries -= 1
-        bound = Sockets(bind(host, port) if stream else given.stream)
+        bound = Sockets(bind(host, port, floats=terms.floats) if stream else given.stream)
         try:
             if not datagrams:
                 return Sockets(bound.stream, given.datagrams)
             same = bound.stream.getsockname()[1] if bound.stream is not None else port
-            return Sockets(bound.stream, bind_datagrams(host, same))
+            return Sockets(bound.stream, bind_datagrams(host, same, floats=terms.floats))
         except OSError:
             if stream:
                 bound.close()
@@ -87,21 +91,25 @@ def bind_all(host: str, port: int, terms: DoorTerms, given: Sockets) -> Sockets:
                 raise
 
 
-def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
-    """A listening-to-be socket. shared: with others that are. Raises OSError."""
-    return _bound(socket.SOCK_STREAM, host, port, f"{host}:{port}", shared)
+def bind(host: str, port: int, *, shared: bool = False, floats: bool = False) -> socket.socket:
+    """A listening-to-be socket. shared: with others that are. floats: the address may not be here
+    yet. Raises OSError."""
+    return _bound(socket.SOCK_STREAM, host, port, f"{host}:{port}", shared, floats)
 
 
-def bind_datagrams(host: str, port: int, *, shared: bool = False) -> socket.socket:
-    """A socket for datagrams on this address. shared: with others that are. Raises OSError."""
-    return _bound(socket.SOCK_DGRAM, host, port, f"{host}:{port} (UDP)", shared)
+def bind_datagrams(host: str, port: int, *, shared: bool = False, floats: bool = False) -> socket.socket:
+    """A socket for datagrams on this address. shared: with others that are. floats: the address may not be here
+    yet. Raises OSError."""
+    return _bound(socket.SOCK_DGRAM, host, port, f"{host}:{port} (UDP)", shared, floats)
 
 
-def _bound(kind: socket.SocketKind, host: str, port: int, where: str, shared: bool) -> socket.socket:
+def _bound(kind: socket.SocketKind, host: str, port: int, where: str, shared: bool, floats: bool) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
     try:
         if shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if floats:
+            sock.setsockopt(*(FREEBIND_IPV6 if sock.family == socket.AF_INET6 else FREEBIND), 1)
         if kind == socket.SOCK_STREAM:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         elif sock.family == socket.AF_INET6:

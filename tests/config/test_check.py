@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from sbc.config import parse
+from sbc.config.model import SharedAddress
 from tests.config.written import faults, with_line, with_section
 
 SOURCES = "one of header, cookie, query, path_segment, jwt_claim, json_field"
@@ -165,3 +167,19 @@ def test_headers_that_are_not_for_policies_to_change(headers: str, where: str) -
     text = with_section("routes", "routes: [{agent: a, session: {header: Chat}}]")
     [fault] = faults(f"{text}\npolicies: {{default: {{headers: {headers}}}}}\n")
     assert f"policies.default.{where}" in fault
+
+
+def test_an_address_that_edges_share_needs_a_store_and_a_warden() -> None:
+    def told(edge: str, more: str = "") -> list[str]:
+        return faults(with_line(f"edge: {{{edge}}}") + more)
+    address = "address: {share: 192.0.2.10/24, device: eth0%s}"
+    assert told(address % "") == [
+        "f:5:17: edge.address: no store says which edge has it; edge.store: redis://HOST:PORT",
+        "f:5:17: edge.address: nobody is there to put it on the device; write kernel: {}"]
+    shared, kernel = "store: redis://h, " + address, "\nkernel: {}"
+    assert parse(with_line(f"edge: {{{shared % ''}}}") + kernel, "f").edge.address == SharedAddress(
+        "192.0.2.10/24", "eth0", 10.0)
+    assert told(shared % ", lease: 1m", kernel) == [
+        'f:5:79: edge.address.lease: longer than the edge owns its sessions (got "1m"); 45s (edge.redis.lease) at most']
+    for wrong in ("192.0.2.10", "192.0.2.10/33", "127.0.0.1/8", "224.0.0.1/24", "::/0", "fe80::1%eth0/64"):
+        assert "edge.address.share" in told((shared % "").replace("192.0.2.10/24", f'"{wrong}"'), kernel)[0]

@@ -69,8 +69,9 @@ def test_what_waits_for_the_next_start(old: str, new: str, key: str) -> None:
 
 def test_how_redis_is_spoken_to_waits_for_the_next_start() -> None:
     shared = ("sqlite:x.db", "redis://h")
-    assert changes(shared, ("h2_engine: h2", "h2_engine: h2\n  redis: {lease: 1m}")).restart_needed == (
-        "edge.store", "edge.redis")
+    assert changes(shared, ("h2_engine: h2", "h2_engine: h2\n  redis: {lease: 1m}\n"
+                   "  address: {share: 192.0.2.10/24, device: eth0}")).restart_needed == (
+        "edge.store", "edge.redis", "edge.address")
 
 
 def test_a_trunk_that_comes_or_goes_waits_for_the_next_start() -> None:
