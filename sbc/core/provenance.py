@@ -32,8 +32,7 @@ def traced(hello: Hello, hops: int) -> Hello:
     """The same hello, from whom the first of so many trusted proxies had it. Raises Refusal."""
     if not hops:
         return hello
-    fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in hello.headers]
-    client, via, secure = _origin(hello.client, hello.secure, fields, hops)
+    client, via, secure = _origin(hello.client, hello.secure, hello.fields, hops)
     return replace(hello, client=client, via=via, secure=secure, certificate="")
 
 

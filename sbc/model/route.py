@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from sbc.model.http import Fields, first
 from sbc.model.identity import Identity
 from sbc.model.ids import AgentName, PrincipalId
 
@@ -62,8 +63,8 @@ class Hello:
     host: str
     target: str
     """Path and query as sent."""
-    headers: tuple[tuple[str, str], ...]
-    """In the order sent, names in lower case, values latin-1."""
+    fields: Fields
+    """All of its head, those of its connection too. Nobody alters them: others have the same list."""
     secure: bool = False
     listener: str = ""
     via: tuple[str, ...] = ()
@@ -75,12 +76,10 @@ class Hello:
     def path(self) -> str:
         return self.target.partition("?")[0]
 
-    def header(self, name: str) -> str | None:
-        """The value of the first header of this (lower-case) name."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return None
+    def header(self, name: bytes) -> str | None:
+        """The value of the first field of this (lower-case) name, in latin-1."""
+        value = first(self.fields, name)
+        return None if value is None else value.decode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)

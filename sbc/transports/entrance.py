@@ -137,6 +137,6 @@ class Entrance(asyncio.Protocol):
         self._turn_away(refused)
 
     def _turn_away(self, refused: Refusal) -> None:
-        self._reception.refused(refused, Hello(self._client, "", "", (), self._secure, self._listener))
+        self._reception.refused(refused, Hello(self._client, "", "", [], self._secure, self._listener))
         self._transport.write(refusal(refused))
         self._transport.set_protocol(Parting(self._transport, None))

@@ -141,7 +141,7 @@ class Http1Connection(Http1Intake):
 
     def _refuse(self, refused: Refusal) -> None:
         """Answer with the edge's own words if the answer has not begun, and close."""
-        self._reception.refused(refused, Hello(self._client, "", "", (), self._secure, self._listener))
+        self._reception.refused(refused, Hello(self._client, "", "", [], self._secure, self._listener))
         stream = self._stream
         if stream is not None and stream.stage is ANSWERING:
             stream.abort()

@@ -103,7 +103,7 @@ class Listener:
         """There was no TLS. Who just left again is as little worth a word as on a plain port."""
         if isinstance(error, ssl.SSLError | TimeoutError):
             client = client or address_of(cast(asyncio.BaseTransport, tls))
-            hello = Hello(client, "", "", (), True, self.name)
+            hello = Hello(client, "", "", [], True, self.name)
             self._reception.refused(Refusal(0, "tls_handshake", str(error)), hello)
 
     # QUIC.

@@ -97,6 +97,6 @@ class Proxied(asyncio.Protocol):
 
     def _refuse(self, why: str) -> None:
         self._stop_timer()
-        hello = Hello(address_of(self._transport), "", "", (), False, self._listener)
+        hello = Hello(address_of(self._transport), "", "", [], False, self._listener)
         self._reception.refused(Refusal(0, "proxy_protocol", f"PROXY protocol: {why}"), hello)
         self._transport.abort()

@@ -88,7 +88,7 @@ class StreamDoor:
             self._budget.glitch(REFUSED_GLITCHES)
             if not end:
                 self.linger(stream)
-            self.turn_away(stream, refused, Hello(self._client, "", "", (), self._secure, self._listener))
+            self.turn_away(stream, refused, Hello(self._client, "", "", [], self._secure, self._listener))
             return
         request.client, request.secure, request.listener = self._client, self._secure, self._listener
         request.certificate = self.certificate
@@ -191,7 +191,7 @@ class StreamDoor:
             inbound.closed()
             self.linger(stream)
             refused = Refusal(408, "body_timeout", "the request's body did not come in time")
-            self.turn_away(stream, refused, Hello(self._client, "", "", (), self._secure, self._listener))
+            self.turn_away(stream, refused, Hello(self._client, "", "", [], self._secure, self._listener))
 
     def hand_over(self, stream: int, inbound: Inbound) -> None:
         self._streams[stream] = inbound

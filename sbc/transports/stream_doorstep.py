@@ -24,9 +24,9 @@ from sbc.wire.upgrade import Headers, values
 def hello_of(request: Request) -> Hello:
     """What a client says of itself in a request."""
     host = request.authority.decode("latin-1")
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.fields]
-    return Hello(request.client, host, request.target.decode("latin-1"), (("host", host), *headers), request.secure,
-                 request.listener, certificate=request.certificate)
+    fields = [(b"host", request.authority), *request.fields]
+    return Hello(request.client, host, request.target.decode("latin-1"), fields, request.secure, request.listener,
+                 certificate=request.certificate)
 
 
 class Tunnels(Patron, Protocol):
@@ -63,8 +63,8 @@ class StreamDoorstep:
     def enter(self, octets: int) -> None:
         """Be greeted, or refused. octets: the size of the request's head."""
         try:
-            versions = [value for name, value in self.hello.headers if name == "sec-websocket-version"]
-            if versions != ["13"]:
+            versions = [value for name, value in self.hello.fields if name == b"sec-websocket-version"]
+            if versions != [b"13"]:
                 raise Refusal(400, "websocket_version", "version 13 is spoken here",
                               headers=[("Sec-WebSocket-Version", "13")])
             self._reception.greet(self, self.hello, octets)
@@ -74,7 +74,7 @@ class StreamDoorstep:
     @property
     def protocols(self) -> list[str]:
         """The subprotocols that the client offers."""
-        return values(self.hello.headers, "sec-websocket-protocol")
+        return values(self.hello.fields, b"sec-websocket-protocol")
 
     # The answer.
 

@@ -45,9 +45,8 @@ class Doorstep(asyncio.Protocol):
         self._rest = rest
         self._services = services.decode()
         self.hello = Hello(
-            client=request.client, host=request.authority.decode("latin-1"), target=request.target.decode("latin-1"),
-            headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields),
-            secure=request.secure, listener=request.listener, certificate=request.certificate,
+            request.client, request.authority.decode("latin-1"), request.target.decode("latin-1"), fields,
+            request.secure, request.listener, certificate=request.certificate,
         )  # fmt: skip
         self.gone: Callable[[], None] = _nobody_waits
         """Called if the client gives up while it waits for its answer."""
@@ -86,12 +85,12 @@ class Doorstep(asyncio.Protocol):
         # RFC 9112 section 6.1: a body here is a sign of smuggling, and a handshake has no use for one.
         if self._request.bodied:
             raise Refusal(400, "body", "a WebSocket handshake has no body")
-        self._key = check_upgrade(self._request.method.decode(), self.hello.headers)
+        self._key = check_upgrade(self._request.method, self.hello.fields)
 
     @property
     def protocols(self) -> list[str]:
         """The subprotocols that the client offers."""
-        return values(self.hello.headers, "sec-websocket-protocol")
+        return values(self.hello.fields, b"sec-websocket-protocol")
 
     # The answer.
 

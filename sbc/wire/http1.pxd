@@ -13,4 +13,4 @@ cpdef bytes response_head(Response response, object framing, bint end, bytes con
 cpdef bytes chunk(bytes data)
 cpdef bytes last_chunk(list trailers)
 cdef bytes _status_line(int status)
-cdef bytes _lines(list fields)
+cpdef bytes field_lines(list fields)

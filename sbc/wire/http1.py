@@ -60,7 +60,7 @@ def request_head(request: Request) -> bytes:
         # RFC 9110 section 8.6: a method that usually has a body says so if there is none.
         last = b"content-length: 0\r\n\r\n" if method in _BODIED else b"\r\n"
     return b"".join(
-        [method, b" ", target, b" HTTP/1.1\r\nhost: ", authority, b"\r\n", _lines(request.fields), last])
+        [method, b" ", target, b" HTTP/1.1\r\nhost: ", authority, b"\r\n", field_lines(request.fields), last])
 
 
 def framing_of(response: Response, *, end: bool, to_head: bool, old: bool) -> Framing:
@@ -83,7 +83,7 @@ def response_head(
     elif framing is not NONE or response.status == 204:
         length = None
     # With NONE (RFC 9110 section 8.6): to HEAD and with 304 the length of what is not sent; never with 204.
-    parts = [_status_line(response.status), _lines(response.fields)]
+    parts = [_status_line(response.status), field_lines(response.fields)]
     if length is not None:
         parts += [b"content-length: ", decimal(length), b"\r\n"]
     elif framing is CHUNKED:
@@ -94,7 +94,7 @@ def response_head(
 
 def interim_head(status: int, fields: Fields) -> bytes:
     """An interim answer (RFC 9110 section 15.2)."""
-    return b"%b%b\r\n" % (_status_line(status), _lines(fields))
+    return b"%b%b\r\n" % (_status_line(status), field_lines(fields))
 
 
 def chunk(data: bytes) -> bytes:
@@ -104,14 +104,15 @@ def chunk(data: bytes) -> bytes:
 
 def last_chunk(trailers: Fields) -> bytes:
     """What ends a body that is sent in chunks."""
-    return b"0\r\n%b\r\n" % _lines(trailers) if trailers else b"0\r\n\r\n"
+    return b"0\r\n%b\r\n" % field_lines(trailers) if trailers else b"0\r\n\r\n"
 
 
 def _status_line(status: int) -> bytes:
     return _STATUS_LINES.get(status) or b"HTTP/1.1 %03d \r\n" % status
 
 
-def _lines(fields: Fields) -> bytes:
+def field_lines(fields: Fields) -> bytes:
+    """Fields as they stand in a head."""
     lines = lines_of(fields)
     if lines is not None:
         return lines

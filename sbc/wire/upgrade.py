@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 
 from sbc.model.errors import Refusal
+from sbc.model.http import Fields, first
 
 Headers = Sequence[tuple[str, str]]
 
@@ -20,25 +21,36 @@ def accept_key(key: str) -> str:
     return base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest()).decode()
 
 
-def values(headers: Headers, name: str) -> list[str]:
-    """All values of a (lower-case) header, comma-separated lists taken apart."""
-    return [part.strip() for key, value in headers if key == name for part in value.split(",") if part.strip()]
+def values(fields: Fields, name: bytes) -> list[str]:
+    """All values of a (lower-case) field, comma-separated lists taken apart."""
+    if first(fields, name) is None:
+        return []
+    said = b",".join([value for key, value in fields if key == name]).decode("latin-1")
+    return [part for value in said.split(",") if (part := value.strip())]
 
 
-def check_upgrade(method: str, headers: Headers) -> str:
+def check_upgrade(method: bytes, fields: Fields) -> str:
     """The key of a request that is a proper WebSocket handshake (section 4.2.1). Raises Refusal."""
-    if method != "GET":
+    if method != b"GET":
         raise Refusal(405, "method", "a WebSocket handshake is a GET", headers=[("Allow", "GET")])
-    if "websocket" not in (token.lower() for token in values(headers, "upgrade")):
+    if not _names(fields, b"upgrade", "websocket"):
         raise Refusal(426, "not_websocket", "this address speaks WebSocket", headers=[("Upgrade", "websocket")])
-    if "upgrade" not in (token.lower() for token in values(headers, "connection")):
+    if not _names(fields, b"connection", "upgrade"):
         raise Refusal(400, "bad_handshake", "Connection: Upgrade is missing")
-    if [value.strip() for name, value in headers if name == "sec-websocket-version"] != ["13"]:
+    if [value for name, value in fields if name == b"sec-websocket-version"] != [b"13"]:
         raise Refusal(426, "websocket_version", "version 13 is spoken here", headers=[("Sec-WebSocket-Version", "13")])
-    keys = [value for name, value in headers if name == "sec-websocket-key"]
+    keys = [value.decode("latin-1") for name, value in fields if name == b"sec-websocket-key"]
     if len(keys) != 1 or not _is_key(keys[0]):
         raise Refusal(400, "bad_handshake", "Sec-WebSocket-Key has to be there once, 16 bytes in base64")
     return keys[0]
+
+
+def _names(fields: Fields, name: bytes, token: str) -> bool:
+    """Whether a list of tokens, of which the case is of no matter, has this one."""
+    value = first(fields, name)
+    if value is None:
+        return False
+    return value.lower() == token.encode() or token in [part.lower() for part in values(fields, name)]
 
 
 def _is_key(key: str) -> bool:
@@ -48,13 +60,13 @@ def _is_key(key: str) -> bool:
         return False
 
 
-def deflate_offer(headers: Headers) -> str | None:
+def deflate_offer(fields: Fields) -> str | None:
     """What to offer a node so that a handover cannot break the compression; None if the client offers none.
 
     Without context takeover each message stands for itself (RFC 7692 section 7.1.1), whoever sends the next one.
     A client that asks for a smaller window of the server's is asked about nothing else, so it goes without.
     """
-    for extension in values(headers, "sec-websocket-extensions"):
+    for extension in values(fields, b"sec-websocket-extensions"):
         name, _, parameters = extension.partition(";")
         if name.strip().lower() == DEFLATE and "server_max_window_bits" not in parameters.lower():
             return f"{DEFLATE}; server_no_context_takeover; client_no_context_takeover"

@@ -71,7 +71,7 @@ class RequestFront:
 
     def _refuse(self, exchange: Exchange, refusal: Refusal) -> None:
         request = exchange.request
-        hello = Hello(request.client, "", request.target.decode("latin-1"), (), request.secure, request.listener)
+        hello = Hello(request.client, "", request.target.decode("latin-1"), [], request.secure, request.listener)
         self._host.refused(refusal, hello)
         exchange.refuse(refusal)
 

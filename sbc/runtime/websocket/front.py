@@ -15,6 +15,7 @@ from sbc.core.screening import as_request, check_head, claims
 from sbc.model.binding import Binding
 from sbc.model.errors import Refusal
 from sbc.model.events import ClientLost, Reattached
+from sbc.model.http import Request
 from sbc.model.identity import tenancy
 from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Stored
@@ -59,19 +60,22 @@ class WebSocketFront:
     def greet(self, doorstep: Doorstep, hello: Hello, octets: int) -> None:
         """A client's hello: a new session, or one it comes back to. Raises Refusal."""
         hello = traced(hello, self._host.rules.hops.get(hello.listener, 0))
+        asked = as_request(hello)
         route = self._host.rules.routes.find(hello.host, hello.path)
         if route is None:
             raise Refusal(404, "no_route", "nothing is served here")
         doorman = self._host.rules.doormen.get(route.policy)
         if doorman is not None:
-            doorman.check(as_request(hello))
+            doorman.check(asked)
         policy = self._host.rules.policy_of(route)
         check_head(hello, octets, policy.limits)
         authority, identity = self._host.rules.authorities.of(route.policy), None
         if authority is not None:
-            identity = authority.identify(as_request(hello), time.time())
-            hello = _without(hello, authority.hidden)
-        wish = self._with_own_key(claims(hello, route, identity), hello, route)
+            identity = authority.identify(asked, time.time())
+            if authority.hidden is not None:  # a secret that is no node's business
+                hello = replace(hello, fields=[field for field in hello.fields if field[0] != authority.hidden])
+                asked = as_request(hello)
+        wish = self._with_own_key(claims(hello, asked, route, identity), asked, route)
         if policy.rewrite is not None:
             hello = rewritten(hello, policy.rewrite)
         revocations = self._host.house.revocations
@@ -116,11 +120,11 @@ class WebSocketFront:
         else:
             back.join(known)
 
-    def _with_own_key(self, wish: Claims, hello: Hello, route: Route) -> Claims:
+    def _with_own_key(self, wish: Claims, asked: Request, route: Route) -> Claims:
         """A protocol may know by itself where the key of a session stands."""
         if wish.key is not None or wish.token is not None:
             return wish
-        for key in self._host.rules.protocol_of(route).read(as_request(hello), None).keys:
+        for key in self._host.rules.protocol_of(route).read(asked, None).keys:
             return replace(wish, token=key.value) if key.kind == "token" else replace(wish, key=key.value)
         return wish
 
@@ -196,7 +200,7 @@ class WebSocketFront:
             raise Refusal(409, "session_busy", "this session is being opened by another connection", retry_after=1)
         if received > dialog.outbound.count and not dialog.recovered:
             raise Refusal(400, "bad_received", "more messages than the session has")
-        if session.legs.deflate and deflate_offer(hello.headers) is None:
+        if session.legs.deflate and deflate_offer(hello.fields) is None:
             raise Refusal(400, "extension", "this session was begun with permessage-deflate, without context takeover")
         session.door = door
         session.show(hello, wish.identity)
@@ -227,7 +231,7 @@ class _Returning:
         woken = self._front.make(entry, manifest, self._route, self._hello)
         woken.given_back(self._wish.identity)
         restore(woken.dialog, entry, journals)
-        offered = values(self._hello.headers, "sec-websocket-protocol")
+        offered = values(self._hello.fields, b"sec-websocket-protocol")
         woken.legs.protocol = offered[0] if offered else None
         woken.legs.opened.deflate = None
         self._front.reattach(woken, self._door, self._hello, self._wish)
@@ -238,13 +242,6 @@ class _Returning:
 
     def refuse(self, refusal: Refusal) -> None:
         self._door.refuse(refusal)
-
-
-def _without(hello: Hello, hidden: bytes | None) -> Hello:
-    """A hello without the secret that is no node's business."""
-    if hidden is None:
-        return hello
-    return replace(hello, headers=tuple(header for header in hello.headers if header[0] != hidden.decode()))
 
 
 def _nothing() -> None:

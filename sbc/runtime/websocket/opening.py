@@ -4,7 +4,7 @@ import math
 import time
 from dataclasses import dataclass
 
-from sbc.core.screening import node_headers, node_target
+from sbc.core.screening import node_fields, node_target
 from sbc.model.binding import Resume
 from sbc.model.commands import Answer, OpenLeg
 from sbc.model.ids import PrincipalId
@@ -12,7 +12,8 @@ from sbc.model.manifest import Manifest
 from sbc.model.node import Node
 from sbc.model.route import Hello
 from sbc.nodes.link import Dial
-from sbc.wire.upgrade import AGREED, deflate_offer, header_lines, values
+from sbc.wire.http1 import field_lines
+from sbc.wire.upgrade import AGREED, deflate_offer, values
 
 
 @dataclass(slots=True)
@@ -31,8 +32,8 @@ class Opening:
 def opening(hello: Hello) -> Opening:
     """What nodes are to see of a hello."""
     return Opening(
-        node_target(hello), header_lines(node_headers(hello)), hello.host,
-        tuple(values(hello.headers, "sec-websocket-protocol")), deflate_offer(hello.headers),
+        node_target(hello), field_lines(node_fields(hello)), hello.host,
+        tuple(values(hello.fields, b"sec-websocket-protocol")), deflate_offer(hello.fields),
     )  # fmt: skip
 
 

@@ -235,7 +235,7 @@ class WebSocketSession(Session):
         """The client is here, by this hello. identity: by what it is proven who it is; None: it was not asked."""
         self.identity = identity
         self.good_until = math.inf if identity is None else identity.good_until
-        self.address, self.page = hello.client, intern(hello.header("origin") or "")
+        self.address, self.page = hello.client, intern(hello.header(b"origin") or "")
         self._listener = hello.listener
 
     def prove(self, identity: Identity) -> None:

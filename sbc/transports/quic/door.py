@@ -194,7 +194,7 @@ class QuicDoor:
 
     def _turn_away(self, source: Address) -> None:
         self._tally.dropped["full"] += 1
-        hello = Hello(source_of(source), "", "", (), True, self.manners.listener)
+        hello = Hello(source_of(source), "", "", [], True, self.manners.listener)
         self._reception.refused(Refusal(503, "connections", "too many connections", retry_after=1), hello)
 
     def _open(self, header: Header, source: Address, local: Local, beginning: Beginning,
