@@ -256,7 +256,10 @@ class TrunkDoor:
         # A message of exactly `max_msg_size` is too long for aiohttp.
         ws = web.WebSocketResponse(protocols=(SUBPROTOCOL,), max_msg_size=MESSAGE_LIMIT + 1, heartbeat=PING,
                                    timeout=LAST_WORD, compress=False)
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except ConnectionError:
+            return web.Response()  # to nobody: the node is gone again
         transport = request.transport
         if transport is None:
             return ws

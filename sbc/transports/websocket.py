@@ -114,7 +114,9 @@ class Doorstep(asyncio.Protocol):
         return link, self._rest
 
     def refuse(self, refused: Refusal) -> None:
-        """Answer with an HTTP status, and close."""
+        """Answer with an HTTP status, and close; the client may be gone."""
+        if self._stage is not Stage.WAITING:
+            return
         self._leave()
         self.gone = _nobody_waits
         self._reception.refused(refused, self.hello)

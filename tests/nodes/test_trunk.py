@@ -4,10 +4,12 @@ import asyncio
 import json
 import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -19,6 +21,7 @@ from sbc.nodes import trunk as trunk_module
 from sbc.nodes.trunk import TrunkDoor
 from sbc.sdk.trunk import TrunkClient
 from sbc.tls import Vouching, stock
+from tests.support.raw import upgrade
 from tests.support.wait import wait_until
 
 REGISTER = {"type": "register", "node": "a", "pool": "tutors", "url": "http://127.0.0.1:9001", "zone": "z1",
@@ -304,3 +307,14 @@ async def test_a_socket_that_is_bound_already_and_tls(hall: Hall) -> None:
                 await wait_until(lambda: len(hall.heard_messages) == 2, "the drain")
         finally:
             await door.close()
+
+
+async def test_a_node_that_is_gone_before_its_answer(hall: Hall, caplog: pytest.LogCaptureFixture) -> None:
+    async with listening(hall) as (_, url):
+        address = urlsplit(url)
+        with socket.create_connection((address.hostname, address.port)) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.sendall(upgrade("/trunk", "Sec-WebSocket-Protocol: sbc-trunk.v1"))
+        async with dialled(url):  # what came before it has been seen to
+            await wait_until(lambda: hall.trunks, "another node registers")
+    assert not [record for record in caplog.records if record.exc_info]

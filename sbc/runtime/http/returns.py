@@ -36,6 +36,8 @@ def come_back(session: Journaled, exchange: Exchange) -> bool:
         if event_id(message_of(entries[at])) == after and _may_be(session, number, target):
             found = _go_on(session, exchange, number, entries[at + 1 :], 0)
             if not found and said is not None:
+                if number not in session.streams:  # an edge that is gone had it, and only that one knew if it was over
+                    _announce(session, exchange, 1)
                 _forget_id(exchange)
             return found
     if said is None:
@@ -45,11 +47,15 @@ def come_back(session: Journaled, exchange: Exchange) -> bool:
     if _may_be(session, said.request, target) and _go_on(session, exchange, said.request, rest, lost):
         session.dialog.account.lost += lost
         return True
-    lost = max(1, lost)
-    session.dialog.account.lost += lost
-    exchange.preface = gap(lost)
+    _announce(session, exchange, max(1, lost))
     _forget_id(exchange)
     return False
+
+
+def _announce(session: Journaled, exchange: Exchange, lost: int) -> None:
+    """The stream begins anew at its node, and the client is told first how many events it lacks, at the least."""
+    session.dialog.account.lost += lost
+    exchange.preface = gap(lost)
 
 
 def _forget_id(exchange: Exchange) -> None:
