@@ -103,10 +103,11 @@ def test_what_was_refused_as_not_sent_is_not_processed() -> None:
     assert promises(facts) == ["P2"]
 
 
-def test_an_answered_request_may_be_lost_with_its_edge_alone() -> None:
+def test_an_answered_request_may_be_lost_with_its_edge_and_store() -> None:
     facts = [told(5, 2, [2]) if one == ASK[6] else one for one in ASK]
-    assert not judge(facts + fault(3.5, 4.0, "kill", "e1"))
-    assert promises(facts + fault(3.5, 4.0, "kill", "e2")) == ["P2"]
+    assert not judge(facts + fault(3.5, 4.0, "kill", "e1") + fault(3.5, 4.0, "kill", "r1"))
+    assert promises(facts + fault(3.5, 4.0, "kill", "e1")) == ["P2"]
+    assert promises(facts + fault(3.5, 4.0, "kill", "r1")) == ["P2"]
     assert promises(facts + fault(3.5, 4.0, "kill", "n1")) == ["P2"]
 
 

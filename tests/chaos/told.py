@@ -7,8 +7,6 @@ from tests.chaos.troubles import Fact, Troubles
 
 Fault = tuple[str, float, str]
 """Which promise was broken, when, and what was seen."""
-COMMITTED = 1.5
-"""After so many seconds a store that works knows what happened at an edge, so that a SIGKILL takes nothing of it."""
 
 
 @dataclass(slots=True)
@@ -104,11 +102,9 @@ def digits(number: int) -> dict[int, int]:
 
 
 def _may_be_lost(answered: Fact, at: float, troubles: Troubles) -> bool:
-    """Whether an edge was killed before its store could know of an answer: stores are told a moment later."""
-    edge, since = troubles.edge_of(answered), answered["t"]
-    if troubles.of_store(since, at):
-        return troubles.of_process(edge, since, at)
-    return any(edge in span.who and since - COMMITTED <= span.since <= since + COMMITTED for span in troubles.spans)
+    """Whether an edge was killed while the store was out of order, or forgot: else it knew of each answer before the
+    client did (`durability: sync`)."""
+    return troubles.of_store(answered["t"], at) and troubles.of_process(troubles.edge_of(answered), answered["t"], at)
 
 
 def told(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
