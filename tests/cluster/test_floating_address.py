@@ -1,0 +1,209 @@
+"""Two edges, each on a machine of its own, share an address: one has it, whatever is killed, stopped or cut off.
+
+All of it over real devices: neighbours learn who has the address by what the warden tells them, and at no time two
+machines have it.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.support.clients import Talker
+from tests.support.machines import ADMIN, HERE, PORT, SHARED, Machine, Network, Watch
+from tests.support.nodes import NodeProcess
+from tests.support.oracle import exactly_once
+from tests.support.redis import Redis, needs_redis
+from tests.support.wait import wait_until
+
+pytestmark = [needs_redis, pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")]
+LEASE = 3.0
+NODE = 9001
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    directory = tmp_path_factory.mktemp("network")
+    made = Network(directory, "one", "two")
+    try:
+        made.build()
+    except Exception as fault:
+        made.tear_down()
+        pytest.skip(f"no network namespaces here: {fault!r}")
+    redis = Redis(directory, f"bind {HERE} 127.0.0.1", "protected-mode no").start()
+    redis.seen_long_ago()
+    node = NodeProcess(directory, "a", NODE, edge=None, host="0.0.0.0")
+    node.start()
+    (directory / "seal.key").write_text("5e" * 32)
+    for machine in made.machines:
+        machine.configure(_tree(machine, f"redis://{HERE}:{redis.port}", directory))
+        machine.start_warden()
+        machine.start_edge()
+    yield made
+    node.kill()
+    redis.stop()
+    made.tear_down()
+
+
+def _tree(machine: Machine, store: str, directory: Path) -> dict[str, object]:
+    return {
+        "edge": {"name": machine.name, "store": store, "redis": {"patience": "300ms"},
+                 "seal_keys": [{"id": "k", "file": str(directory / "seal.key")}],
+                 "address": {"share": f"{SHARED}/24", "device": "eth0", "lease": f"{LEASE:.0f}s"}},
+        "kernel": {"socket": str(machine.socket)},
+        "admin": {"listen": f"0.0.0.0:{ADMIN}"},
+        "listeners": [{"name": "plain", "listen": f"{SHARED}:{PORT}", "transports": ["websocket"]}],
+        "pools": {"p": {"nodes": [{"name": "a", "url": f"http://{HERE}:{NODE}"}]}},
+        "agents": {"a": {"pool": "p", "migration": {"replay": "all", "output": "regenerate"}}},
+        "routes": [{"agent": "a"}],
+    }
+
+
+@dataclass
+class Pair:
+    network: Network
+    watch: Watch
+    holder: Machine
+    other: Machine
+
+    async def gone(self, what: str, patience: float) -> None:
+        """Wait until who had it has it no more."""
+        await wait_until(lambda: not self.watch.holds(self.holder), what, patience)
+
+    async def moved(self, patience: float, to: Machine | None = None) -> float:
+        """Wait until clients reach the other one by the address; how long it took."""
+        began, to = time.monotonic(), to or self.other
+
+        async def reached() -> bool:
+            return await _who_answers() == to.name
+        await wait_until(reached, f"clients reach {to.name}", patience)
+        assert await self.network.neighbour() == to.link
+        return time.monotonic() - began
+
+
+@pytest.fixture
+async def pair(network: Network) -> AsyncIterator[Pair]:
+    """Who has the address, and who could; both in good order. At no time both had it."""
+    one, two = network.machines
+    for machine in network.machines:
+        if machine.warden is None or machine.warden.poll() is not None:
+            machine.start_warden()
+        if machine.edge is None or machine.edge.poll() is not None:
+            machine.start_edge()
+    watch = Watch(network)
+    watch.start()
+    await wait_until(lambda: watch.seen and watch.seen[-1][1], "somebody has it", 40.0)
+    made = Pair(network, watch, *((one, two) if watch.holds(one) else (two, one)))
+    await wait_until(lambda: _ready(made.other), "the other one is ready", 40.0)
+    yield made
+    watch.end()
+    for machine in network.machines:
+        print(machine.log())
+    assert not [entry for entry in watch.seen if len(entry[1]) > 1], watch.seen
+
+
+async def _ready(machine: Machine) -> bool:
+    try:
+        async with aiohttp.ClientSession() as http, http.get(f"http://{machine.address}:{ADMIN}/readyz") as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+async def _who_answers() -> str | None:
+    """The name of the edge that is reached by the address; None: nobody is."""
+    try:
+        async with (aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(0.5)) as http,
+                    http.get(f"http://{SHARED}:{ADMIN}/api/v1/config") as answer):
+            return str((await answer.json())["edge"]["name"])
+    except (OSError, aiohttp.ClientError, TimeoutError):
+        return None
+
+
+async def _metric(machine: Machine, name: str) -> float:
+    async with aiohttp.ClientSession() as http, http.get(f"http://{machine.address}:{ADMIN}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)), 0.0)
+
+
+async def _come_back(client: Talker) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await client.reattach()
+            except Exception:
+                await asyncio.sleep(0.1)
+
+
+async def test_a_client_goes_on_at_the_same_address_when_its_edge_is_killed(pair: Pair) -> None:
+    holder, other = pair.holder, pair.other
+    await pair.moved(5.0, holder)
+    assert (await _metric(holder, "sbc_address_held"), await _metric(other, "sbc_address_held")) == (1.0, 0.0)
+    client = Talker(f"ws://{SHARED}:{PORT}/", HERE)
+    await client.open()
+    await client.say(3)
+    await client.answered()
+    await asyncio.sleep(0.3)  # the store promises what is older than its commit interval
+    assert holder.edge is not None
+    holder.edge.kill()
+    holder.edge.wait()
+    await pair.gone("its warden takes it off at once", 1.0)
+    await pair.moved(LEASE + 2)
+    await _come_back(client)
+    await client.say(2)
+    await client.answered()
+    exactly_once(client)
+    await client.close()
+
+
+async def test_an_edge_that_is_stopped_hands_it_over(pair: Pair) -> None:
+    assert pair.holder.edge is not None
+    pair.holder.edge.terminate()
+    await pair.gone("it gives it up", 10.0)
+    assert await pair.moved(LEASE) < 2.0
+    assert '"address_left"' in pair.holder.log() and await _metric(pair.other, "sbc_address_held") == 1.0
+    await asyncio.to_thread(pair.holder.edge.wait, 10)
+
+
+async def test_it_stays_if_the_warden_is_killed_and_another_comes_and_goes_if_none_does(pair: Pair) -> None:
+    holder = pair.holder
+    assert holder.warden is not None
+    holder.warden.kill()
+    holder.warden.wait()
+    holder.start_warden()
+    await asyncio.sleep(LEASE + 0.5)  # it is there for longer than its lease, so it was ordered anew
+    assert await _who_answers() == holder.name
+    assert not any(pair.other.name in names for _, names in pair.watch.seen), pair.watch.seen
+    holder.warden.kill()
+    holder.warden.wait()
+    await pair.gone("the kernel takes it off", LEASE)
+    await pair.moved(LEASE + 2)
+    assert await _ready(holder), "that edge serves those who reach it otherwise"
+
+
+async def test_an_edge_that_hangs_loses_it_in_time(pair: Pair) -> None:
+    edge = pair.holder.edge
+    assert edge is not None
+    edge.send_signal(signal.SIGSTOP)
+    await pair.gone("its warden takes it off", LEASE + 0.2)
+    await pair.moved(LEASE + 2)
+    edge.send_signal(signal.SIGCONT)
+    await wait_until(lambda: '"address_lost"' in pair.holder.log(), "it knows", 5.0)
+    assert await _who_answers() == pair.other.name
+
+
+async def test_a_machine_that_is_cut_off_has_it_no_longer_than_its_lease(pair: Pair) -> None:
+    holder, other = pair.holder, pair.other
+    await pair.network.cut(holder)
+    await pair.gone("nobody who is cut off keeps it", LEASE + 0.2)
+    await pair.moved(LEASE + 2)
+    await pair.network.heal(holder)
+    await wait_until(lambda: _ready(holder), "it is back", 10.0)
+    await asyncio.sleep(0.6)  # it asks for it again
+    assert await _who_answers() == other.name and await pair.network.neighbour() == other.link

@@ -1,0 +1,168 @@
+"""Machines on one network: a namespace for each edge and its warden, and one more with the bridge between them.
+
+In that one the test itself is for as long as it lasts, with Redis, nodes and clients: what they know of their
+neighbours is what a router would. Root is needed.
+"""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pyroute2 import IPRoute, NetNS, netns
+
+from tests.support.nodes import ROOT
+
+HERE = "10.208.0.1"
+SHARED = "10.208.0.10"
+ADMIN = 9070
+PORT = 8080
+
+
+class Machine:
+    """One of them: `sbc run` and `sbc kernel` in a namespace of their own."""
+
+    def __init__(self, name: str, number: int, directory: Path) -> None:
+        self.name, self.address = name, f"10.208.0.{number}"
+        self.space = f"sbc-{name}-{os.getpid()}"
+        self.directory = directory / name
+        self.directory.mkdir()
+        self.file, self.socket = self.directory / "sbc.yaml", self.directory / "kernel.sock"
+        self.edge: subprocess.Popen[bytes] | None = None
+        self.warden: subprocess.Popen[bytes] | None = None
+        self.link = ""
+        """Its Ethernet address."""
+
+    def build(self, network: IPRoute) -> None:
+        netns.create(self.space)
+        network.link("add", ifname=f"to-{self.name}", kind="veth", peer={"ifname": "eth0", "net_ns_fd": self.space})
+        network.link("set", index=_index(network, f"to-{self.name}"), master=_index(network, "bridge"), state="up")
+        with NetNS(self.space) as kernel:
+            index = _index(kernel, "eth0")
+            kernel.addr("add", index=index, address=self.address, prefixlen=24)
+            for device in ("lo", "eth0"):
+                kernel.link("set", index=_index(kernel, device), state="up")
+            self.link = kernel.get_links(index)[0].get_attr("IFLA_ADDRESS")
+
+    def configure(self, tree: Mapping[str, Any]) -> None:
+        self.file.write_text(yaml.safe_dump(dict(tree)))
+
+    def start_edge(self) -> None:
+        self.edge = self._start("edge", "run", "-c", str(self.file))
+
+    def start_warden(self) -> None:
+        self.warden = self._start("warden", "kernel", "--socket", str(self.socket))
+
+    def _start(self, what: str, *arguments: str) -> "subprocess.Popen[bytes]":
+        netns.pushns(self.space)
+        try:
+            with (self.directory / f"{what}.log").open("ab") as log:
+                return subprocess.Popen([sys.executable, "-m", "sbc", *arguments], cwd=ROOT, stdin=subprocess.DEVNULL,
+                                        stdout=log, stderr=log)
+        finally:
+            netns.popns()
+
+    def log(self) -> str:
+        return "\n".join(f"--- {self.name} {file.name}\n{file.read_text(errors='replace')[-4000:]}"
+                         for file in sorted(self.directory.glob("*.log")))
+
+    def tear_down(self) -> None:
+        for process in (self.edge, self.warden):
+            if process is not None:
+                process.kill()
+                process.wait()
+        with contextlib.suppress(OSError):
+            netns.remove(self.space)
+
+
+class Network:
+    """The bridge, and whom it leads to."""
+
+    def __init__(self, directory: Path, *names: str) -> None:
+        self._space = f"sbc-bridge-{os.getpid()}"
+        self.machines = [Machine(name, number, directory) for number, name in enumerate(names, 2)]
+        self._entered = False
+
+    def build(self) -> None:
+        """Make all, and enter it. Raises NetlinkError or OSError without the right to."""
+        netns.create(self._space)
+        netns.pushns(self._space)
+        self._entered = True
+        with IPRoute() as network:
+            network.link("add", ifname="bridge", kind="bridge")
+            bridge = _index(network, "bridge")
+            network.addr("add", index=bridge, address=HERE, prefixlen=24)
+            for device in ("lo", "bridge"):
+                network.link("set", index=_index(network, device), state="up")
+            for machine in self.machines:
+                machine.build(network)
+
+    async def cut(self, machine: Machine, state: str = "down") -> None:
+        """Nothing passes any more between a machine and the rest."""
+        await asyncio.to_thread(self._switch, f"to-{machine.name}", state)
+
+    async def heal(self, machine: Machine) -> None:
+        await self.cut(machine, "up")
+
+    def _switch(self, device: str, state: str) -> None:
+        with IPRoute() as network:
+            network.link("set", index=_index(network, device), state=state)
+
+    async def neighbour(self, address: str = SHARED) -> str | None:
+        """Whom packets to an address are sent to from here, by the Ethernet address."""
+        return await asyncio.to_thread(self._neighbour, address)
+
+    def _neighbour(self, address: str) -> str | None:
+        with IPRoute() as network:
+            found = [entry.get_attr("NDA_LLADDR") for entry in network.get_neighbours(dst=address)]
+        return found[0] if found else None
+
+    def tear_down(self) -> None:
+        for machine in self.machines:
+            machine.tear_down()
+        if self._entered:
+            netns.popns()
+        with contextlib.suppress(OSError):
+            netns.remove(self._space)
+
+
+class Watch(threading.Thread):
+    """Looks all the time which machines have the address."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__(daemon=True)
+        self._network = network
+        self._over = False
+        self.seen: list[tuple[float, tuple[str, ...]]] = []
+        """Since when which of them had it."""
+
+    def holds(self, machine: Machine) -> bool:
+        return bool(self.seen) and machine.name in self.seen[-1][1]
+
+    def run(self) -> None:
+        with contextlib.ExitStack() as stack:
+            kernels = {machine.name: stack.enter_context(NetNS(machine.space)) for machine in self._network.machines}
+            indices = {name: _index(kernel, "eth0") for name, kernel in kernels.items()}
+            while not self._over:
+                now = time.monotonic()
+                holders = tuple(name for name, kernel in kernels.items() if any(
+                    found.get_attr("IFA_ADDRESS") == SHARED for found in kernel.get_addr(index=indices[name])))
+                if not self.seen or self.seen[-1][1] != holders:
+                    self.seen.append((now, holders))
+                time.sleep(0.01)
+
+    def end(self) -> None:
+        self._over = True
+        self.join()
+
+
+def _index(network: IPRoute, device: str) -> int:
+    found: int = network.link_lookup(ifname=device)[0]
+    return found
