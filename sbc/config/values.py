@@ -24,7 +24,7 @@ REDIS_URLS: Final = (
     "redis://HOST:PORT/DB, redis+sentinel://HOST:PORT,HOST:PORT/SERVICE or redis+cluster://HOST:PORT,HOST:PORT, with "
     "rediss for TLS")
 PORT_MOST: Final = 65535
-MOST_WORKERS: Final = 1
+MOST_WORKERS: Final = 64
 NODE_SCHEMES: Final = ("http", "https", "ws", "wss", "h2", "h2c")
 
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9][A-Za-z0-9-]{0,62}){0,20})"

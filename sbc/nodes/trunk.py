@@ -12,7 +12,7 @@ import hmac
 import socket
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from ssl import SSLContext
 from typing import Any
@@ -55,6 +55,9 @@ class TrunkCounts:
     unauthorized: int = 0
     unread: int = 0
     """Trunks closed because the node did not read them."""
+
+    def by_kind(self) -> dict[str, int]:
+        return asdict(self)
 
 
 class TrunkLink:

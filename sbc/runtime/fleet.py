@@ -1,6 +1,6 @@
 """The nodes of all pools: their trunks, their probes, their health, and what they signal about sessions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, Protocol
 
 from sbc.config import Config
@@ -62,6 +62,9 @@ class Fleet:
         self._probes: dict[PoolName, Probe | None] = {}
         self._sealed: set[PoolName] = set()
         """The pools whose nodes have to speak TLS."""
+        self.deaf: Callable[[], bool] = lambda: False
+        """Whether nothing of any node could be heard at the moment, for who brings it is silent."""
+        self._ticked = now()
         self.hall: Concerned
 
     # The configuration.
@@ -127,15 +130,13 @@ class Fleet:
     def registered(self, trunk: Trunk, message: Mapping[str, Any]) -> float:
         """A node introduced itself. Raises Refusal."""
         pool = PoolName(message["pool"])
-        if pool not in self._probes:
-            raise Refusal(403, "unknown_pool", f"there is no pool {pool!r}")
         known = node_id(pool, message["node"])
         standing = self._roster.get(known)
+        strange = standing is None or not standing.configured
+        refuse_strangers(pool, message["url"] if strange else None, self._probes, self._sealed)
         if standing is None or not standing.configured:
             labels = message.get("labels", {})
             node = Node(known, pool, message["url"], message.get("zone", ""), labels, message.get("capacity", 1000))
-            if self._bare(node):
-                raise Refusal(403, "insecure", f"the nodes of pool {pool!r} have to speak TLS: https:, wss: or h2:")
             standing = self._place(node, configured=False)
         former, self._trunks[known] = self._trunks.get(known), trunk
         trunk.node = known
@@ -250,12 +251,13 @@ class Fleet:
     def tick(self, late: float) -> None:
         """Some 50 ms have passed. late: for how long the edge itself stood still beyond that, in seconds."""
         now = self._now()
+        elapsed, self._ticked = now - self._ticked, now
+        late = elapsed if self.deaf() else late if late > HEARTBEAT / 2 else 0.0
         for standing in list(self._roster):
             health = standing.health
             if not health.beats:
                 continue
-            if late > HEARTBEAT / 2:
-                health.excuse(late)
+            health.excuse(late)
             self._judge(standing, health.silent(now), "silent")
             self._move_by_class(standing.node.id, health, now)
 
@@ -265,6 +267,15 @@ class Fleet:
         for continuity in Continuity:
             if before < health.borne(continuity) <= silence:
                 self.hall.node_silent(node, continuity)
+
+
+def refuse_strangers(pool: PoolName, url: str | None, pools: Container[PoolName], sealed: Container[PoolName]) -> None:
+    """Raise Refusal if a node may not join: of no pool, or without TLS where it has to speak it. url: where it is;
+    None: that is written. sealed: the pools whose nodes have to speak TLS."""
+    if pool not in pools:
+        raise Refusal(403, "unknown_pool", f"there is no pool {pool!r}")
+    if url is not None and pool in sealed and not address_of(url).secure:
+        raise Refusal(403, "insecure", f"the nodes of pool {pool!r} have to speak TLS: https:, wss: or h2:")
 
 
 def _at_least_brisk(probe: Probe) -> Probe:

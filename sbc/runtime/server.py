@@ -135,11 +135,19 @@ class Server:
 
     async def start(self) -> None:
         """Open the store, then every door. Raises OSError, ssl.SSLError, SbcError."""
+        await self.open()
+        await self.open_doors()
+
+    async def open(self) -> None:
+        """Open the store, and have the nodes that are written down. Raises SbcError."""
         self._introduce()
         self.hall.dormant.lay_down(await self._store.open())
         self.hall.house.revocations.restore(await self._store.revocations())
         self._rounds.go()
         self.fleet.apply(self.config)
+
+    async def open_doors(self) -> None:
+        """Let nodes and clients in. Raises OSError, ssl.SSLError."""
         if self._trunk is not None and self.config.trunk is not None:
             where = self.config.trunk.listen
             self.ports["trunk"] = where.port
@@ -282,8 +290,8 @@ class Server:
             dialogs[key] = dialogs.get(key, 0) + 1
             journal_bytes += dialog.inbound.journal.octets + dialog.outbound.journal.octets
         if self._trunk is not None:
-            for kind in ("malformed", "refused", "unauthorized", "unread"):
-                self.metrics.abuse[f"trunk_{kind}"] = getattr(self._trunk.counts, kind)
+            for kind, count in self._trunk.counts.by_kind().items():
+                self.metrics.abuse[f"trunk_{kind}"] = count
         nodes: dict[str, int] = {}
         for standing in self.hall.house.roster:
             state = standing.health.state.value

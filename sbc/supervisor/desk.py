@@ -1,19 +1,22 @@
 """A worker's side of the channel to the supervisor: what it does when it is asked, and what it tells."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from socket import recv_fds, socket
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
 from sbc.config import Config
-from sbc.model.errors import SbcError
+from sbc.model.errors import Refusal, SbcError
 from sbc.model.identity import Revoked
 from sbc.runtime.operations import EdgeOperations
 from sbc.runtime.reload import Prepared, drop
 from sbc.runtime.server import Server
 from sbc.supervisor.merging import written
 from sbc.supervisor.outfit import socket_of
+from sbc.supervisor.trunks import Trunks
 from sbc.telemetry import logs
 from sbc.transports.sockets import Supply
 from sbc.wire.channel import Channel
@@ -41,6 +44,7 @@ class Desk:
         self._prepared: Prepared | None = None
         self._unlisten: Callable[[], None] = lambda: None
         self.channel: Channel
+        self.trunks: Trunks
         self._asked: Mapping[str, Callable[..., Awaitable[Any]]] = {
             "alive": self._alive, "ready": self._ready, "metrics": self._metrics,
             "prepare": self._prepare, "apply": self._apply, "discard": self._discard,
@@ -50,6 +54,18 @@ class Desk:
             "undrain": operations.undrain, "abuse": operations.abuse, "pardon": operations.pardon,
         }  # fmt: skip
 
+    async def learn(self) -> None:
+        """Hear of every trunk, and what the other workers were ordered."""
+        told = await self.channel.ask("brief")
+        on_record = {(row["kind"], row["name"]) for row in await self._operations.revocations()}
+        for row in told["revocations"]:
+            left = row["until"] - time.time()
+            if left > 0 and (row["kind"], row["name"]) not in on_record:
+                await self._revoke(row["kind"], row["name"], left)
+        for node in told["drained"]:
+            with suppress(Refusal):  # it has gone meanwhile
+                await self._operations.drain(node)
+
     async def asked(self, what: str, given: Mapping[str, Any]) -> Any:
         question = self._asked.get(what)
         if question is None:
@@ -58,6 +74,8 @@ class Desk:
 
     def noted(self, what: str, given: Mapping[str, Any]) -> None:
         match what:
+            case _ if what.startswith("trunk_"):
+                self.trunks.noted(what, given)
             case "listen":
                 self._unlisten()
                 self._unlisten = self._operations.listen(self._tell)

@@ -34,24 +34,28 @@ class CrewOperations:
 
     # Asking.
 
-    async def _all(self, what: str, /, **given: Any) -> list[Any]:
-        """The answers of those that live and do it. Raises the Refusal of one if none does it, and Refusal 503 if none
-        lives."""
-        answers = await asyncio.gather(
-            *(worker.ask(what, **given) for worker in self._supervisor.workers), return_exceptions=True)
-        done = [answer for answer in answers if not isinstance(answer, BaseException)]
-        if done:
-            return done
-        raise min((answer for answer in answers if isinstance(answer, BaseException)), key=_severity)
+    async def _each(self, what: str, /, **given: Any) -> list[tuple[int, Any]]:
+        """What each worker answers, or raises."""
+        workers = self._supervisor.workers
+        answers = await asyncio.gather(*(worker.ask(what, **given) for worker in workers), return_exceptions=True)
+        return [(worker.number, answer) for worker, answer in zip(workers, answers, strict=True)]
 
-    async def _one(self, what: str, /, **given: Any) -> Any:
-        """The answer of the one whose session it is. Raises Refusal; 503 while a worker that may have it is dead."""
-        answers = await asyncio.gather(
-            *(worker.ask(what, **given) for worker in self._supervisor.workers), return_exceptions=True)
-        for answer in answers:
+    async def _all(self, what: str, /, **given: Any) -> list[Any]:
+        """The answers of those that live and do it. Raises the Refusal of one if none does it: 503 if none lives."""
+        answers = [answer for _, answer in await self._each(what, **given)]
+        done = [answer for answer in answers if not isinstance(answer, BaseException)]
+        if not done:
+            raise _told(min((answer for answer in answers if isinstance(answer, BaseException)), key=_severity))
+        return done
+
+    async def _one(self, what: str, /, **given: Any) -> dict[str, Any]:
+        """The answer of the one whose session it is, with its number. Raises Refusal: 503 if it may be that of a worker
+        that is dead."""
+        answers = await self._each(what, **given)
+        for number, answer in answers:
             if not isinstance(answer, BaseException):
-                return answer
-        raise max((answer for answer in answers if isinstance(answer, BaseException)), key=_severity)
+                return dict(answer) | {"worker": number}
+        raise _told(max((answer for _, answer in answers if isinstance(answer, BaseException)), key=_severity))
 
     # Sessions.
 
@@ -59,19 +63,20 @@ class CrewOperations:
         self, *, state: str | None, agent: str | None, node: str | None, continuity: str | None, limit: int,
         after: str | None,
     ) -> list[dict[str, Any]]:  # fmt: skip
-        of_all = await self._all("sessions", state=state, agent=agent, node=node, continuity=continuity, limit=limit,
-                                 after=after)
-        rows = (row for rows in of_all for row in rows)
+        answers = await self._each("sessions", state=state, agent=agent, node=node, continuity=continuity, limit=limit,
+                                   after=after)
+        rows = [row | {"worker": number} for number, answer in answers if not isinstance(answer, BaseException)
+                for row in answer]  # fmt: skip
         return sorted(rows, key=lambda row: str(row["session"]))[:limit]
 
     async def session(self, session: str) -> dict[str, Any]:
-        return dict(await self._one("session", session=session))
+        return await self._one("session", session=session)
 
     async def migrate(self, session: str, to: str | None) -> dict[str, Any]:
-        return dict(await self._one("migrate", session=session, to=to))
+        return await self._one("migrate", session=session, to=to)
 
     async def end(self, session: str) -> dict[str, Any]:
-        return dict(await self._one("end", session=session))
+        return await self._one("end", session=session)
 
     # Revocations.
 
@@ -129,17 +134,15 @@ class CrewOperations:
 
     async def exposition(self, accept: str) -> tuple[bytes, str]:
         """All metrics, in the form that an Accept header asks for, and its content type."""
-        workers = self._supervisor.workers
-        answers = await asyncio.gather(*(worker.ask("metrics") for worker in workers), return_exceptions=True)
-        told: dict[str, Any] = {str(worker.number): answer for worker, answer in zip(workers, answers, strict=True)
+        told: dict[str, Any] = {str(number): answer for number, answer in await self._each("metrics")
                                 if not isinstance(answer, BaseException)}
         told["supervisor"] = written([*self._process.collect(), *_own(self._supervisor)])
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Told(list(merged(told))))
+        registry.register(_Merged(list(merged(told))))
         return render(registry, accept)
 
 
-class _Told(Collector):
+class _Merged(Collector):
     def __init__(self, families: list[Metric]) -> None:
         self._families = families
 
@@ -161,6 +164,10 @@ def _own(supervisor: Supervisor) -> Iterator[Metric]:
     for outcome, count in supervisor.reloads.items():
         reloads.add_metric((outcome,), count)
     yield reloads
+    abuse = CounterMetricFamily("sbc_abuse", "Breaches of protocol or limits.", labels=("kind",))
+    for kind, count in supervisor.trunk.counts.by_kind().items() if supervisor.trunk is not None else ():
+        abuse.add_metric((f"trunk_{kind}",), count)
+    yield abuse
     yield GaugeMetricFamily("sbc_config_reload_ok", "1 if the last reload was applied.",
                             value=float(supervisor.reload_ok))
 
@@ -170,6 +177,11 @@ def _states(workers: list[WorkerProcess]) -> dict[str, int]:
     for worker in workers:
         counts["looping" if worker.looping and worker.state is not State.READY else worker.state.value] += 1
     return counts
+
+
+def _told(fault: BaseException) -> BaseException:
+    """What an operator is told of a fault."""
+    return Refusal(503, "worker_down", str(fault), retry_after=1) if isinstance(fault, ChannelLost) else fault
 
 
 def _severity(fault: BaseException) -> int:

@@ -11,6 +11,7 @@ from sbc.runtime.tasks import Tasks
 from sbc.stores.factory import open_store
 from sbc.supervisor.desk import Desk
 from sbc.supervisor.outfit import Outfit, config_of, socket_of
+from sbc.supervisor.trunks import Trunks
 from sbc.telemetry.collector import make_registry
 from sbc.transports.sockets import Supply
 from sbc.wire.channel import Channel
@@ -28,11 +29,15 @@ async def serve_as_worker(outfit: Outfit, config: Config) -> None:
         desk = Desk(server, operations, registry, supply, socket_of(outfit.passing), partial(config_of, outfit))
         desk.channel = Channel(desk, tasks.spawn)
         await desk.channel.open(socket_of(outfit.control))
+        desk.trunks = Trunks(server.fleet, outfit.worker, server.hall.sessions.__contains__, desk.channel.note)
+        server.fleet.deaf = lambda: desk.trunks.silent
         loop = asyncio.get_running_loop()
         for order in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(order, server.stop.set)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload is the supervisor's
-        await server.start()
+        await server.open()
+        await desk.learn()
+        await server.open_doors()
         desk.channel.note("ready")
         await server.serve()
         desk.channel.close()

@@ -11,7 +11,7 @@ LONGEST: Final = 10.0
 """Seconds."""
 LIVED: Final = 10.0
 """Seconds after which a worker that served is taken for sound."""
-SO_OFTEN: Final = 5
+SO_OFTEN: Final = 3
 
 
 class Restarts:

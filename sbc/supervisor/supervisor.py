@@ -4,28 +4,35 @@ import asyncio
 import os
 import shutil
 import socket
+import ssl
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from sbc.config import Config, diff, parse, text_of
 from sbc.model.errors import ConfigError, SbcError
 from sbc.model.worker import Worker
+from sbc.nodes.trunk import TrunkDoor
 from sbc.runtime.operations import Events
 from sbc.runtime.operations import Listener as EventListener
-from sbc.runtime.reload import terms_of
+from sbc.runtime.reload import TrunkTerms, terms_of, trunk_terms
 from sbc.runtime.tasks import Tasks
 from sbc.supervisor import doors, reloading
 from sbc.supervisor.doors import Doors
 from sbc.supervisor.outfit import INTERCONNECT, Outfit
 from sbc.supervisor.process import State, WorkerProcess
+from sbc.supervisor.switchboard import GATHERING, Switchboard
 from sbc.telemetry import logs
 from sbc.telemetry.systemd import Notifier
+from sbc.transports.sockets import bind
 
 STOPPING: Final = 45.0
 """How long workers may take to end in order, in seconds: longer than an edge takes at most."""
 BACKLOG: Final = 1024
+MEMORY: Final = "memory:"
+"""The store whose sessions end with the process."""
 
 log = logs.get("sbc")
 
@@ -57,6 +64,9 @@ class Supervisor:
         self._doors: dict[str, Doors] = {}
         self._directory = ""
         self._changed = asyncio.Event()
+        self._spawn = tasks.spawn
+        self.trunk: TrunkDoor | None = None
+        self.switchboard = Switchboard(lambda: self.config)
         self.workers = [WorkerProcess(number, self, tasks.spawn) for number in range(config.edge.workers)]
 
     # Start.
@@ -73,6 +83,7 @@ class Supervisor:
         self._directory = tempfile.mkdtemp(prefix="sbc-")
         here = Worker(0, count, self._directory)
         self._doors[INTERCONNECT] = [[_listen_at(here.socket(number))] for number in range(count)]
+        await self._open_trunk()
         for worker in self.workers:
             await worker.start()
         while not all(worker.state is State.READY for worker in self.workers):
@@ -83,8 +94,26 @@ class Supervisor:
                 return
             await self._change()
         self.phase = None
+        self._spawn("watchdog", self.notifier.watch())
         self.notifier.ready(f"serving {len(self.config.listeners)} listeners with {count} workers")
         log.info("edge_ready", edge=self.config.edge.name, ports=self.ports, workers=count)
+
+    async def _open_trunk(self) -> None:
+        terms = trunk_terms(self.config)
+        if terms is None or self.config.trunk is None:
+            return
+        where = self.config.trunk.listen
+        given = self._opened.get("trunk")
+        sock = given[0] if given else bind(where.host, where.port)
+        self.trunk = TrunkDoor(self.switchboard, edge=self.config.edge.name, secret=terms.secret, ssl=terms.tls)
+        self.ports["trunk"] = int(sock.getsockname()[1])
+        await self.trunk.start_on(sock)
+        self._spawn("beats", self._beat())
+
+    async def _beat(self) -> None:
+        while True:
+            self.switchboard.tell_beats()
+            await asyncio.sleep(GATHERING)
 
     def outfit(self, number: int, control: int, passing: int) -> Outfit:
         sockets = {name: [sock.fileno() for sock in found] for name, of_workers in self._doors.items()
@@ -104,14 +133,30 @@ class Supervisor:
         self._changed.set()
 
     def changed(self, number: int) -> None:
+        if self.workers[number].state is State.DOWN:
+            self.switchboard.disconnected(number, forgets=self.config.edge.store == MEMORY)
         self._changed.set()
 
     async def asked(self, number: int, what: str, given: Mapping[str, Any]) -> Any:
-        raise SbcError(f"a supervisor is not asked {what!r}")
+        if what != "brief":
+            raise SbcError(f"a supervisor is not asked {what!r}")
+        briefing: dict[str, Any] = {"revocations": [], "drained": []}
+        other = next((worker for worker in self.workers if worker.state is State.READY), None)
+        if other is not None:
+            with suppress(SbcError):  # it has ended too
+                briefing["revocations"] = await other.ask("revocations")
+                briefing["drained"] = [row["node"] for row in await other.ask("nodes") if row["state"] == "draining"]
+        self.switchboard.connected(self.workers[number])
+        return briefing
 
     def noted(self, number: int, what: str, given: Mapping[str, Any]) -> None:
-        if what == "event":
-            self._events.pass_on(given["event"] | {"worker": number})
+        match what, given:
+            case "event", {"event": event}:
+                self._events.pass_on(event | {"worker": number})
+            case "trunk_say", {"trunk": trunk, "message": message}:
+                self.switchboard.say(number, trunk, message)
+            case "trunk_hang_up", {"trunk": trunk, "reason": reason}:
+                self.switchboard.hang_up(number, trunk, reason)
 
     def listen(self, listener: EventListener) -> Callable[[], None]:
         """Have `listener` told of what happens in all workers; the answer takes it off again."""
@@ -132,8 +177,8 @@ class Supervisor:
             return applied
 
     async def _reload(self) -> dict[str, Any]:
-        text = text_of(self.config.source)
-        config = parse(text, self.config.source)
+        # Not here: nodes would have to be silent for as long as it takes.
+        text, config, terms = await asyncio.to_thread(_read, self.config.source)
         reloading.check(self.config, config)
         while any(worker.state is State.STARTING for worker in self.workers):  # it was started with the old one
             await self._change()
@@ -146,6 +191,8 @@ class Supervisor:
             raise
         changed = bool(diff(self.config, config))
         self.config, self.text = config, text
+        if self.trunk is not None and terms is not None:
+            await self.trunk.change(terms.secret, terms.tls)
         self._change_doors(opening)
         return await reloading.apply(living) | {"changed": changed}
 
@@ -190,7 +237,20 @@ class Supervisor:
             for worker in self.workers:
                 worker.kill()
                 await worker.wait()
+        if self.trunk is not None:
+            await self.trunk.close()
+        self.notifier.close()
         shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _read(file: str) -> tuple[str, Config, TrunkTerms | None]:
+    """A configuration file, what it says, and what it takes to let nodes in. Raises ConfigError."""
+    text = text_of(file)
+    config = parse(text, file)
+    try:
+        return text, config, trunk_terms(config)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError([f"{file}: {error}"]) from None
 
 
 def _listen_at(path: Path) -> socket.socket:

@@ -74,7 +74,7 @@ class Channel(asyncio.Protocol):
 
     def note(self, what: str, /, **given: Any) -> None:
         """Tell; whoever is gone is not told. Never raises."""
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._send({"note": what, "with": given})
 
     def close(self) -> None:

@@ -1,0 +1,243 @@
+"""Several workers as one edge: processes that are killed, loop, reload; nodes dial once, and operators ask once."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+
+import psutil
+import pytest
+from websockets.asyncio.client import connect
+
+from tests.support.clients import Talker
+from tests.support.edge import Edge, free_port
+from tests.support.oracle import exactly_once
+from tests.support.scene import Scene
+from tests.support.wait import wait_until
+
+REPLAYED = {"tutor": {"migration": {"replay": "all", "output": "regenerate", "hold": "10s"}}}
+
+
+def crew(**edge: Any) -> dict[str, Any]:
+    """Two workers."""
+    return {"edge": {"workers": 2, **edge}}
+
+
+def pids(edge: Edge) -> dict[int, int]:
+    """The process of each worker that serves, as the log has it."""
+    found = {}
+    for line in edge.log_file.read_text().splitlines():
+        with suppress(ValueError):
+            said = json.loads(line)
+            if said["event"] == "worker_ready":
+                found[said["worker"]] = said["pid"]
+    return found
+
+
+async def spread(edge: Edge) -> dict[int, list[str]]:
+    """The sessions of each worker."""
+    found: dict[int, list[str]] = {0: [], 1: []}
+    for row in await edge.sessions("?limit=1000"):
+        found[row["worker"]].append(row["session"])
+    return found
+
+
+async def come_back(client: Talker, patience: float = 12.0) -> None:
+    """As often as it takes."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            await client.reattach()
+            return
+        except Exception:
+            assert time.monotonic() < deadline, "it is not let in"
+            await asyncio.sleep(0.1)
+
+
+async def test_two_workers_are_one_edge_for_nodes_and_operators(scene: Scene) -> None:
+    scene.trunk("a", "b")
+    await scene.open(crew())
+    clients = await scene.talking(16)
+    at = await spread(scene.edge)
+    assert at[0] and at[1], "the kernel spreads connections"
+    assert await scene.edge.metric("sbc_dialogs", state="CONFIRMED") + await scene.edge.metric(
+        "sbc_dialogs", state="confirmed") == 16
+    assert await scene.edge.metric("sbc_messages_total", leg="client") == 16
+    assert await scene.edge.metric("sbc_workers", state="ready") == 2
+    assert await scene.edge.metric("sbc_nodes", state="up") == 2
+    _, text = await scene.edge.get("/metrics")
+    assert all(f'process_resident_memory_bytes{{worker="{who}"}}' in text for who in ("0", "1", "supervisor"))
+
+    rows = await scene.edge.nodes()
+    assert sum(row["sessions"] for row in rows.values()) == 16
+    assert all(row["capacity"] == 2000 and row["trunk"] and row["checkpoints"] for row in rows.values())
+    first = await scene.edge.sessions("?limit=7")
+    then = await scene.edge.sessions(f"?limit=100&after={first[-1]['session']}")
+    whole = [row["session"] for row in first + then]
+    assert len(first) == 7 and whole == sorted(whole) and len(set(whole)) == 16
+    assert (await scene.edge.get("/api/v1/sessions/nobody"))[0] == 404
+    for worker in (0, 1):
+        one = at[worker][0]
+        assert (await scene.edge.session(one))["worker"] == worker
+        assert (await scene.edge.get(f"/api/v1/sessions/{one}", "DELETE"))[0] == 200
+    await wait_until(lambda: _count(scene.edge, 14), "two have ended")
+
+    assert (await scene.edge.post("/api/v1/nodes/a/drain"))[0] == 202
+    async def moved() -> bool:
+        return all(row["owner"] == "tutors/b" for row in await scene.edge.sessions("?limit=100"))
+    await wait_until(moved, "all have left the node, whichever worker they are at")
+    going = [client for client in clients if client.open_still]
+    assert len(going) == 14
+    for client in going:
+        await client.say(3)
+    for client in going:
+        await client.answered()
+        exactly_once(client)
+    assert await scene.edge.stop() == 0
+    left = Counter(fact["session"] for node in scene.nodes.values() for fact in node.history("release"))
+    assert len(left) == 16, "every seat was given back"
+    assert "Traceback" not in scene.edge.log()
+
+
+async def _count(edge: Edge, count: int) -> bool:
+    return len(await edge.sessions("?limit=1000")) == count
+
+
+async def test_a_killed_worker_refuses_nobody_and_its_sessions_come_back(scene: Scene) -> None:
+    scene.trunk("a", "b")
+    await scene.open({**crew(store=f"sqlite:{scene.directory / 'sbc.db'}"), "agents": REPLAYED})
+    clients = await scene.talking(10)
+    at = await spread(scene.edge)
+    assert at[0] and at[1]
+    refused: list[str] = []
+    stop = asyncio.Event()
+
+    async def knock() -> None:
+        """Come all the time: a connection may have to wait, but nobody may be turned away."""
+        while not stop.is_set():
+            try:
+                async with connect(scene.edge.url, open_timeout=15, proxy=None):
+                    pass
+            except Exception as error:
+                refused.append(repr(error))
+            await asyncio.sleep(0.02)
+
+    knocking = [asyncio.create_task(knock()) for _ in range(3)]
+    for client in clients:
+        await client.say(40, every=0.02)
+    await asyncio.sleep(0.3)
+    before = pids(scene.edge)
+    os.kill(before[1], signal.SIGKILL)
+    await wait_until(lambda: pids(scene.edge)[1] != before[1], "it is started again")
+    await scene.edge.ready()
+    stop.set()
+    await asyncio.gather(*knocking)
+    # Those whose request had been read by the worker that died saw it die; a connection is never refused.
+    assert not [why for why in refused if "Refused" in why]
+    gone = [client for client in clients if not client.open_still]
+    assert len(gone) == len(at[1])
+    assert pids(scene.edge)[0] == before[0]
+    for client in gone:
+        await come_back(client)
+        await client.say(2)
+    for client in clients:
+        await client.answered()
+        exactly_once(client)
+    assert await scene.edge.metric("sbc_worker_restarts_total", worker="1") == 1
+    assert await scene.edge.metric("sbc_worker_restarts_total", worker="0") == 0
+
+
+async def test_a_worker_that_cannot_start_again_leaves_the_other_alone(scene: Scene) -> None:
+    scene.plain("a")
+    store = scene.directory / "sbc.db"
+    await scene.open(crew(store=f"sqlite:{store}"))
+    clients = await scene.talking(8)
+    at = await spread(scene.edge)
+    os.kill(pids(scene.edge)[1], signal.SIGKILL)
+    (scene.directory / "sbc-1.db").rename(scene.directory / "away.db")
+    (scene.directory / "sbc-1.db").mkdir()
+
+    async def looping() -> bool:
+        return await scene.edge.metric("sbc_workers", state="looping") == 1
+    await wait_until(looping, "a crash loop is seen", 20.0)
+    status, answer = await scene.edge.get("/readyz")
+    assert status == 503 and "worker 1" in answer["error"]["message"]
+    staying = [client for client in clients if client.open_still]
+    assert len(staying) == len(at[0])
+    for client in staying:
+        await client.say()
+        await client.answered()
+    assert len(await scene.edge.sessions()) == len(at[0]), "those of the living are told"
+    (scene.directory / "sbc-1.db").rmdir()
+    (scene.directory / "away.db").rename(scene.directory / "sbc-1.db")
+    await wait_until(lambda: _ready(scene.edge), "it serves again", 20.0)
+    assert len(await scene.edge.sessions()) == 8
+
+
+async def _ready(edge: Edge) -> bool:
+    return int((await edge.get("/readyz"))[0]) == 200
+
+
+async def test_a_reload_holds_in_all_workers_or_in_none(scene: Scene) -> None:
+    scene.plain("a")
+    await scene.open(crew())
+    clients = await scene.talking(6)
+    port = free_port()
+    changes = crew() | {
+        "listeners": [{"name": name, "listen": f"127.0.0.1:{at}", "transports": ["websocket"]}
+                      for name, at in (("plain", scene.edge.port), ("more", port))],
+        "agents": {"tutor": {"latency_ceiling": "9s"}},
+    }  # fmt: skip
+    key = scene.directory / "other.key"
+    key.write_text("no key")
+    scene.edge.configure(list(scene.nodes.values()), changes | crew(seal_keys=[{"id": "k2", "file": str(key)}]))
+    assert (await scene.edge.post("/api/v1/reload"))[0] == 422
+    assert await scene.edge.metric("sbc_config_reload_ok") == 0
+    with pytest.raises(OSError):
+        await asyncio.open_connection("127.0.0.1", port)
+    scene.edge.configure(list(scene.nodes.values()), changes | crew(workers=3))
+    assert (await scene.edge.post("/api/v1/reload"))[0] == 422
+    scene.edge.configure(list(scene.nodes.values()), changes)
+    status, answer = await scene.edge.post("/api/v1/reload")
+    assert status == 200 and answer == {"changed": True, "opened": ["more"], "closed": []}
+    assert await scene.edge.metric("sbc_config_reloads_total", outcome="applied") == 1
+    assert await scene.edge.metric("sbc_config_reloads_total", outcome="rejected") == 2
+    assert await scene.edge.metric("sbc_config_reload_ok") == 1
+    others = [await scene.client() for _ in range(12)]
+    for client in others[6:]:
+        await client.close()
+        client.url = f"ws://127.0.0.1:{port}/"
+        await client.open()
+    at = await spread(scene.edge)
+    assert at[0] and at[1]
+    for session in (at[0][0], at[1][0]):
+        assert (await scene.edge.session(session))["manifest"]["latency_ceiling"]
+    os.kill(pids(scene.edge)[0], signal.SIGKILL)
+    await wait_until(lambda: len(pids(scene.edge)) == 2 and _ready(scene.edge), "it is started again")
+    fresh = Talker(f"ws://127.0.0.1:{port}/")
+    await fresh.open()
+    await fresh.close()
+    scene.edge.configure(list(scene.nodes.values()), crew())
+    assert (await scene.edge.post("/api/v1/reload"))[1]["closed"] == ["more"]
+    with pytest.raises(OSError):
+        await asyncio.open_connection("127.0.0.1", port)
+    for client in clients:
+        if client.open_still:
+            await client.say()
+            await client.answered()
+
+
+async def test_workers_do_not_outlive_the_supervisor(scene: Scene) -> None:
+    scene.plain("a")
+    await scene.open(crew())
+    client = await scene.client()
+    workers = [psutil.Process(pid) for pid in pids(scene.edge).values()]
+    scene.edge.kill()
+    assert (await client.ended())[0] == 1012
+    await wait_until(lambda: not any(worker.is_running() for worker in workers), "the workers have ended")
+    with pytest.raises(OSError):
+        await asyncio.open_connection("127.0.0.1", scene.edge.port)
