@@ -14,6 +14,7 @@ from websockets.asyncio.client import connect
 
 from bench.report import BEGIN, END, TABLES, block, put
 from sbc.cli.main import app
+from sbc.supervisor.merging import Families, own_families
 from sbc.telemetry.collector import Gauges, make_registry, render
 from sbc.telemetry.metrics import Metrics
 from tests.cli.command import sbc
@@ -59,6 +60,7 @@ def test_every_verb_is_described_and_no_other_is_used() -> None:
 
 def test_every_metric_is_described_and_no_other() -> None:
     registry = make_registry(Metrics(), lambda: Gauges({}, {}, 0, {}, {}, 0))
+    registry.register(Families(own_families({}, {}, {}, True, {})))
     exposition = render(registry, "")[0].decode()
     there = set(re.findall(r"^# TYPE (sbc_\S+)", exposition, re.MULTILINE))
     described = set(re.findall(r"`(sbc_[a-z_]+)", section("Metrics")))

@@ -1,16 +1,14 @@
 """A worker's part of a configuration: every bound of the edge as a whole is divided among the workers, what does not
 divide goes to the first ones; and each has a name, a file for its store and a file for its records of its own.
 
-The trunk is the supervisor's (supervisor/). So is the kernel's shaping, which is a device's: the first worker
-orders it.
+The kernel's shaping is a device's: the first worker orders it.
 """
 
 from dataclasses import replace
 from pathlib import PurePath
 
-from sbc.config.model import Config, Edge, Pool
+from sbc.config.model import Config, Edge
 from sbc.model.capacity import Capacity
-from sbc.model.node import Node
 
 _SQLITE = "sqlite:"
 
@@ -24,8 +22,7 @@ def portion(config: Config, number: int, count: int) -> Config:
     """The part of worker `number` (from 0) of `count`."""
     kernel = config.kernel
     return replace(
-        config, edge=_edge(config.edge, number), trunk=None,
-        pools={name: _pool(pool, number, count) for name, pool in config.pools.items()},
+        config, edge=_edge(config.edge, number),
         capacity=_capacity(config.capacity, number, count),
         kernel=kernel if kernel is None or number == 0 else replace(kernel, shaping=()),
     )
@@ -43,14 +40,6 @@ def own_file(path: str, number: int) -> str:
     """`var/sbc.db` of worker 1 is `var/sbc-1.db`."""
     whole = PurePath(path)
     return str(whole.with_name(f"{whole.stem}-{number}{whole.suffix}"))
-
-
-def _pool(pool: Pool, number: int, count: int) -> Pool:
-    return replace(pool, nodes=tuple(_node(node, number, count) for node in pool.nodes))
-
-
-def _node(node: Node, number: int, count: int) -> Node:
-    return replace(node, capacity=share(node.capacity, number, count))
 
 
 def _capacity(capacity: Capacity, number: int, count: int) -> Capacity:

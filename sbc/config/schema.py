@@ -76,7 +76,8 @@ class Edge(Section):
     name: Name = "edge-1"
     """What nodes and logs call this edge."""
     workers: Workers = 1
-    """Processes, one event loop each. More than one is not available in this version."""
+    """Processes, one event loop each; `auto`: one for each processor. With more than one, `sbc run` opens every socket,
+    starts the workers, and speaks for all of them."""
     store: Store = "memory:"
     """Where bindings, checkpoints and journals are kept. `memory:` ends with the process, `sqlite:PATH` is one edge's,
     a Redis store is shared by edges, each of which has a `name` of its own."""

@@ -10,4 +10,4 @@ class Fellow:
 
     name: str
     words: Mapping[str, str]
-    """What it says of itself. `trunk`: where nodes dial it."""
+    """What it says of itself. `trunk`: where nodes dial it. `edge`: which edge it is a worker of."""

@@ -156,8 +156,10 @@ class Fleet:
 
     def name_edges(self, fellows: Sequence[Fellow]) -> None:
         """Tell all nodes where they find the edges of this store, this one among them."""
-        named = [{"edge": fellow.name, "trunk": fellow.words["trunk"]} for fellow in fellows if "trunk" in fellow.words]
-        message = {"type": "edges", "edges": named}
+        # Workers of one edge have one trunk between them.
+        named = {fellow.words.get("edge", fellow.name): fellow.words["trunk"] for fellow in fellows
+                 if "trunk" in fellow.words}  # fmt: skip
+        message = {"type": "edges", "edges": [{"edge": edge, "trunk": trunk} for edge, trunk in named.items()]}
         if message != self._edges:
             self._edges = message
             for trunk in self._trunks.values():

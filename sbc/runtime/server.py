@@ -23,6 +23,7 @@ from sbc.runtime.anchor import Anchor
 from sbc.runtime.burst import Burst
 from sbc.runtime.clerk import Office
 from sbc.runtime.constable import Constable
+from sbc.runtime.figures import gauges
 from sbc.runtime.fleet import Fleet
 from sbc.runtime.hall import Hall
 from sbc.runtime.house import House
@@ -37,7 +38,7 @@ from sbc.runtime.sweep import pulse
 from sbc.runtime.tasks import Tasks
 from sbc.runtime.usher import Usher
 from sbc.telemetry import logs
-from sbc.telemetry.collector import NO_STORE, Gauges
+from sbc.telemetry.collector import Gauges
 from sbc.telemetry.metrics import Metrics
 from sbc.telemetry.records import RecordWriter
 from sbc.telemetry.systemd import Notifier
@@ -108,7 +109,7 @@ class Server:
         self.fleet.hall = self.hall
         self._trust(trusts_of(config))
         self._order_network(config)
-        self._trunk = _trunk_door(config, self.fleet)
+        self._trunk = _trunk_door(config, self.fleet) if worker is None else None
         address, shared = config.edge.address, house.shared
         self._anchor: Anchor | None = None
         if address is not None and shared is not None and ward is not None and (worker is None or worker.number == 0):
@@ -243,7 +244,9 @@ class Server:
         """Say to the other edges of the store what they have to know of this one."""
         trunk = self.config.trunk
         if self._rounds.fellows is not None:
-            self._rounds.fellows.introduce({"trunk": trunk.advertise if trunk is not None else None})
+            self._rounds.fellows.introduce({
+                "trunk": trunk.advertise if trunk is not None else None,
+                "edge": self.config.edge.name.partition("/")[0] if self.worker is not None else None})  # fmt: skip
 
     def _trust(self, trusts: Mapping[PoolName, Trust]) -> None:
         self._pool.trusts = trusts
@@ -282,25 +285,10 @@ class Server:
 
     def gauges(self) -> Gauges:
         """What is true at the moment of a scrape."""
-        dialogs: dict[tuple[str, str, str], int] = {}
-        journal_bytes = 0
-        for session in self.hall.sessions.values():
-            dialog = session.dialog
-            key = (dialog.state.value, dialog.manifest.continuity.value, dialog.manifest.agent)
-            dialogs[key] = dialogs.get(key, 0) + 1
-            journal_bytes += dialog.inbound.journal.octets + dialog.outbound.journal.octets
         if self._trunk is not None:
             for kind, count in self._trunk.counts.by_kind().items():
                 self.metrics.abuse[f"trunk_{kind}"] = count
-        nodes: dict[str, int] = {}
-        for standing in self.hall.house.roster:
-            state = standing.health.state.value
-            nodes[state] = nodes.get(state, 0) + 1
-        expiry = {name: door.front.expires_in() for name, door in self._listeners.items() if door.front is not None}
-        shared = self.hall.house.shared
-        figures = shared.figures() if shared is not None else NO_STORE
-        return Gauges(dialogs, nodes, journal_bytes, expiry, self.hall.rules.authorities.ages,
-                      len(self.hall.house.revocations), figures, self._store.healthy())
+        return gauges(self.hall, self._listeners, self._store.healthy())
 
 
 async def _wait_for(done: Callable[[], bool], longest: float) -> None:

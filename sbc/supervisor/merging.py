@@ -5,7 +5,8 @@ Of a gauge that says how the worst of them stands, the worst is taken. What a pr
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from prometheus_client.metrics_core import Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -51,3 +52,38 @@ def _both(name: str, one: float, other: float) -> float:
     if name in LEAST:
         return min(one, other)
     return one + other
+
+
+def own_families(
+    states: Mapping[str, int], restarts: Mapping[int, int], reloads: Mapping[str, int], reload_ok: bool,
+    trunk: Mapping[str, int],
+) -> Iterator[Metric]:  # fmt: skip
+    """What the supervisor itself counts: workers by state, restarts by worker, reloads by outcome, whether the last one
+    was applied, and by kind what came over trunks that is none."""
+    workers = GaugeMetricFamily("sbc_workers", "Workers now.", labels=("state",))
+    for state, count in states.items():
+        workers.add_metric((state,), count)
+    yield workers
+    yield _counter("sbc_worker_restarts", "Workers that ended and were started again.", "worker",
+                   {str(worker): count for worker, count in restarts.items()})  # fmt: skip
+    yield _counter("sbc_config_reloads", "Reloads tried.", "outcome", reloads)
+    yield _counter("sbc_abuse", "Breaches of protocol or limits.", "kind",
+                   {f"trunk_{kind}": count for kind, count in trunk.items()})  # fmt: skip
+    yield GaugeMetricFamily("sbc_config_reload_ok", "1 if the last reload was applied.", value=float(reload_ok))
+
+
+def _counter(name: str, text: str, label: str, counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=(label,))
+    for value, count in counts.items():
+        family.add_metric((value,), count)
+    return family
+
+
+class Families(Collector):
+    """Metric families as they are, to be rendered."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> list[Metric]:
+        return self._families

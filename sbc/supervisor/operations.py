@@ -5,17 +5,14 @@ What is ordered of all is done by those that live; a worker that is started agai
 """
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from sbc.config import redacted
 from sbc.model.errors import Refusal
 from sbc.model.identity import Revoked
-from sbc.supervisor.merging import merged, written
+from sbc.supervisor.merging import Families, merged, own_families, written
 from sbc.supervisor.process import State, WorkerProcess
 from sbc.supervisor.rows import abuse_rows, node_rows
 from sbc.supervisor.supervisor import Supervisor
@@ -136,40 +133,14 @@ class CrewOperations:
         """All metrics, in the form that an Accept header asks for, and its content type."""
         told: dict[str, Any] = {str(number): answer for number, answer in await self._each("metrics")
                                 if not isinstance(answer, BaseException)}
-        told["supervisor"] = written([*self._process.collect(), *_own(self._supervisor)])
+        supervisor, trunk = self._supervisor, self._supervisor.trunk
+        restarts = {worker.number: worker.restarts.total for worker in supervisor.workers}
+        own = own_families(_states(supervisor.workers), restarts, supervisor.reloads, supervisor.reload_ok,
+                           trunk.counts.by_kind() if trunk is not None else {})
+        told["supervisor"] = written([*self._process.collect(), *own])
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Merged(list(merged(told))))
+        registry.register(Families(merged(told)))
         return render(registry, accept)
-
-
-class _Merged(Collector):
-    def __init__(self, families: list[Metric]) -> None:
-        self._families = families
-
-    def collect(self) -> list[Metric]:
-        return self._families
-
-
-def _own(supervisor: Supervisor) -> Iterator[Metric]:
-    workers = GaugeMetricFamily("sbc_workers", "Workers now.", labels=("state",))
-    for state, count in _states(supervisor.workers).items():
-        workers.add_metric((state,), count)
-    yield workers
-    restarts = CounterMetricFamily("sbc_worker_restarts", "Workers that ended and were started again.",
-                                   labels=("worker",))
-    for worker in supervisor.workers:
-        restarts.add_metric((str(worker.number),), worker.restarts.total)
-    yield restarts
-    reloads = CounterMetricFamily("sbc_config_reloads", "Reloads tried.", labels=("outcome",))
-    for outcome, count in supervisor.reloads.items():
-        reloads.add_metric((outcome,), count)
-    yield reloads
-    abuse = CounterMetricFamily("sbc_abuse", "Breaches of protocol or limits.", labels=("kind",))
-    for kind, count in supervisor.trunk.counts.by_kind().items() if supervisor.trunk is not None else ():
-        abuse.add_metric((f"trunk_{kind}",), count)
-    yield abuse
-    yield GaugeMetricFamily("sbc_config_reload_ok", "1 if the last reload was applied.",
-                            value=float(supervisor.reload_ok))
 
 
 def _states(workers: list[WorkerProcess]) -> dict[str, int]:

@@ -29,7 +29,7 @@ async def serve_as_worker(outfit: Outfit, config: Config) -> None:
         desk = Desk(server, operations, registry, supply, socket_of(outfit.passing), partial(config_of, outfit))
         desk.channel = Channel(desk, tasks.spawn)
         await desk.channel.open(socket_of(outfit.control))
-        desk.trunks = Trunks(server.fleet, outfit.worker, server.hall.sessions.__contains__, desk.channel.note)
+        desk.trunks = Trunks(server.fleet, server.hall.sessions.__contains__, desk.channel.note)
         server.fleet.deaf = lambda: desk.trunks.silent
         loop = asyncio.get_running_loop()
         for order in (signal.SIGTERM, signal.SIGINT):

@@ -10,7 +10,7 @@ _STATES: Final = ("up", "draining", "down")
 
 
 def node_rows(of_workers: Iterable[Sequence[Row]]) -> list[Row]:
-    """Nodes: seats and capacity are summed, and how a node stands is told as the worker has it that thinks least of
+    """Nodes: seats are summed, and how a node stands is told as the worker has it that thinks least of
     it."""
     nodes: dict[str, Row] = {}
     for rows in of_workers:
@@ -21,11 +21,13 @@ def node_rows(of_workers: Iterable[Sequence[Row]]) -> list[Row]:
 
 
 def _node(one: Row, other: Row) -> Row:
-    sessions, capacity = one["sessions"] + other["sessions"], one["capacity"] + other["capacity"]
+    sessions, capacity = one["sessions"] + other["sessions"], one["capacity"]
+    # To each of them the seats that the others have given are those of somebody else.
+    in_all = max(one["sessions"] + one["elsewhere"], other["sessions"] + other["elsewhere"], sessions)
     return one | {
-        "state": max(one["state"], other["state"], key=_STATES.index), "sessions": sessions, "capacity": capacity,
-        "load": round(sessions / capacity, 4) if capacity else 1.0, "trunk": one["trunk"] and other["trunk"],
-        "slow": one["slow"] or other["slow"],
+        "state": max(one["state"], other["state"], key=_STATES.index), "sessions": sessions,
+        "elsewhere": in_all - sessions, "load": round(in_all / capacity, 4) if capacity else 1.0,
+        "trunk": one["trunk"] and other["trunk"], "slow": one["slow"] or other["slow"],
     }  # fmt: skip
 
 

@@ -42,6 +42,8 @@ class Line:
     """How its node introduced itself."""
     seats: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By session: the worker that has it, and its epoch."""
+    edges: Mapping[str, Any] | None = None
+    """What its node was told of the edges that there are."""
     hung_up: set[int] = field(default_factory=set)
     """The workers that want it closed."""
 
@@ -131,6 +133,11 @@ class Switchboard:
         """A worker says something to a node."""
         line = self._lines.get(number)
         if line is None:
+            return
+        if "session" not in message:  # the edges that there are: all workers say the same
+            if message != line.edges:
+                line.edges = message
+                line.trunk.send(message)
             return
         session = message["session"]
         if message["type"] == "release":

@@ -1,21 +1,15 @@
 """The trunks of nodes, as a worker has them: each ends at the supervisor, which brings what the node says and takes
 along what it is to be told.
-
-Of a node's capacity, and of the sessions that it counts, a worker takes its share.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from sbc.config.portion import share
 from sbc.model.errors import Refusal
 from sbc.model.ids import NodeId, SessionId, node_id
 from sbc.model.interfaces import TrunkListener
-from sbc.model.worker import Worker
 
-CAPACITY: Final = 1000
-"""Of a node that says none."""
 SILENCE: Final = 0.2
 """After so many seconds without a word of the supervisor's it is he who is silent, not the nodes."""
 
@@ -40,11 +34,10 @@ class FarTrunk:
 class Trunks:
     """All of them."""
 
-    def __init__(self, listener: TrunkListener, worker: Worker, has: Callable[[SessionId], bool],
+    def __init__(self, listener: TrunkListener, has: Callable[[SessionId], bool],
                  note: Note) -> None:  # fmt: skip
         """listener: who is told. has: whether a session is here. note: tells the supervisor."""
         self._listener = listener
-        self._worker = worker
         self._has = has
         self._note = note
         self._now = asyncio.get_running_loop().time
@@ -62,12 +55,12 @@ class Trunks:
             case "trunk_beats", {"beats": beats}:
                 self._heard = self._now()
                 for number, message in beats:
-                    self._pass_on(number, message | {"sessions": self._share(message["sessions"])})
+                    self._pass_on(number, message)
             case "trunk_heard", {"trunk": number, "message": message}:
                 if "session" not in message or self._has(SessionId(message["session"])):
                     self._pass_on(number, message)
             case "trunk_registered", {"trunk": number, "message": message}:
-                self._register(number, message | {"capacity": self._share(message.get("capacity", CAPACITY))})
+                self._register(number, message)
             case "trunk_lost", {"trunk": number}:
                 trunk = self._trunks.pop(number, None)
                 if trunk is not None:
@@ -86,6 +79,3 @@ class Trunks:
         trunk = self._trunks.get(number)
         if trunk is not None:
             self._listener.heard(trunk, message)
-
-    def _share(self, whole: int) -> int:
-        return share(whole, self._worker.number, self._worker.count)

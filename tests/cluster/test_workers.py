@@ -74,6 +74,7 @@ async def test_two_workers_are_one_edge_for_nodes_and_operators(scene: Scene) ->
 
     rows = await scene.edge.nodes()
     assert sum(row["sessions"] for row in rows.values()) == 16
+    assert not any(row["elsewhere"] for row in rows.values())
     assert all(row["capacity"] == 2000 and row["trunk"] and row["checkpoints"] for row in rows.values())
     first = await scene.edge.sessions("?limit=7")
     then = await scene.edge.sessions(f"?limit=100&after={first[-1]['session']}")

@@ -45,7 +45,7 @@ def test_it_takes_what_the_edge_takes(text: str) -> None:
 @pytest.mark.parametrize(("old", "new"), [
     ("hold: 0", "hodl: 0"), ("hold: 0", "hold: 5"), ("idle: 1m", "idle: 1"), ("message: 64KiB", "message: 64k"),
     ("standby: warm", "standby: hot"), ("protocol: opaque", "protocol: mcpx"), ("auth: null", "auth: {jwt: {}}"),
-    ("transports: [websocket]", "transports: [smtp]"), ("workers: 1", "workers: 2"), ("capacity: 5", "capacity: 0"),
+    ("transports: [websocket]", "transports: [smtp]"), ("workers: 1", "workers: 400"), ("capacity: 5", "capacity: 0"),
     ("sqlite:x.db", "postgres://h"), ("    pool: p\n", ""), ("name: e\n", "name: a b\n"),
 ])
 def test_it_refuses_what_the_edge_refuses(old: str, new: str) -> None:
