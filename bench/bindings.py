@@ -9,9 +9,6 @@ import argparse
 import asyncio
 import random
 import secrets
-import shutil
-import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +18,7 @@ from typing import Any
 import uvloop
 
 from bench.common.processes import BenchError
+from bench.common.redis import serve
 from bench.common.stage import arguments, perform
 from bench.common.tables import percentile, table
 from sbc.config.store_url import redis_at
@@ -122,27 +120,6 @@ async def memory(link: Link) -> int:
     [info] = await link.run([("INFO", "memory")])
     lines = dict(line.split(":", 1) for line in info.decode().split("\r\n") if ":" in line)
     return int(lines["used_memory"])
-
-
-def serve(place: Path) -> tuple["subprocess.Popen[bytes]", int]:
-    """A server of our own, which keeps nothing on disk. Raises BenchError if there is none."""
-    program = shutil.which("redis-server") or shutil.which("valkey-server")
-    if program is None:
-        raise BenchError("redis-server is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    server = subprocess.Popen([program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(place)],
-                              stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return server, port
-        except OSError:
-            time.sleep(0.05)
-    server.kill()
-    raise BenchError("redis-server does not answer")
 
 
 def play(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:

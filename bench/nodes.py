@@ -42,6 +42,8 @@ class Seat:
     delivered: int = 0
     counter: int = 0
     waiting: list[str] = field(default_factory=list)
+    trunk: "Trunk | None" = None
+    """Over which its edge speaks of it."""
 
     def resume(self, received: int, sent: int, delivered: int) -> None:
         """Go on as the owner, from the state that the last one made durable."""
@@ -96,8 +98,32 @@ class Leg(WSListener):
             self.take(text)
 
 
-class Node(WSListener):
-    """The node: its trunk, and the legs of its sessions."""
+class Trunk(WSListener):
+    """The trunk to one edge."""
+
+    def __init__(self, node: "Node") -> None:
+        self.node = node
+        self.transport: WSTransport | None = None
+        self.heartbeat = asyncio.get_running_loop().create_future()
+
+    def tell(self, **message: Any) -> None:
+        """One message."""
+        if self.transport is not None and not self.transport.is_disconnected:
+            self.transport.send(WSMsgType.TEXT, json.dumps(message))
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self.transport = transport
+        self.node.register(self)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type is WSMsgType.CLOSE:
+            transport.disconnect()
+        if frame.msg_type is WSMsgType.TEXT:
+            self.node.hear(self, json.loads(frame.get_payload_as_bytes()))
+
+
+class Node:
+    """The node: its trunks, and the legs of its sessions."""
 
     def __init__(self, name: str, zone: str, capacity: int, output: str) -> None:
         self.name = name
@@ -107,8 +133,7 @@ class Node(WSListener):
         self.url = ""
         self.invited: dict[str, Seat] = {}
         self.legs: dict[str, Leg] = {}
-        self.trunk: WSTransport | None = None
-        self.heartbeat = asyncio.get_running_loop().create_future()
+        self.trunks: list[Trunk] = []
 
     def accept(self, request: WSUpgradeRequest) -> WSListener | None:
         """A leg: only of a session that was invited."""
@@ -129,35 +154,26 @@ class Node(WSListener):
         if self.legs.get(leg.session) is leg:
             del self.legs[leg.session]
 
-    def tell(self, **message: Any) -> None:
-        """One message over the trunk."""
-        if self.trunk is not None:
-            self.trunk.send(WSMsgType.TEXT, json.dumps(message))
-
     def checkpoint(self, session: str, seat: Seat) -> None:
-        self.tell(type="checkpoint", session=session, epoch=seat.epoch, received=seat.received, sent=seat.sent,
-                  state=str(seat.counter))
+        if seat.trunk is not None:
+            seat.trunk.tell(type="checkpoint", session=session, epoch=seat.epoch, received=seat.received,
+                            sent=seat.sent, state=str(seat.counter))
 
-    # The trunk.
+    # The trunks.
 
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        self.trunk = transport
-        self.tell(type="register", node=self.name, pool="nodes", url=self.url, zone=self.zone, labels={},
-                  capacity=self.capacity, checkpoints=True)
+    def register(self, trunk: Trunk) -> None:
+        self.trunks.append(trunk)
+        trunk.tell(type="register", node=self.name, pool="nodes", url=self.url, zone=self.zone, labels={},
+                   capacity=self.capacity, checkpoints=True)
 
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        if frame.msg_type is WSMsgType.CLOSE:
-            transport.disconnect()
-        if frame.msg_type is not WSMsgType.TEXT:
-            return
-        message = json.loads(frame.get_payload_as_bytes())
+    def hear(self, trunk: Trunk, message: dict[str, Any]) -> None:
         session = message.get("session", "")
         match message["type"]:
             case "registered":
-                self.heartbeat.set_result(message["heartbeat"])
+                trunk.heartbeat.set_result(message["heartbeat"])
             case "invite":
-                self.invited[session] = Seat(message["epoch"], message["role"], message["checkpoint"])
-                self.tell(type="accept", session=session, epoch=message["epoch"])
+                self.invited[session] = Seat(message["epoch"], message["role"], message["checkpoint"], trunk=trunk)
+                trunk.tell(type="accept", session=session, epoch=message["epoch"])
             case "promote" if session in self.legs:
                 self.legs[session].promote(message)
             case "checkpoint_now" if session in self.legs:
@@ -167,9 +183,10 @@ class Node(WSListener):
 
     async def beat(self) -> None:
         """Heartbeats, for as long as the process lives."""
-        every = await self.heartbeat
+        every = min([await trunk.heartbeat for trunk in self.trunks])
         while True:
-            self.tell(type="heartbeat", sessions=len(self.legs), load=len(self.legs) / self.capacity)
+            for trunk in self.trunks:
+                trunk.tell(type="heartbeat", sessions=len(self.legs), load=len(self.legs) / self.capacity)
             await asyncio.sleep(every)
 
     async def count(self, _question: dict[str, Any]) -> dict[str, Any]:
@@ -183,10 +200,12 @@ async def main(options: argparse.Namespace) -> None:
     server = await ws_create_server(node.accept, "127.0.0.1", 0, use_aiofastnet=False, read_buffer_init_size=2048,
                                     backlog=4096)
     node.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    await ws_connect(lambda: node, f"ws://127.0.0.1:{options.trunk}/trunk", use_aiofastnet=False,
-                     extra_headers={"Sec-WebSocket-Protocol": "sbc-trunk.v1"})
+    for port in options.trunk:
+        await ws_connect(lambda: Trunk(node), f"ws://127.0.0.1:{port}/trunk", use_aiofastnet=False,
+                         extra_headers={"Sec-WebSocket-Protocol": "sbc-trunk.v1"})
     async with asyncio.timeout(5):
-        await asyncio.shield(node.heartbeat)
+        for trunk in node.trunks:
+            await asyncio.shield(trunk.heartbeat)
     say({"registered": node.name})
     beating = asyncio.create_task(node.beat())
     await answer_questions(node.count)
@@ -197,7 +216,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
     parser.add_argument("--zone", required=True)
-    parser.add_argument("--trunk", required=True, type=int, help="the edge's trunk port")
+    parser.add_argument("--trunk", required=True, type=int, action="append", help="an edge's trunk port")
     parser.add_argument("--capacity", type=int, default=5000)
     parser.add_argument("--output", choices=("continue", "regenerate"), default="regenerate")
     raise_file_limit()

@@ -136,14 +136,16 @@ def edge(plan: Plan) -> str:
     return edge_of(plan, pool, "{replay: all, output: regenerate}")
 
 
-def edge_of(plan: Plan, pool: str, migration: str) -> str:
+def edge_of(plan: Plan, pool: str, migration: str, *, name: str = "bench", store: str = "memory:",
+            durability: str = "async", seal_key: Path | None = None, redis: str = "null") -> str:
     """An edge with one pool and one agent. `pool` and `migration` are YAML."""
     return f"""
 edge:
-  name: bench
+  name: {name}
   workers: 1
-  store: "memory:"
-  seal_keys: [{{id: k1, file: {plan.folder}/seal.key}}]
+  store: "{store}"
+  redis: {redis}
+  seal_keys: [{{id: k1, file: {seal_key or plan.folder / "seal.key"}}}]
 admin: {{listen: "127.0.0.1:{plan.admin}"}}
 trunk: {{listen: "127.0.0.1:{plan.trunk}"}}
 listeners:
@@ -155,7 +157,7 @@ listeners:
 pools:
   nodes: {{{pool}}}
 agents:
-  echo: {{pool: nodes, migration: {migration}}}
+  echo: {{pool: nodes, durability: {durability}, migration: {migration}}}
 policies:
   default:
     limits: {{sessions_per_principal: {plan.sessions}}}
