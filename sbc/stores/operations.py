@@ -133,7 +133,7 @@ class Claim:
     session: SessionId
     edge: str
     store: str
-    done: Callable[[Stored | StoreError | None], None]
+    done: Callable[[tuple[Stored, Journals] | StoreError | None], None]
 
 
 @dataclass(slots=True)
@@ -273,7 +273,7 @@ Lasting = Remove | Release
 Note = Keep | Cover | Forget | Learn | Remember | Touch | Call | Lasting
 Operation = Question | Note
 
-Found = Journals | Stored | Beaten | Looked | Peeked | Held | Sequence[Revocation] | Sequence[Fellow]
+Found = Journals | tuple[Stored, Journals] | Beaten | Looked | Peeked | Held | Sequence[Revocation] | Sequence[Fellow]
 Result = Found | SessionId | str | StoreError | None
 """What became of one operation of a batch that was committed."""
 

@@ -77,6 +77,12 @@ local function put()
   return 16 + keys
 end
 
+local function journals()
+  local floors = redis.call('HMGET', B, 'cf', 'nf')
+  return {floors[1] or '1', floors[2] or '1', redis.call('XRANGE', CLIENT, '-', '+'),
+    redis.call('XRANGE', NODE, '-', '+'), redis.call('GET', MEMORY)}
+end
+
 if asked == 'create' then
   if redis.call('EXISTS', B) == 1 then return 'conflict' end
   put()
@@ -119,7 +125,7 @@ if asked == 'claim' then
   redis.call('HSET', B, 'g', me)
   touch()
   return {redis.call('HMGET', B, 'o', 'r', 'e', 'a', 't', 'p', 'c', 'cr', 'cs'), redis.call('GET', STATE),
-    redis.call('ZRANGE', NAMES, 0, -1)}
+    redis.call('ZRANGE', NAMES, 0, -1), journals()}
 end
 
 if asked == 'unname' then  -- KEYS[1]: what a key of some session leads to
@@ -213,9 +219,7 @@ elseif asked == 'learn' then
 elseif asked == 'remember' then
   redis.call('SET', MEMORY, ARGV[4], 'EX', ttl)
 elseif asked == 'read' then
-  local floors = redis.call('HMGET', B, 'cf', 'nf')
-  return {floors[1] or '1', floors[2] or '1', redis.call('XRANGE', CLIENT, '-', '+'),
-    redis.call('XRANGE', NODE, '-', '+'), redis.call('GET', MEMORY)}
+  return journals()
 elseif asked == 'touch' or asked == 'remove' then
   local known = {redis.call('HMGET', B, 'a', 'p'), redis.call('ZRANGE', NAMES, 0, -1)}
   if asked == 'touch' then touch() else redis.call('DEL', unpack(KEYS)) end

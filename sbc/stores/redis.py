@@ -87,7 +87,7 @@ class RedisStore(QueuedStore):
         self.lease = Lease(self._name, self._edge, self._seconds, self._spawn, self)
         self.lease.keeper = self._keeper
         self.lease.introduction = self._introduction
-        self.claims = Claims(self._name, self)
+        self.claims = Claims(self._name, self, self._spawn)
         self._addresses = Addresses(self._name, self)
         await super().open()
         try:
@@ -246,11 +246,10 @@ class RedisStore(QueuedStore):
 
     async def claim(self, session: SessionId) -> tuple[Stored, Journals] | None:
         """See SharedStore."""
-        stored = await self.claims.claim(session)
-        if stored is None:
-            return None
-        self._touched[session] = self._loop.time()
-        return stored, await self.journals(session)
+        claimed = await self.claims.claim(session)
+        if claimed is not None:
+            self._touched[session] = self._loop.time()
+        return claimed
 
     def figures(self) -> StoreFigures:
         """See SharedStore."""

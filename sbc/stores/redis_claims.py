@@ -8,19 +8,24 @@ from typing import Any, Final, Protocol
 from sbc.core.tenure import Watch
 from sbc.model.errors import Conflict, StoreError
 from sbc.model.ids import SessionId
-from sbc.model.interfaces import Stored
+from sbc.model.interfaces import Journals, Spawn, Stored
 from sbc.stores.operations import Claim, Look, Looked, Peek, Peeked, Question
-from sbc.stores.redis_lease import Lease
+from sbc.stores.redis_lease import BEAT, Lease
 from sbc.stores.redis_words import channel
 
-LOOKS_APART: Final = 1.0
-"""Seconds between the two looks that find an edge dead: two beats."""
+LOOKS_APART: Final = 2 * BEAT
+"""Seconds between the two looks that find an edge dead."""
 PATIENCE: Final = 2.0
 """Seconds for which a claim waits for the edge that has the session."""
 REST: Final = 0.05
-"""Seconds between two looks."""
+"""Seconds between two looks at an edge, and before a session is looked at again for the first time."""
+LONGER: Final = 3
+"""So many times as long before it is looked at the next time: an edge that lets go does so at once."""
 REMEMBERED: Final = 1000
 """Tenures that are known to be over; sessions that are known to be nobody's."""
+
+
+Claimed = tuple[Stored, Journals]
 
 
 class Asking(Protocol):
@@ -38,7 +43,7 @@ class Asking(Protocol):
 class Claims:
     """Counts how claims ended: `granted`, `absent`, `refused`."""
 
-    def __init__(self, name: str, store: Asking) -> None:
+    def __init__(self, name: str, store: Asking, spawn: Spawn) -> None:
         self.outcomes = {"granted": 0, "absent": 0, "refused": 0}
         self._name = name
         self._store = store
@@ -47,26 +52,27 @@ class Claims:
         self._over: dict[str, None] = {}
         self._absent: dict[SessionId, str] = {}
         """Sessions that were not on record, and which store said so."""
-        self._looks: dict[str, float] = {}
-        """When tenures that are not over were looked at last."""
+        self._spawn = spawn
+        self._watched: dict[str, asyncio.Future[None]] = {}
+        """Tenures whose end claims wait for: done when it is over, or nobody knows."""
 
-    async def claim(self, session: SessionId) -> Stored | None:
+    async def claim(self, session: SessionId) -> Claimed | None:
         """Take a session over; None: there is none. Raises StoreError."""
         try:
-            stored = await self._claim(session)
+            claimed = await self._claim(session)
         except StoreError:
             self.outcomes["refused"] += 1
             raise
-        self.outcomes["absent" if stored is None else "granted"] += 1
-        return stored
+        self.outcomes["absent" if claimed is None else "granted"] += 1
+        return claimed
 
     def said_absent(self, session: SessionId) -> str:
         """The store that said so when the session was claimed; empty if it was not. To be begun it has to be that one:
         another one may have forgotten it, and its owner lives."""
         return self._absent.pop(session, "")
 
-    async def _claim(self, session: SessionId) -> Stored | None:
-        give_up, called, lease = self._loop.time() + PATIENCE, "", self._store.lease
+    async def _claim(self, session: SessionId) -> Claimed | None:
+        give_up, called, rest, lease = self._loop.time() + PATIENCE, "", REST, self._store.lease
         while True:
             peeked: Peeked = await self._store.asked(partial(Peek, session))
             edge, store = peeked.edge, peeked.store
@@ -80,18 +86,41 @@ class Claims:
                 while len(self._absent) > REMEMBERED:
                     del self._absent[next(iter(self._absent))]
                 return None
-            if edge in ("", lease.me) or await self.over(edge, store):
+            free = edge in ("", lease.me) or edge in self._over
+            if not free:
+                if self._loop.time() >= give_up:
+                    raise StoreError(f"{self._name}: edge {edge.rpartition('/')[0]} has session {session}")
+                if called != edge:
+                    called = edge
+                    self._store.call(channel(edge), session)
+                free, rest = await self._ends(edge, store, rest), rest * LONGER
+            if free:
                 try:
-                    stored: Stored | None = await self._store.asked(partial(Claim, session, edge, store))
-                    return stored
+                    claimed: Claimed | None = await self._store.asked(partial(Claim, session, edge, store))
+                    return claimed
                 except Conflict:
-                    continue  # another one was quicker
-            if self._loop.time() >= give_up:
-                raise StoreError(f"{self._name}: edge {edge.rpartition('/')[0]} has session {session}")
-            if called != edge:
-                called = edge
-                self._store.call(channel(edge), session)
-            await asyncio.sleep(REST)
+                    pass  # another one was quicker
+
+    async def _ends(self, tenure: str, store: str, within: float) -> bool:
+        """Whether a tenure is found to be over within so many seconds. Many clients of one dead edge come at once: it
+        is looked at for all of them."""
+        if tenure not in self._watched:
+            self._watched[tenure] = self._loop.create_future()
+            self._spawn("watch", self._look_at(tenure, store, self._watched[tenure]))
+        await asyncio.wait([self._watched[tenure]], timeout=within)
+        return tenure in self._over
+
+    async def _look_at(self, tenure: str, store: str, watched: "asyncio.Future[None]") -> None:
+        """Look at a tenure for as long as a claim waits for it."""
+        give_up = self._loop.time() + PATIENCE
+        try:
+            while not await self.over(tenure, store) and self._loop.time() < give_up:  # noqa: ASYNC110
+                await asyncio.sleep(REST)  # only the server knows
+        except StoreError:
+            pass  # who waits finds out by himself
+        finally:
+            del self._watched[tenure]
+            watched.set_result(None)
 
     async def over(self, tenure: str, store: str) -> bool:
         """Whether this store (empty: any) says that a tenure is over, by its lease or by the death of its edge.
@@ -100,10 +129,6 @@ class Claims:
         """
         if tenure in self._over:
             return True
-        # Many clients of one dead edge come at once: one look is enough for all of them.
-        if self._loop.time() - self._looks.get(tenure, float("-inf")) < REST:
-            return False
-        self._looks[tenure] = self._loop.time()
         looked: Looked = await self._store.asked(partial(Look, tenure, store))
         over = looked.tenure != tenure or self._watch.dead(tenure, looked.connected, looked.beat, self._loop.time())
         if over:
@@ -113,6 +138,5 @@ class Claims:
     def _remember(self, tenure: str) -> None:
         self._over[tenure] = None
         self._watch.forget(tenure)
-        self._looks.pop(tenure, None)
         while len(self._over) > REMEMBERED:
             del self._over[next(iter(self._over))]

@@ -21,7 +21,7 @@ from sbc.stores.operations import Beat, Beaten, Look, Looked, Question
 from sbc.stores.redis_link import FAULTS, Link
 from sbc.stores.redis_words import Taken, channel
 
-BEAT: Final = 0.5
+BEAT: Final = 0.25
 """Seconds between two renewals."""
 REST: Final = 0.05
 """Seconds before what did not work is tried again."""

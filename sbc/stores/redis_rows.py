@@ -7,6 +7,21 @@ from sbc.model.binding import Binding, Checkpoint
 from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Stored
 
+Words = tuple[str | bytes | int | float, ...]
+"""A command as the server is given it."""
+
+
+def written(words: Words) -> Words:
+    """The same in bytes where it is not plain: JSON may spell half a surrogate pair, which is no UTF-8, and must harm
+    nothing else of its batch."""
+    return tuple([word.encode("utf-8", "surrogatepass") if isinstance(word, str) and not word.isascii() else word
+                  for word in words])
+
+
+def read(part: bytes) -> str:
+    """What `written` has written."""
+    return str(part, "utf-8", "surrogatepass")
+
 
 def row(stored: Stored) -> Sequence[str | bytes | int | float]:
     """What redis.lua's `put` takes."""
@@ -19,7 +34,6 @@ def row(stored: Stored) -> Sequence[str | bytes | int | float]:
 
 def state_out(state: str | None) -> tuple[str, bytes]:
     """Whether there is one, and which."""
-    # JSON may spell half a surrogate pair; a node gets its state back as it gave it.
     return ("0", b"") if state is None else ("1", state.encode("utf-8", "surrogatepass"))
 
 
@@ -31,28 +45,29 @@ def name_out(key: tuple[str, str]) -> str:
 
 def name_in(name: bytes) -> tuple[str, str]:
     """What `name_out` has written."""
-    kind, _, value = str(name, "utf-8").partition("\n")
+    kind, _, value = read(name).partition("\n")
     return kind, value
 
 
-def claimed(session: SessionId, said: Any) -> Stored:
+def claimed(session: SessionId, said: Any) -> tuple[Stored, Journals]:
     """A session that was claimed."""
-    fields, state, names = said
-    owner, replica, epoch, agent, route, principal, created, received, sent = (str(part, "utf-8") for part in fields)
+    fields, state, names, journals = said
+    owner, replica, epoch, agent, route, principal, created, received, sent = map(read, fields)
     binding = Binding(session, NodeId(owner), NodeId(replica) if replica else None, int(epoch))
     checkpoint = None
     if received:
-        text = None if state is None else str(state, "utf-8", "surrogatepass")
+        text = None if state is None else read(state)
         checkpoint = Checkpoint(int(received), int(sent), text)
-    return Stored(binding, AgentName(agent), route, PrincipalId(principal), float(created), checkpoint,
-                  tuple(name_in(name) for name in names))
+    stored = Stored(binding, AgentName(agent), route, PrincipalId(principal), float(created), checkpoint,
+                    tuple(name_in(name) for name in names))
+    return stored, journals_of(journals)
 
 
 def journals_of(said: Any) -> Journals:
     """The journals of a session that was read."""
     client_first, node_first, from_client, from_node, memory = said
     return Journals(_run(int(client_first), from_client), _run(int(node_first), from_node),
-                    "" if memory is None else str(memory, "utf-8"))
+                    "" if memory is None else read(memory))
 
 
 def _run(floor: int, entries: Sequence[Any]) -> tuple[int, Sequence[bytes]]:

@@ -45,7 +45,7 @@ from sbc.stores.operations import (
     Touch,
     Vacate,
 )
-from sbc.stores.redis_rows import claimed, journals_of, name_in, name_out, row, state_out
+from sbc.stores.redis_rows import Words, claimed, journals_of, name_in, name_out, read, row, state_out
 
 SCRIPT: Final = files("sbc.stores").joinpath("redis.lua").read_bytes()
 SHA: Final = hashlib.sha1(SCRIPT, usedforsecurity=False).hexdigest()
@@ -62,8 +62,6 @@ EDGES: Final = "sbc:{edges}:edges"
 
 NUMBERS: Final = "sbc:{edges}:numbers"
 """Under which number each address was taken last. In the slot of the leases."""
-
-Words = tuple[str | bytes | int | float, ...]
 
 
 class Lost(Conflict):
@@ -208,11 +206,11 @@ def afterwards(operation: Operation, said: Any) -> list[Words]:
         case Create(stored) | Restate(stored) if said == b"ok":
             return [_lead(stored.agent, stored.principal, key, stored.binding.session) for key in stored.keys]
         case Learn(session, learned, forgotten) if isinstance(said, list):
-            agent, principal = (str(part, "utf-8") for part in said)
+            agent, principal = map(read, said)
             return [*(_lead(agent, principal, key, session) for key in learned),
                     *(_mislead(agent, principal, key, session) for key in forgotten)]
         case Remove(session) | Touch(session) if isinstance(said, list):
-            (agent, principal), names = [str(part, "utf-8") for part in said[0]], [name_in(name) for name in said[1]]
+            (agent, principal), names = map(read, said[0]), [name_in(name) for name in said[1]]
             change = _mislead if isinstance(operation, Remove) else _lead
             return [change(agent, principal, name, session) for name in names]
         case _:
@@ -229,8 +227,8 @@ def _revocations(said: Sequence[bytes]) -> Iterator[Revocation]:
 def name_key(agent: str, principal: str, key: tuple[str, str]) -> str:
     """Under what the server has which session a key leads to: one principal's keys are never another's."""
     kind, value = key
-    written = f"{agent}\n{principal}\n{kind}\n{value}".encode()
-    return f"sbc:key:{hashlib.sha256(written).hexdigest()[:32]}"
+    whole = f"{agent}\n{principal}\n{kind}\n{value}".encode("utf-8", "surrogatepass")
+    return f"sbc:key:{hashlib.sha256(whole).hexdigest()[:32]}"
 
 
 def _lead(agent: str, principal: str, key: tuple[str, str], session: SessionId) -> Words:

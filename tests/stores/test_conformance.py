@@ -336,3 +336,10 @@ async def test_who_waits_for_messages_is_told_when_they_cannot_be_kept(durable: 
     await durable.close()
     [error] = await answers([asked(lambda done: durable.journal(S, True, 1, [b"x"], done))])
     assert isinstance(error, StoreError)
+
+
+async def test_what_cannot_be_written_harms_nothing_else(durable: Store) -> None:
+    assert await creating(durable, dialog("s")) is None
+    durable.learn(S, [("route", "half a pair \ud83d")], [])
+    durable.journal(S, True, 1, [b"x"])
+    assert (await durable.journals(S)).from_client == (1, [b"x"])
