@@ -18,6 +18,7 @@ from sbc.config.model import (
     Certificate,
     Config,
     Edge,
+    Interconnect,
     Listener,
     NodeTls,
     Pool,
@@ -32,7 +33,7 @@ from sbc.config.schema import json_schema
 from sbc.config.warn import warnings
 
 __all__ = [
-    "Address", "Admin", "AdminToken", "Certificate", "Changes", "Config", "Delta", "Edge", "Listener", "NodeTls",
-    "Pool", "Redis", "Role", "SealKey", "Tls", "TrunkDoor", "diff", "json_schema", "load", "parse", "redacted",
-    "text_of", "warnings",
+    "Address", "Admin", "AdminToken", "Certificate", "Changes", "Config", "Delta", "Edge", "Interconnect", "Listener",
+    "NodeTls", "Pool", "Redis", "Role", "SealKey", "Tls", "TrunkDoor", "diff", "json_schema", "load", "parse",
+    "redacted", "text_of", "warnings",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sbc.config import model, schema, schema_auth, schema_capacity, schema_network, schema_session
+from sbc.config import model, schema, schema_auth, schema_capacity, schema_edges, schema_network, schema_session
 from sbc.config.walk import ALWAYS_THERE
 from sbc.model.abuse import LOOPBACK, AbuseRules
 from sbc.model.capacity import Capacity, Marks
@@ -51,7 +51,14 @@ def _edge(edge: schema.Edge) -> model.Edge:
     keys = tuple(model.SealKey(key.id, key.file) for key in edge.seal_keys)
     redis = edge.redis or schema.Redis()
     return model.Edge(edge.name, edge.workers, edge.store, keys, edge.records, edge.h2_engine, edge.quic_engine,
-                      _redis(redis), None if edge.address is None else model.SharedAddress(**edge.address.model_dump()))
+                      _redis(redis), None if edge.address is None else model.SharedAddress(**edge.address.model_dump()),
+                      _interconnect(edge.interconnect))
+
+
+def _interconnect(found: schema_edges.Interconnect | None) -> model.Interconnect | None:
+    if found is None:
+        return None
+    return model.Interconnect(found.listen, found.advertise, found.tls.cert, found.tls.key, found.tls.ca)
 
 
 def _redis(redis: schema.Redis) -> model.Redis:

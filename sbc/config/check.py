@@ -7,6 +7,7 @@ the sections, not one round later.
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sbc.config.check_edges import interconnect
 from sbc.config.check_files import named_files
 from sbc.config.check_rules import blocks, headers
 from sbc.config.faults import Fault, Path, Wrong, dotted, fault, nearest
@@ -30,8 +31,7 @@ def cross(tree: Tree) -> list[Fault]:
     """All faults between the sections."""
     checks: tuple[Callable[[Tree], Found], ...] = (
         _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _node_tls, _redis, _shared_address,
-        _proofs, blocks,
-        headers, _shares, named_files,
+        interconnect, _proofs, blocks, headers, _shares, named_files,
     )
     return [fault for check in checks for fault in check(tree)]
 
@@ -103,7 +103,7 @@ def _same_match(tree: Tree) -> Found:
 
 
 def _clashes(tree: Tree) -> Found:
-    places: list[Path] = [("admin", "listen"), ("trunk", "listen")]
+    places: list[Path] = [("admin", "listen"), ("trunk", "listen"), ("edge", "interconnect", "listen")]
     places += [(*path, "listen") for path, _ in entries(tree, "listeners")]
     seen: list[tuple[Path, Address]] = []
     for path in places:

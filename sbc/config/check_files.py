@@ -24,6 +24,9 @@ def named_files(tree: Tree) -> Found:
             yield from _file(tree, ("edge", "redis", name), written, partial(files.check_secret, written))
     yield from _authorities(tree, ("edge", "redis", "ca"), get(redis, "ca"))
     yield from _pair(tree, ("edge", "redis"), get(redis, "cert"), get(redis, "key"))
+    between = get(tree.value, "edge", "interconnect", "tls")
+    yield from _authorities(tree, ("edge", "interconnect", "tls", "ca"), get(between, "ca"))
+    yield from _pair(tree, ("edge", "interconnect", "tls"), get(between, "cert"), get(between, "key"))
     for path, policy in entries(tree, "policies"):
         jwks = get(policy, "auth", "jwt", "jwks")
         if isinstance(jwks, str) and jwks.startswith("file:"):

@@ -103,6 +103,7 @@ def _fixed(config: Config) -> dict[str, object]:
         "edge.store": config.edge.store,
         "edge.redis": config.edge.redis,
         "edge.address": config.edge.address,
+        "edge.interconnect": config.edge.interconnect,
         "edge.records": config.edge.records,
         "edge.h2_engine": config.edge.h2_engine,
         "edge.quic_engine": config.edge.quic_engine,

@@ -103,6 +103,18 @@ class SharedAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class Interconnect:
+    """How other edges reach this one, and how they know each other."""
+
+    listen: Address
+    advertise: str | None
+    """host:port; None: as it listens."""
+    cert: str
+    key: str
+    ca: str
+
+
+@dataclass(frozen=True, slots=True)
 class Edge:
     name: str
     workers: int
@@ -118,6 +130,8 @@ class Edge:
     """`auto`, `qh3` or `aioquic`."""
     redis: Redis
     address: SharedAddress | None = None
+    interconnect: Interconnect | None = None
+    """None: other edges do not reach this one."""
 
 
 class Role(Enum):

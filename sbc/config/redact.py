@@ -6,7 +6,7 @@ from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
 
-from sbc.config.model import Address, AdminToken, Certificate, Config, Redis, SealKey, TrunkDoor
+from sbc.config.model import Address, AdminToken, Certificate, Config, Interconnect, Redis, SealKey, TrunkDoor
 from sbc.model.identity import ApiKeys
 from sbc.model.policy import Rewrite
 from sbc.model.route import SessionKey
@@ -15,7 +15,8 @@ HIDDEN: Final = "***"
 
 # Who may only read, or is asked for nothing, does not learn where the keys lie either.
 _SECRETS: Final = {AdminToken: {"sha256"}, SealKey: {"file"}, Certificate: {"key"}, TrunkDoor: {"secret_file"},
-                   Redis: {"password_file", "sentinel_password_file", "key"}, Rewrite: {"added"}}
+                   Redis: {"password_file", "sentinel_password_file", "key"}, Rewrite: {"added"},
+                   Interconnect: {"key"}}
 
 
 def redacted(config: Config) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from sbc.config.schema_capacity import Admission, Drain
+from sbc.config.schema_edges import Interconnect
 from sbc.config.schema_network import Kernel, Marking, SharedAddress
 from sbc.config.schema_session import Agent, Policy, Route
 from sbc.config.section import Section, default
@@ -85,6 +86,8 @@ class Edge(Section):
     """How the Redis store is spoken to."""
     address: SharedAddress | None = None
     """An address that this edge has while no other one does."""
+    interconnect: Interconnect | None = None
+    """How other edges of the same Redis store reach this one; null: a session that another edge has is claimed."""
     seal_keys: list[SealKey] = Field(default=[], max_length=16)
     """The first seals session tokens, all open them. With none, tokens are good until the edge is started again."""
     records: File | None = None

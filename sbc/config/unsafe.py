@@ -125,6 +125,8 @@ def _keys(config: Config) -> Iterator[str]:
                        ("sentinel_password_file", redis.sentinel_password_file)):
         if file is not None:
             yield from _read_by_others(f"edge.redis.{kept}", file)
+    if config.edge.interconnect is not None:
+        yield from _read_by_others("edge.interconnect.tls.key", config.edge.interconnect.key)
     for number, key in enumerate(config.edge.seal_keys):
         yield from _read_by_others(f"edge.seal_keys.{number}.file", key.file)
 

@@ -24,7 +24,10 @@ _SESSION = (b"session-",)
 OWN_PARAMETERS = frozenset({b"session", b"received", b"access_token"})
 """Query parameters by which a browser, which cannot set headers, speaks to the edge; no node sees them."""
 
-_DROPPED = HOP_BY_HOP | FORWARDED
+BETWEEN_EDGES = frozenset({b"sbc-hop", b"sbc-ask"})
+"""What edges say to each other (wire/hop.py): from a client, or to a node, it means nothing."""
+
+_DROPPED = HOP_BY_HOP | FORWARDED | BETWEEN_EDGES
 _TRAILING = _DROPPED | _OF_NODES | frozenset({
     b"age", b"authorization", b"cache-control", b"content-encoding", b"content-range", b"content-type", b"cookie",
     b"date", b"expires", b"location", b"max-forwards", b"pragma", b"range", b"retry-after", b"set-cookie", b"vary",

@@ -11,6 +11,7 @@ from sbc.core.authority import INVALID
 from sbc.model.errors import Refusal
 from sbc.model.identity import Identity, Revocation, Revoked, TokenProof
 from sbc.model.ids import PrincipalId, SessionId
+from sbc.model.interfaces import Stored
 
 MOST_REVOCATIONS: Final = 10_000
 
@@ -81,3 +82,14 @@ class Revocations:
         """Raises Refusal if the session may not come back."""
         if (Revoked.SESSION, session) in self._entries:
             raise Refusal(403, "revoked", "this session was revoked")
+
+
+def names(revocation: Revocation, entry: Stored) -> bool:
+    """Whether a session is what is revoked, or its principal's."""
+    match revocation.kind:
+        case Revoked.PRINCIPAL:
+            return entry.principal == revocation.name
+        case Revoked.SESSION:
+            return entry.binding.session == revocation.name
+        case Revoked.TOKEN:
+            return False

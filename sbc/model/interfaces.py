@@ -152,6 +152,10 @@ class SharedStore(Store, Protocol):
     def first_epoch(self) -> int:
         """An epoch above any that a session which the store has lost may have had."""
 
+    async def holder(self, session: SessionId) -> str | None:
+        """The name of the other edge that has a session now; None: nobody has it who is known to live. Raises
+        StoreError."""
+
     async def claim(self, session: SessionId) -> tuple[Stored, Journals] | None:
         """Take a session over that no living edge has, or whose edge lets go of it. None: there is none of this name.
 

@@ -1,4 +1,5 @@
-"""How a connection to a node comes about: TCP, TLS where the node's URL says so, and what was agreed on over it."""
+"""How a connection to a node comes about: TCP (a Unix socket to another worker), TLS where the node's URL says so, and
+what was agreed on over it."""
 
 import asyncio
 import ssl
@@ -59,7 +60,10 @@ async def dial(
             protocol = cast(asyncio.BaseProtocol, tls)  # by its methods only
         async with asyncio.timeout_at(deadline):
             first = protocol if mark is None else _Marker(protocol, mark)
-            await loop.create_connection(lambda: first, where.host, where.port)
+            if where.socket:
+                await loop.create_unix_connection(lambda: first, where.socket)
+            else:
+                await loop.create_connection(lambda: first, where.host, where.port)
     except (OSError, ValueError, TimeoutError) as error:  # ValueError: no name that a host can have
         failed(f"cannot connect: {error or 'timed out'}")
 

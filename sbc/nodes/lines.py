@@ -7,7 +7,7 @@ dialled, and whoever has waited longest gets the first that is free.
 import asyncio
 from collections import deque
 from collections.abc import Mapping
-from typing import cast
+from typing import Protocol, cast
 
 from sbc.model.ids import PoolName
 from sbc.model.interfaces import Spawn
@@ -19,17 +19,32 @@ from sbc.nodes.dial import Trust, agreed, dial
 from sbc.nodes.errand import Errand
 from sbc.nodes.http1 import Http1Line
 from sbc.nodes.http2 import Http2Line
-from sbc.nodes.tunnel import Tunnel
 
 MOST_LINES = 1024
-MOST_SHARED = 8
-"""Connections to a node, over HTTP/1.1 and over HTTP/2."""
+"""Connections to a node, over HTTP/1.1."""
 MOST_IDLE = 64
 IDLE = 30.0
 """How many connections are kept for later, and for how many seconds."""
 MOST_WAITING = 1024
 LONGEST_WAIT = 10.0
 """How many requests may wait for a connection to become free, and for how many seconds."""
+
+
+class Traveller(Protocol):
+    """Who waits for a stream of its own: a WebSocket leg, or a WebSocket that is forwarded."""
+
+    since: float
+    """From when on, by the loop's clock."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody still waits for what comes of it."""
+
+    def start(self, line: Http2Line, /) -> None:
+        """Go, on a line that is free, and whose other end has said what it can do."""
+
+    def fail(self, reason: str, *, reached: bool) -> None:
+        """There will be no stream."""
 
 
 class Lines:
@@ -57,7 +72,7 @@ class Lines:
         self._shared: list[Http2Line] = []
         self._dials = 0
         self._waiting: deque[Errand] = deque()
-        self._tunnels: deque[Tunnel] = deque()
+        self._tunnels: deque[Traveller] = deque()
         """WebSocket legs that wait for a line over HTTP/2."""
         self._asking: list[Readiness] = []
         self._retired = False
@@ -111,7 +126,7 @@ class Lines:
         if errand in self._waiting:
             self._waiting.remove(errand)
 
-    def lead(self, tunnel: Tunnel) -> None:
+    def lead(self, tunnel: Traveller) -> None:
         """Have a WebSocket leg on a line over HTTP/2, once its node has said what it can do."""
         if len(self._tunnels) >= MOST_WAITING:
             tunnel.fail("too many legs wait for a connection to the node", reached=True)
@@ -154,7 +169,7 @@ class Lines:
             more = min(wanted - self._dials, MOST_LINES - len(self._lines) - self._dials)
         else:
             coming = self._dials or any(not line.engine.greeted for line in self._shared)
-            room = len(self._shared) < MOST_SHARED and len(self._lines) < MOST_LINES
+            room = len(self._shared) < self._where.most_shared and len(self._lines) < MOST_LINES
             more = 1 if room and not coming else 0
         for _ in range(more):
             self._dials += 1

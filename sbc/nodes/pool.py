@@ -16,7 +16,7 @@ from sbc.model.streams import Answerer, NodeStream, Readiness
 from sbc.nodes.address import Speech, address_of
 from sbc.nodes.dial import Trust
 from sbc.nodes.errand import Errand
-from sbc.nodes.lines import Lines
+from sbc.nodes.lines import Lines, Traveller
 from sbc.nodes.link import Approach, Dial, Outcome
 from sbc.nodes.tunnel import Tunnel
 from sbc.wire.link import LinkOwner
@@ -73,11 +73,15 @@ class Pool:
         """Open a WebSocket leg to a node: on a stream of a shared connection if it speaks HTTP/2 and nothing else."""
         if address_of(node.url).speech is Speech.HTTP2:
             tunnel = Tunnel(dial, owner, tag, outcome)
-            self._loop.call_soon(self._lines_of(node).lead, tunnel)
+            self.lead(node, tunnel)
             return tunnel
         approach = Approach(dial, owner, tag, outcome, self.trusts.get(node.pool))
         self._spawn("open leg", approach.run())
         return approach
+
+    def lead(self, node: Node, traveller: Traveller) -> None:
+        """Have somebody on a stream of a shared connection to a node that speaks HTTP/2 and nothing else."""
+        self._loop.call_soon(self._lines_of(node).lead, traveller)
 
     def ready(self, node: Node, done: Readiness) -> None:
         """Have a connection to a node: `done("")` once there is one, else `done(why not)`."""

@@ -11,6 +11,7 @@ from sbc.model.http import Fields, first
 from sbc.nodes.address import address_of
 from sbc.nodes.answer import MOST_INTERIM
 from sbc.nodes.link import Dial, Failed, Opened, Outcome, agreement, new_mask
+from sbc.nodes.passenger import Passenger
 from sbc.wire.http2.engine import Engine, H2Error
 from sbc.wire.http2.inbound import Carrier
 from sbc.wire.http2.stream_transport import StreamTransport
@@ -25,7 +26,7 @@ class Line(Carrier, Protocol):
     @property
     def engine(self) -> Engine: ...
 
-    def board(self, passenger: "Tunnel", fields: Fields, *, end: bool) -> int: ...
+    def board(self, passenger: Passenger, fields: Fields, *, end: bool) -> int: ...
 
 
 class Tunnel:

@@ -1,5 +1,9 @@
 """Sessions that this edge does not have, and the store of all edges may know: claimed for the client that is back.
 
+A request whose session another edge has, which lives and can be reached, is sent there instead: the session may have
+other requests under way, and its client connections to several edges. A WebSocket that comes back has left the other
+edge, and its session comes along.
+
 Also what that store tells this edge of the sessions that it has (Keeper): forgotten, taken, wanted elsewhere, not ours
 any more because our lease is over.
 """
@@ -7,6 +11,7 @@ any more because our lease is over.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from sbc.model.errors import Conflict, Refusal, StoreError
@@ -59,10 +64,13 @@ class Afar:
             return
         await self._seek(waiter, [*sessions, *(session for session in found if session is not None)], absent)
 
-    async def _seek(self, waiter: Waiter, sessions: Sequence[SessionId], absent: Callable[[], None]) -> None:
+    async def _seek(self, waiter: Waiter, sessions: Sequence[SessionId], absent: Callable[[], None], *,
+                    follow: bool = True) -> None:  # fmt: skip
         try:
             for session in dict.fromkeys(sessions):
-                if waiter.gone or await self._went_on(waiter, session):
+                if waiter.gone or (follow and await self._followed(waiter, session, absent)):
+                    return
+                if await self._went_on(waiter, session):
                     return
             if not waiter.gone:
                 absent()
@@ -70,6 +78,19 @@ class Afar:
             waiter.refuse(_not_now())
         except Refusal as refused:
             waiter.refuse(refused)
+
+    async def _followed(self, waiter: Waiter, session: SessionId, absent: Callable[[], None]) -> bool:
+        """Whether the client was sent to the edge that has the session. Raises StoreError, Refusal."""
+        if not waiter.follows or session in self._host.sessions:
+            return False
+        holder = await self._store.holder(session)
+        if holder is None or waiter.gone:
+            return waiter.gone
+        return waiter.follow(holder, partial(self._claim_after_all, waiter, session, absent))
+
+    def _claim_after_all(self, waiter: Waiter, session: SessionId, absent: Callable[[], None]) -> None:
+        """The edge that has the session cannot be reached from here."""
+        self._host.house.spawn("claim", self._seek(waiter, [session], absent, follow=False))
 
     async def _went_on(self, waiter: Waiter, session: SessionId) -> bool:
         """Whether the session is there, and the client back in it. Raises StoreError, Refusal."""

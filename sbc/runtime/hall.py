@@ -4,7 +4,7 @@ import asyncio
 import math
 import resource
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,10 +12,11 @@ from sbc.core.dialog import Dialog, NodeSide
 from sbc.core.journal import Journal
 from sbc.core.provenance import traced
 from sbc.core.relay import Relay, Tally
+from sbc.core.revocations import names
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import EndOrdered, MoveOrdered, NodeReady, NodeSilent
 from sbc.model.http import Request
-from sbc.model.identity import Revocation, Revoked
+from sbc.model.identity import Revocation
 from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Stored
 from sbc.model.leg import Cause
@@ -30,17 +31,22 @@ from sbc.runtime.dormant import Dormant
 from sbc.runtime.house import House
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.front import RequestFront
-from sbc.runtime.http.lateness import Lateness
+from sbc.runtime.http.lateness import Lateness, of_strict_agents
+from sbc.runtime.http.registry import Registry
 from sbc.runtime.http.session import HttpSession
+from sbc.runtime.http.single import Single
+from sbc.runtime.interconnect import Interconnect
 from sbc.runtime.movers import Movers
 from sbc.runtime.pace import waited_for
 from sbc.runtime.review import Ousted, Review
 from sbc.runtime.rules import Rules
 from sbc.runtime.session import Session
+from sbc.runtime.siblings import whereabouts
 from sbc.runtime.watchman import Watchman
 from sbc.runtime.websocket.front import WebSocketFront
 from sbc.telemetry.records import RecordWriter
 from sbc.transports.websocket import Doorstep
+from sbc.wire.pipe import Pipe
 
 STOPPING = 15.0
 """How long an edge that stops takes at most to send its clients away, in seconds."""
@@ -56,15 +62,20 @@ TakeRequest = Callable[[ClientStream, Request, int], Exchange]
 class Hall:
     """Implements Reception for the listeners and Concerned for the fleet."""
 
-    def __init__(self, house: House, rules: Rules, records: RecordWriter | None) -> None:
+    def __init__(self, house: House, rules: Rules, records: RecordWriter | None,
+                 interconnect: Interconnect | None) -> None:  # fmt: skip
+        """interconnect: the way to other workers and edges; None: there is none."""
         self.house = house
         self.rules = rules
         self.records = records
         self.sessions: dict[SessionId, Session] = {}
-        self._requests = RequestFront(self)
+        onward = whereabouts(house, interconnect)
+        self._requests = RequestFront(self, onward, Registry(), set())
         self.request: TakeRequest = self._requests.request
         """Reception's, without a call between: every request comes this way."""
-        self._websockets = WebSocketFront(self)
+        self.pipes: set[Pipe] = set()
+        """The WebSockets whose sessions other workers have."""
+        self._websockets = WebSocketFront(self, onward, interconnect, self.pipes)
         self.dormant = Dormant(self)
         self.afar = Afar(self, house.shared) if house.shared is not None else None
         self.movers = Movers(house.roster, house.spawn, self.on, house.loop.time, house.signals.emptied, self._pace)
@@ -87,7 +98,7 @@ class Hall:
     def descriptors(self) -> float:
         """The share of the file descriptors for clients and sessions that is taken, by a session more too."""
         legs = self.house.roster.ledger.taken
-        return (self._doorsteps + len(self.sessions) + legs + 2) / self._most_descriptors
+        return (self._doorsteps + len(self.sessions) + len(self.pipes) + legs + 2) / self._most_descriptors
 
     def departed(self) -> None:
         self._doorsteps -= 1
@@ -127,9 +138,19 @@ class Hall:
             raise Refusal(503, "stopping", "this edge is being stopped", retry_after=1)
         self._websockets.greet(doorstep, hello, octets)
 
+    @property
+    def registry(self) -> Registry[HttpSession]:
+        """By which keys sessions of requests are known."""
+        return self._requests.registry
+
+    @property
+    def singles(self) -> set[Single]:
+        """The requests that belong to no session, while they are under way."""
+        return self._requests.singles
+
     def relative(self, agent: AgentName, principal: PrincipalId, keys: Sequence[Key]) -> NodeId | None:
         """The owner of the session of requests that these keys lead to."""
-        found = self._requests.registry.find(agent, principal, keys)
+        found = self.registry.find(agent, principal, keys)
         return found.dialog.owner.node if found is not None and found.dialog.owner is not None else None
 
     def dialog(self, entry: Stored, manifest: Manifest, limits: Limits) -> Dialog:
@@ -145,7 +166,7 @@ class Hall:
 
     def keys_of(self, session: Session) -> Sequence[Key]:
         """By what else than its id a session is known."""
-        return self._requests.registry.keys(session) if isinstance(session, HttpSession) else ()
+        return self.registry.keys(session) if isinstance(session, HttpSession) else ()
 
     def _tally(self, leg: str, class_: str) -> Tally:
         tallies = self.house.metrics.tallies
@@ -159,7 +180,7 @@ class Hall:
         if session is None:
             return
         if isinstance(session, HttpSession):
-            self._requests.registry.forget(session)
+            self.registry.forget(session)
         self.house.roster.ledger.leave(session.record.principal, session.tenancy)
         if not self.house.usher.gone(session_id, session.dialog.manifest):
             return  # it was never begun: there is nothing to record of it, in a flood thousands of times
@@ -172,39 +193,30 @@ class Hall:
 
     def expire_singles(self, now: float) -> None:
         """End the requests of no session whose proof is good no more. now: wall-clock seconds."""
-        for single in [single for single in self._requests.singles if single.good_until <= now]:
+        for single in [single for single in self.singles if single.good_until <= now]:
             single.oust(Ousted.EXPIRED)
 
     def _refuse_late(self, now: float) -> None:
         """Refuse the requests that are past their ceilings, of agents that want that."""
-        self._lateness.look(self._of_strict_agents(), now)
-
-    def _of_strict_agents(self) -> Iterator[tuple[Exchange, Manifest]]:
-        for session in self.sessions.values():
-            if session.dialog.manifest.refuses_late and isinstance(session, HttpSession):
-                for exchange in session.exchanges:
-                    yield exchange, session.dialog.manifest
-        for single in self._requests.singles:
-            if single.manifest.refuses_late:
-                yield single.exchange, single.manifest
+        self._lateness.look(of_strict_agents(self.sessions.values(), self.singles), now)
 
     # What was taken away.
 
     def review(self) -> int:
         """Something was taken away: whoever would not be let in now is served no more; how much that has ended."""
         review = Review(self.rules, self.house.revocations)
-        ended = sum([single.review(review) for single in list(self._requests.singles)])
+        ended = sum([single.review(review) for single in list(self.singles)])
         return ended + sum([session.review(review) for session in list(self.sessions.values())])
 
     def revoke(self, revocation: Revocation) -> int:
         """It is in force, and what is open by it ends; how many sessions, streams and requests. Raises Refusal."""
         self.house.revocations.take(revocation)
-        named = [session for session in self.sessions.values() if _names(revocation, session.record)]
+        named = [session for session in self.sessions.values() if names(revocation, session.record)]
         for session in named:
             self.house.metrics.abuse[Ousted.REVOKED.value] += 1
             session.tell(EndOrdered(CloseCode.POLICY, Ousted.REVOKED.value))
         ousted = self.review()
-        asleep = self.dormant.dismiss(lambda entry: _names(revocation, entry))
+        asleep = self.dormant.dismiss(lambda entry: names(revocation, entry))
         for entry in asleep:
             record.write_absent(self.house, entry, "revoked", self.records)
         return len(named) + ousted + len(asleep)
@@ -258,7 +270,7 @@ class Hall:
     def answering(self) -> int:
         """How many requests are under way; streams that stay open between turns are not waited for."""
         sessions = (session for session in self.sessions.values() if isinstance(session, HttpSession))
-        singles = sum(not single.standing for single in self._requests.singles)
+        singles = sum(not single.standing for single in self.singles)
         return singles + sum(session.dialog.under_way for session in sessions)
 
     async def stop(self) -> None:
@@ -266,7 +278,7 @@ class Hall:
         self.stopping = True
         self.house.office.bring()
         durable = self.house.store.durable
-        for single in list(self._requests.singles):
+        for single in list(self.singles):
             single.abandon()
         leaving = self.by_rank()
         at_once = math.ceil(max(self._pace(), len(leaving) / STOPPING) * STEP)
@@ -280,17 +292,6 @@ class Hall:
 
     def _pace(self) -> float:
         return self.rules.capacity.drain_pace
-
-
-def _names(revocation: Revocation, entry: Stored) -> bool:
-    """Whether a session is what is revoked, or its principal's."""
-    match revocation.kind:
-        case Revoked.PRINCIPAL:
-            return entry.principal == revocation.name
-        case Revoked.SESSION:
-            return entry.binding.session == revocation.name
-        case Revoked.TOKEN:
-            return False
 
 
 def _rank(session: Session) -> int:

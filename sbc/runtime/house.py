@@ -1,10 +1,12 @@
 """What a session needs of the hall around it: one frozen set of collaborators, made once."""
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sbc.core.homes import Homes
 from sbc.core.rates import Turnstile
 from sbc.core.revocations import Revocations
 from sbc.core.roster import Roster
@@ -44,6 +46,8 @@ class House:
     store: Store
     shared: SharedStore | None
     """The store, if other edges have it too."""
+    homes: Homes
+    """At which worker sessions are at home."""
     office: Office
     roster: Roster
     turnstile: Turnstile
@@ -63,3 +67,7 @@ class House:
     """A dialog has ended: the session is to be forgotten."""
     announce: Callable[[str, Mapping[str, Any]], None]
     """Tells operators of an event: log and `GET /api/v1/events`."""
+
+    def new_id(self) -> SessionId:
+        """An id for a session that begins here."""
+        return self.homes.mint(secrets.randbits(128))

@@ -2,17 +2,19 @@
 
 import asyncio
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from socket import SOCK_STREAM
 from typing import Any
 
 from sbc.config import Config, diff, load
+from sbc.core.homes import Homes
 from sbc.core.rates import Turnstile
 from sbc.core.revocations import Revocations
 from sbc.core.roster import Roster
 from sbc.kernel.ward import Ward
 from sbc.model.errors import ConfigError
+from sbc.model.fellow import Fellow
 from sbc.model.ids import PoolName, SessionId
 from sbc.model.interfaces import SharedStore, Store
 from sbc.model.worker import Worker
@@ -23,10 +25,12 @@ from sbc.runtime.anchor import Anchor
 from sbc.runtime.burst import Burst
 from sbc.runtime.clerk import Office
 from sbc.runtime.constable import Constable
+from sbc.runtime.crossing import Crossing, ways_out
 from sbc.runtime.figures import gauges
 from sbc.runtime.fleet import Fleet
 from sbc.runtime.hall import Hall
 from sbc.runtime.house import House
+from sbc.runtime.interconnect import WORD
 from sbc.runtime.network import marks_of, shape
 from sbc.runtime.operations import Events
 from sbc.runtime.pace import Pace
@@ -94,17 +98,19 @@ class Server:
         constable = Constable(held.abuse, held.hops, self.metrics, self.announce, loop.time, ward)
         burst = Burst(loop)
         self._usher = Usher(roster, burst, self.metrics, loop.time, self.announce)
+        shared = store if isinstance(store, SharedStore) else None
+        homes = Homes(0, 1) if worker is None or shared is not None else Homes(worker.number, worker.count)
         house = House(
             loop=loop, spawn=tasks.spawn, store=store, office=Office(store, self.metrics, self.announce),
-            roster=roster, signals=self.fleet,
-            shared=store if isinstance(store, SharedStore) else None,
-            turnstile=Turnstile(), revocations=Revocations(), usher=self._usher, pool=self._pool, seal=seal,
-            pace=Pace(), burst=burst, metrics=self.metrics, constable=constable, announce=self.announce,
-            closed=self._closed, ward=ward,
+            roster=roster, signals=self.fleet, shared=shared, homes=homes, turnstile=Turnstile(),
+            revocations=Revocations(), usher=self._usher, pool=self._pool, seal=seal, pace=Pace(), burst=burst,
+            metrics=self.metrics, constable=constable, announce=self.announce, closed=self._closed, ward=ward,
         )  # fmt: skip
         records = config.edge.records
         self._records = RecordWriter(Path(records), Path(records).with_suffix(".key")) if records else None
-        self.hall = Hall(house, held, self._records)
+        interconnect = ways_out(tasks.spawn, self.metrics, config, worker)
+        self.hall = Hall(house, held, self._records, interconnect)
+        self._crossing = Crossing(self.hall, interconnect, config, worker)
         self._usher.change(held.capacity, held.classes)
         self.fleet.hall = self.hall
         self._trust(trusts_of(config))
@@ -115,7 +121,7 @@ class Server:
         if address is not None and shared is not None and ward is not None and (worker is None or worker.number == 0):
             self._anchor = Anchor(address, shared, ward, self._fit, self.metrics, self.announce)
         self._listeners: dict[str, Listener] = {}
-        self._rounds = Rounds(self.hall, self._records, lambda: self.config, self._listeners, self.fleet.name_edges)
+        self._rounds = Rounds(self.hall, self._records, lambda: self.config, self._listeners, self._meet)
         self.ports: dict[str, int] = {}
         """Where the listeners, the admin API and the trunk are, by name."""
 
@@ -141,6 +147,7 @@ class Server:
 
     async def open(self) -> None:
         """Open the store, and have the nodes that are written down. Raises SbcError."""
+        self._crossing.bind()
         self._introduce()
         self.hall.dormant.lay_down(await self._store.open())
         self.hall.house.revocations.restore(await self._store.revocations())
@@ -159,6 +166,7 @@ class Server:
                 # aiohttp would listen by itself, but name no address when it cannot.
                 await self._trunk.start_on(sock := bind(where.host, where.port))
                 self.ports["trunk"] = int(sock.getsockname()[1])
+        await self._crossing.open(self._supply)
         for listener in self.config.listeners:
             door = Listener(listener.name, self.hall, security_of(listener), terms_of(listener, self.config),
                             self.metrics.quic)
@@ -240,13 +248,18 @@ class Server:
         self.hall.review()
         return {"changed": bool(changes), **doors}
 
+    def _meet(self, fellows: Sequence[Fellow]) -> None:
+        self.fleet.name_edges(fellows)
+        self._crossing.meet(fellows)
+
     def _introduce(self) -> None:
         """Say to the other edges of the store what they have to know of this one."""
         trunk = self.config.trunk
         if self._rounds.fellows is not None:
             self._rounds.fellows.introduce({
                 "trunk": trunk.advertise if trunk is not None else None,
-                "edge": self.config.edge.name.partition("/")[0] if self.worker is not None else None})  # fmt: skip
+                "edge": self.config.edge.name.partition("/")[0] if self.worker is not None else None,
+                WORD: self._crossing.address})  # fmt: skip
 
     def _trust(self, trusts: Mapping[PoolName, Trust]) -> None:
         self._pool.trusts = trusts
@@ -266,10 +279,11 @@ class Server:
         for listener in self._listeners.values():
             listener.close()
             listener.retire()
+        self._crossing.retire()
         await _wait_for(lambda: not self.hall.answering, ANSWERING)
         await self.hall.stop()
         doors = list(self._listeners.values())
-        await _wait_for(lambda: not Parting.alive and not any(door.parting for door in doors), CLOSING)
+        await _wait_for(lambda: not (Parting.alive or self.hall.pipes or any(door.parting for door in doors)), CLOSING)
         for door in doors:
             door.end()
         if self._anchor is not None:
@@ -278,6 +292,7 @@ class Server:
             await self._trunk.close()
         await self.fleet.close()
         self._pool.close()
+        self._crossing.close()
         await self._store.close()
         if self._records is not None:
             self._records.close()

@@ -244,6 +244,10 @@ class RedisStore(QueuedStore):
         found: SessionId | None = await self.asked(partial(Find, agent, principal, key))
         return found
 
+    async def holder(self, session: SessionId) -> str | None:
+        """See SharedStore."""
+        return await self.claims.holder(session)
+
     async def claim(self, session: SessionId) -> tuple[Stored, Journals] | None:
         """See SharedStore."""
         claimed = await self.claims.claim(session)

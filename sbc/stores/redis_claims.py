@@ -66,6 +66,16 @@ class Claims:
         self.outcomes["absent" if claimed is None else "granted"] += 1
         return claimed
 
+    async def holder(self, session: SessionId) -> str | None:
+        """The name of the other edge that has a session, as far as that is known to live. Raises StoreError."""
+        peeked: Peeked = await self._store.asked(partial(Peek, session))
+        edge = peeked.edge
+        if not edge or edge == self._store.lease.me or edge in self._over:
+            return None
+        looked: Looked = await self._store.asked(partial(Look, edge, peeked.store))
+        alive = looked.tenure == edge and looked.connected  # whether another one is dead is for a claim to find out
+        return edge.rpartition("/")[0] if alive else None
+
     def said_absent(self, session: SessionId) -> str:
         """The store that said so when the session was claimed; empty if it was not. To be begun it has to be that one:
         another one may have forgotten it, and its owner lives."""

@@ -139,6 +139,12 @@ def _control(metrics: Metrics) -> Iterator[Metric]:
         "sbc_address_held", "1 if this edge has the address that edges share.", value=float(metrics.address_held))
     yield _counter("sbc_address_changes", "Times that address was taken, left or lost.", ("change",),
                    _single(metrics.address_changes))  # fmt: skip
+    yield _counter("sbc_forwarded", "Requests and WebSockets passed on to the worker or edge that has the session.",
+                   ("way", "outcome"), metrics.forwarded)  # fmt: skip
+    up = GaugeMetricFamily("sbc_interconnect_up", "Whether another worker or edge was reached last.", labels=("to",))
+    for name, reached in metrics.interconnect_up.items():
+        up.add_metric((name,), reached)
+    yield up
     yield _counter("sbc_config_reloads", "Reloads tried.", ("outcome",), _single(metrics.reloads))
     yield GaugeMetricFamily(
         "sbc_config_reload_ok", "1 if the last reload was applied.", value=float(metrics.config_reload_ok))

@@ -113,6 +113,10 @@ class Metrics:
         """How often it was taken, left, lost."""
         self.kernel_orders: defaultdict[tuple[str, str], int] = defaultdict(int)
         """By order and outcome: done | refused | unsaid."""
+        self.forwarded: defaultdict[tuple[str, str], int] = defaultdict(int)
+        """What went to another worker or edge, which has the session, by way (request | websocket) and outcome."""
+        self.interconnect_up: dict[str, bool] = {}
+        """Whether another worker (by its number) or edge (by its name) was reached the last time."""
         self.reloads: defaultdict[str, int] = defaultdict(int)
         """By outcome: applied | rejected."""
         self.config_reload_ok = True

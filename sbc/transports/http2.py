@@ -54,8 +54,7 @@ class Http2Connection(StreamDoor, asyncio.Protocol):
         knows already that the client has arrived."""
         super().__init__(reception, listener, secure, client, websocket)
         self._times = times
-        terms = Terms(header_octets=self._limits[0], extended_connect=websocket)
-        self.engine = make_engine(engine, Role.SERVER, self, terms)
+        self.engine = make_engine(engine, Role.SERVER, self, self._terms())
         now = self._loop.time()
         self._budget = Budget(PREFACE_OCTETS, self._limits[0], now)
         self._watch = Watch(times, now)
@@ -65,6 +64,10 @@ class Http2Connection(StreamDoor, asyncio.Protocol):
         self._transport: asyncio.Transport
         self._mark: Mark | None = None
         self._timer: asyncio.TimerHandle | None = None
+
+    def _terms(self) -> Terms:
+        """What the client may do."""
+        return Terms(header_octets=self._limits[0], extended_connect=self._websocket)
 
     # The connection.
 

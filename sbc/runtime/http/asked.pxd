@@ -5,6 +5,6 @@ from sbc.runtime.http.ways cimport Way
 cdef class Asked:
     cdef public Exchange exchange
     cdef public Way way
-    cdef public object principal
+    cdef public object arrived, principal
     cdef public double good_until
     cdef public list keys

@@ -8,16 +8,19 @@ from sbc.protocols.cors import is_preflight
 from sbc.protocols.protocol import Key
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.ways import Way
+from sbc.runtime.interconnect import Arrived
 
 
 class Asked:
     """A request whose route is known. Making it raises Refusal if it is not proven who asks, where that is asked."""
 
-    __slots__ = ("exchange", "good_until", "keys", "principal", "way")
+    __slots__ = ("arrived", "exchange", "good_until", "keys", "principal", "way")
 
-    def __init__(self, exchange: Exchange, way: Way) -> None:
+    def __init__(self, exchange: Exchange, way: Way, arrived: Arrived | None) -> None:
+        """arrived: the request as it came, if it may have to go on to another worker or edge."""
         self.exchange = exchange
         self.way = way
+        self.arrived = arrived
         self.good_until = 0.0
         """Until when it is proven who asks, in wall-clock seconds; of use where the way has an authority."""
         if way.authority is None:

@@ -3,7 +3,6 @@
 There is a compiled twin.
 """
 
-import secrets
 import time
 from collections.abc import Sequence
 from typing import Protocol
@@ -52,14 +51,21 @@ class Founder:
             named = bool(keys) or asked.exchange.reading.begins  # else it has its session for itself alone
             count(self._host.house.turnstile, asked.way, asked.exchange, asked.principal, begins=True, named=named)
         at_once = self._host.house.usher.judge(asked.way.manifest)
-        name = SessionId(secrets.token_hex(16))
-        if keys:
-            name = session_id(asked.way.agent, asked.principal, keys[0])
-            self._host.house.revocations.check_session(name)
+        name, on_record = self._named(asked, keys)
         self._make_room(asked)
-        session = self._made(asked, name, keys, keys[1:])  # the first leads to the id by itself
+        session = self._made(asked, name, keys, on_record)
         session.take(asked.exchange)
         self._host.house.usher.begin(session, at_once)
+
+    def _named(self, asked: Asked, keys: Sequence[Key]) -> tuple[SessionId, Sequence[Key]]:
+        """The id of a session that begins, and the keys that do not lead to it by themselves. Raises Refusal."""
+        house = self._host.house
+        if keys:
+            name = session_id(asked.way.agent, asked.principal, keys[0])
+            house.revocations.check_session(name)
+            if house.homes.here(name):
+                return name, keys[1:]
+        return house.new_id(), keys
 
     def found(self, asked: Asked, node: NodeId, keys: Sequence[Key]) -> HttpSession:
         """A session that the answer to a request of its own has begun, on the node that gave it."""
@@ -67,7 +73,7 @@ class Founder:
             self._make_room(asked)
         except Refusal:  # requests side by side, each of which would have been the last that there was room for
             self._host.house.roster.ledger.enter(asked.principal, 2**31, _tenancy(asked))
-        session = self._made(asked, SessionId(secrets.token_hex(16)), keys, keys)
+        session = self._made(asked, self._host.house.new_id(), keys, keys)
         self._host.house.usher.begin(session, at_once=True, prefer=node)  # the node has begun it: too late to judge
         return session
 

@@ -11,7 +11,7 @@ from sbc.runtime.http.ways cimport Way, Ways
 
 
 cdef class RequestFront:
-    cdef object _founder, _host
+    cdef object _founder, _host, _onward
     cdef Ways _ways
     cdef public object registry
     cdef public set singles

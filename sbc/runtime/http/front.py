@@ -21,6 +21,7 @@ from sbc.runtime.http import founder
 from sbc.runtime.http.asked import Asked
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.founder import Founder
+from sbc.runtime.http.onward import ROUTE, Onward
 from sbc.runtime.http.rates import count
 from sbc.runtime.http.registry import Registry, session_id
 from sbc.runtime.http.renewal import renew
@@ -28,6 +29,7 @@ from sbc.runtime.http.session import HttpSession
 from sbc.runtime.http.single import Single
 from sbc.runtime.http.waking import Returning
 from sbc.runtime.http.ways import Ways
+from sbc.runtime.interconnect import as_it_came
 from sbc.runtime.rules import Rules
 
 
@@ -43,22 +45,21 @@ class Host(founder.Host, Protocol):
         """To be counted."""
 
 
-ROUTE = "route"
-"""The kind of the keys that the route itself finds."""
-
-
 class RequestFront:
     """Takes requests in for the hall."""
 
-    __slots__ = ("_founder", "_host", "_ways", "registry", "singles")
+    __slots__ = ("_founder", "_host", "_onward", "_ways", "registry", "singles")
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, onward: Onward | None, registry: Registry[HttpSession],
+                 singles: set[Single]) -> None:  # fmt: skip
+        """onward: where the sessions are that are not here; None: there is no other place. singles: the requests that
+        belong to no session, while they are under way."""
         self._host = host
+        self._onward = onward
         self._ways = Ways(host.rules)
-        self.registry: Registry[HttpSession] = Registry()
-        self._founder = Founder(host, self.registry)
-        self.singles: set[Single] = set()
-        """The requests that belong to no session, while they are under way."""
+        self.registry = registry
+        self._founder = Founder(host, registry)
+        self.singles = singles
 
     def request(self, stream: ClientStream, request: Request, octets: int) -> Exchange:
         """A client's request; whatever becomes of it, the stream is answered."""
@@ -77,6 +78,7 @@ class RequestFront:
 
     def _find_route(self, exchange: Exchange, octets: int) -> None:
         request, host, ways = exchange.request, self._host, self._ways
+        arrived = as_it_came(request) if self._onward is not None else None
         if host.stopping:
             raise Refusal(503, "stopping", "this edge is being stopped", retry_after=1)
         if ways.rules is not host.rules:
@@ -96,7 +98,7 @@ class RequestFront:
         check_fields(request.fields, way.most_fields)
         if request.length is not None and request.length > way.most_body:
             raise exchange.too_long()
-        asked = Asked(exchange, way)
+        asked = Asked(exchange, way, arrived)
         if host.house.revocations:
             host.house.revocations.check(asked.principal, exchange.identity)
         wanted = way.in_body or (way.asks_for_body and way.protocol.wants_body(request))
@@ -141,17 +143,42 @@ class RequestFront:
             self._take(asked, session)
         elif (asleep := self._asleep(asked, keys)) is not None:
             self._wake(asked, asleep)
-        elif self._host.afar is not None and keys:
-            self._seek_afar(asked, keys, own is not None)
-        else:
+        elif not keys or not self._seen_to_elsewhere(asked, keys, own is not None):
             self._anew(asked, keys, own is not None)
+
+    def _seen_to_elsewhere(self, asked: Asked, keys: Sequence[Key], named: bool) -> bool:
+        """Whether somebody else may have the session, and is asked, or sent the request."""
+        if self._host.afar is not None:
+            self._seek_afar(asked, keys, named)
+            return True
+        if self._onward is None:
+            return False
+        begins = named or asked.exchange.reading.begins or may_be_minted(asked.way.key)
+        return self._onward.seeks(asked, self._lasting(keys) if begins else (), partial(self._nowhere, asked, named))
+
+    def _nowhere(self, asked: Asked, named: bool) -> None:
+        """Nobody else has the session either."""
+        if asked.exchange.client is None:
+            return
+        try:
+            session = self._meant(asked, asked.keys)
+            if session is not None:  # another request of the same client was first
+                self._take(asked, session)
+            else:
+                self._anew(asked, asked.keys, named)
+        except Refusal as refusal:
+            self._refuse(asked.exchange, refusal)
+
+    def _lasting(self, keys: Sequence[Key]) -> list[Key]:
+        """Those by which a session that begins is to be known."""
+        return [key for key in keys if key.kind not in ("token", HANDLE)]
 
     def _anew(self, asked: Asked, keys: Sequence[Key], named: bool) -> None:
         """No session is known by these keys. named: the route's own key is one of them. Raises Refusal."""
         if asked.exchange.reading.needs_session:
             raise Refusal(404, "session_gone", "this session has ended")
         if named or asked.exchange.reading.begins or may_be_minted(asked.way.key):
-            self._founder.begin(asked, [key for key in keys if key.kind not in ("token", HANDLE)])
+            self._founder.begin(asked, self._lasting(keys))
         else:
             self._alone(asked)
 
@@ -189,6 +216,8 @@ class RequestFront:
             self.join(asked, known)
         elif known in self._host.dormant:
             self._wake(asked, known)
+        elif self._onward is not None and self._onward.leads(asked, known):
+            pass
         elif self._host.afar is not None:
             back = self._returning(asked)
             seek = partial(self._host.afar.seek, back, [known], _gone)
@@ -198,7 +227,8 @@ class RequestFront:
 
     def _returning(self, asked: Asked) -> Returning:
         make, join = partial(self._founder.make, asked), partial(self.join, asked)
-        return Returning(asked.exchange, asked.keys, self.registry, make, join)
+        follow = partial(self._onward.follows, asked) if self._onward is not None else None
+        return Returning(asked.exchange, asked.keys, self.registry, make, join, follow)
 
     def _wake(self, asked: Asked, known: SessionId) -> None:
         back = self._returning(asked)

@@ -3,12 +3,15 @@
 Looked at now and then from outside: an exchange knows nothing of it, and costs nothing for it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from sbc.core.exchange import SENT
 from sbc.model.errors import Outcome, Refusal
 from sbc.model.manifest import Manifest
 from sbc.runtime.http.exchange import Exchange
+from sbc.runtime.http.session import HttpSession
+from sbc.runtime.http.single import Single
+from sbc.runtime.session import Session
 from sbc.telemetry.metrics import Metrics
 
 
@@ -42,3 +45,14 @@ class Lateness:
         if exchange.home is not None and not exchange.reading.safe:
             exchange.home.unknown(exchange)
         exchange.refuse(Refusal(504, "ceiling_passed", "no answer has begun in time", outcome=Outcome.UNKNOWN))
+
+
+def of_strict_agents(sessions: Iterable[Session], singles: Iterable[Single]) -> Iterator[tuple[Exchange, Manifest]]:
+    """The requests under way of agents that want late ones refused."""
+    for session in sessions:
+        if session.dialog.manifest.refuses_late and isinstance(session, HttpSession):
+            for exchange in session.exchanges:
+                yield exchange, session.dialog.manifest
+    for single in singles:
+        if single.manifest.refuses_late:
+            yield single.exchange, single.manifest

@@ -16,19 +16,31 @@ from sbc.runtime.http.journal import exchange_of
 from sbc.runtime.http.registry import Registry
 from sbc.runtime.http.session import HttpSession
 
+Follow = Callable[[str, Callable[[], None]], bool]
+
 
 class Returning:
     """Implements Waiter."""
 
     def __init__(self, exchange: Exchange, keys: Sequence[Key], registry: Registry[HttpSession],
-                 make: Callable[[Stored, str], HttpSession], join: Callable[[SessionId], None]) -> None:  # fmt: skip
+                 make: Callable[[Stored, str], HttpSession], join: Callable[[SessionId], None],
+                 follow: Follow | None) -> None:  # fmt: skip
         """keys: those that the request names; make: the session anew, with its protocol's memory, which may be a
-        ValueError; join: be one of the requests of a live session."""
+        ValueError; join: be one of the requests of a live session; follow: go to the edge that has the session; None:
+        it is always claimed."""
         self._exchange = exchange
         self._keys = keys
         self._registry = registry
         self._make = make
         self._join = join
+        self._follow = follow
+
+    @property
+    def follows(self) -> bool:
+        return self._follow is not None
+
+    def follow(self, holder: str, instead: Callable[[], None]) -> bool:
+        return self._follow is not None and self._follow(holder, instead)
 
     @property
     def gone(self) -> bool:

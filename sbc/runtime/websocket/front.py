@@ -1,7 +1,6 @@
 """Where a WebSocket comes in: a new session, or one that its client comes back to."""
 
 import hashlib
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,17 +20,21 @@ from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Stored
 from sbc.model.leg import State
 from sbc.model.manifest import Manifest
+from sbc.model.node import Node
 from sbc.model.policy import Limits, Policy
 from sbc.model.route import Claims, Hello, KeySource, Route
 from sbc.protocols.protocol import Key
 from sbc.runtime.afar import Afar
 from sbc.runtime.dormant import Dormant, restore
 from sbc.runtime.house import House
+from sbc.runtime.interconnect import Interconnect
 from sbc.runtime.rules import Rules
 from sbc.runtime.session import Session
 from sbc.runtime.websocket.opening import opening
+from sbc.runtime.websocket.passing import Passing
 from sbc.runtime.websocket.session import WebSocketSession
 from sbc.transports.websocket import Doorstep
+from sbc.wire.pipe import Pipe
 from sbc.wire.upgrade import deflate_offer, values
 
 
@@ -51,15 +54,27 @@ class Host(Protocol):
         """A dialog with its relays and journals."""
 
 
+class Whereabouts(Protocol):
+    """Where sessions are that are not here."""
+
+    def elsewhere(self, session: SessionId) -> Node | None:
+        """The worker that a WebSocket of this session is forwarded to; None: none. Raises Refusal."""
+
+
 class WebSocketFront:
     """Takes hellos in for the hall."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, whereabouts: Whereabouts | None, interconnect: Interconnect | None,
+                 pipes: set[Pipe]) -> None:  # fmt: skip
+        """whereabouts, interconnect: None: there is no other place. pipes: the WebSockets that are forwarded."""
         self._host = host
+        self._whereabouts = whereabouts
+        self._interconnect = interconnect
+        self._pipes = pipes
 
     def greet(self, doorstep: Doorstep, hello: Hello, octets: int) -> None:
         """A client's hello: a new session, or one it comes back to. Raises Refusal."""
-        hello = traced(hello, self._host.rules.hops.get(hello.listener, 0))
+        came, hello = hello, traced(hello, self._host.rules.hops.get(hello.listener, 0))
         asked = as_request(hello)
         route = self._host.rules.routes.find(hello.host, hello.path)
         if route is None:
@@ -85,16 +100,26 @@ class WebSocketFront:
         if revocations and known is not None:
             revocations.check_session(known)
         if known is None:
-            self._begin(doorstep, hello, route, policy, wish, SessionId(secrets.token_hex(16)))
+            self._begin(doorstep, hello, route, policy, wish, self._host.house.new_id())
         elif known in self._host.sessions or known in self._host.dormant:
             back = _Returning(self, doorstep, hello, wish, route)
             self._readmit(route, partial(self._come_back, known, back), back)
+        elif self._forwarded(doorstep, came, route, known):
+            pass
         elif self._host.afar is not None:
             back = _Returning(self, doorstep, hello, wish, route)
             anew = partial(self._anew, back, doorstep, hello, route, policy, wish, known)
             self._readmit(route, partial(self._host.afar.seek, back, [known], anew), back)
         else:
             self._begin_known(doorstep, hello, route, policy, wish, known)
+
+    def _forwarded(self, doorstep: Doorstep, came: Hello, route: Route, known: SessionId) -> bool:
+        """Whether another worker has the session, and the hello was said there. Raises Refusal."""
+        node = self._whereabouts.elsewhere(known) if self._whereabouts is not None else None
+        if node is None or self._interconnect is None:
+            return False
+        Passing(self._interconnect, doorstep, came, self._host.rules.agents[route.agent], node, self._pipes).begin()
+        return True
 
     def _readmit(self, route: Route, work: Callable[[], None], back: "_Returning") -> None:
         self._host.house.usher.readmit(self._host.rules.agents[route.agent], work, back.refuse)
@@ -221,6 +246,12 @@ class _Returning:
 
     def _leave(self) -> None:
         self.gone = True
+
+    follows = False
+    """See Waiter: its session comes to it."""
+
+    def follow(self, _holder: str, _instead: Callable[[], None]) -> bool:
+        return False
 
     def leave_door(self) -> None:
         """The client waits for something else from here on."""

@@ -7,6 +7,7 @@ cdef class Budget:
     cdef public long long data_frames
     cdef public long long glitches
     cdef public double begun_since
+    cdef public bint shared
     cdef long long _most_block
     cdef double _clock
     cdef Py_ssize_t _skip

@@ -47,7 +47,7 @@ class Budget:
 
     __slots__ = ("_block", "_block_frames", "_clock", "_data_before", "_empty", "_head", "_last", "_most_block",
                  "_pings", "_premature", "_priorities", "_provoked", "_resets", "_resets_now", "_settings", "_skip",
-                 "_unknown", "_updates", "begun_since", "data_frames", "fault", "glitches", "streams")
+                 "_unknown", "_updates", "begun_since", "data_frames", "fault", "glitches", "shared", "streams")
 
     def __init__(self, preface: int, most_block: int, now: float) -> None:
         """preface: bytes before the first frame. most_block: how long an encoded block of header fields may be, in
@@ -58,6 +58,8 @@ class Budget:
         self.data_frames = 0
         """DATA frames sent to it: each of them may be answered by updates of windows."""
         self.glitches = 0
+        self.shared = False
+        """Whether it carries the requests of many clients, all of whom may give up at once."""
         self.begun_since = now
         """Since when something is begun and not complete, the first SETTINGS or a head; 0: nothing is."""
         self._most_block = most_block
@@ -114,11 +116,13 @@ class Budget:
     def premature(self) -> None:
         """The other side reset a stream that had no answer yet."""
         self._premature += 1
-        if self._premature > PREMATURE_RESETS and self._premature * 2 > self.streams:
+        if self._premature > PREMATURE_RESETS and self._premature * 2 > self.streams and not self.shared:
             self.fault = "h2_rapid_reset"
 
     def provoked(self) -> None:
         """A stream had to be reset for what came on it."""
+        if self.shared:
+            return
         self._provoked += 1
         self.glitch(2)
         if self._provoked > PROVOKED_RESETS:
@@ -159,7 +163,7 @@ class Budget:
         elif kind == _RST_STREAM:
             self._resets += 1
             self._resets_now += 1
-            if self._resets_now > RESETS_PER_SECOND or self._resets > RESETS:
+            if (self._resets_now > RESETS_PER_SECOND or self._resets > RESETS) and not self.shared:
                 self.fault = "h2_rapid_reset"
         elif kind == _PING:
             self._pings += 1

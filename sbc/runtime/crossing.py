@@ -1,0 +1,90 @@
+"""Both ends of the interconnect of one worker or edge: what it forwards, and what is forwarded to it."""
+
+import socket
+from collections.abc import Sequence
+
+from sbc.config import Address, Config
+from sbc.config import Interconnect as Terms
+from sbc.model.fellow import Fellow
+from sbc.model.interfaces import Spawn
+from sbc.model.worker import Worker
+from sbc.nodes.dial import load_trust
+from sbc.runtime.arrivals import Arrivals
+from sbc.runtime.hall import Hall
+from sbc.runtime.interconnect import Interconnect
+from sbc.telemetry.metrics import Metrics
+from sbc.tls import Shelf, Vouching, stock
+from sbc.transports.interconnect import NAME, Gate
+from sbc.transports.sockets import Supply, bind
+
+
+def ways_out(spawn: Spawn, metrics: Metrics, config: Config, worker: Worker | None) -> Interconnect | None:
+    """The way to other workers and edges; None: there are none. Raises OSError or ssl.SSLError."""
+    terms = config.edge.interconnect
+    if worker is None and terms is None:
+        return None
+    trust = load_trust(terms.ca, terms.cert, terms.key, None) if terms is not None else None
+    name = config.edge.name if worker is None else config.edge.name.rpartition("/")[0]
+    return Interconnect(spawn, config.edge.h2_engine, metrics, name, worker, trust)
+
+
+class Crossing:
+    """Where others come in, and the end of both ways. Without others it does nothing."""
+
+    def __init__(self, hall: Hall, out: Interconnect | None, config: Config, worker: Worker | None) -> None:
+        """Raises OSError or ssl.SSLError if a certificate cannot be used."""
+        self._hall = hall
+        self._out = out
+        self._worker = worker
+        self._terms = terms = config.edge.interconnect
+        self._gate = Gate(Arrivals(hall), config.edge.h2_engine)
+        self._sock: socket.socket | None = None
+        self._shelf: Shelf | None = None
+        self.address: str | None = None
+        """Where other edges reach this one (host:port); None: nowhere."""
+        if terms is not None:
+            # Only edges come here, and all of them are of this kind: there is nothing older to speak to.
+            self._shelf = stock([(terms.cert, terms.key)], "1.3", ("h2",), Vouching(terms.ca, required=True))
+
+    def bind(self) -> None:
+        """Have the socket for edges. Raises OSError."""
+        terms = self._terms
+        if terms is None:
+            return
+        behind = self._worker.number if self._worker is not None else 0
+        port = terms.listen.port + behind if terms.listen.port else 0
+        self._sock = bind(terms.listen.host, port)
+        self.address = advertised(terms, int(self._sock.getsockname()[1]), behind)
+
+    async def open(self, supply: Supply) -> None:
+        """Let others in. Raises OSError."""
+        if self._worker is not None:
+            sock = supply.take(NAME, socket.SOCK_STREAM)
+            if sock is not None:
+                await self._gate.open_to_workers(sock)
+        if self._sock is not None and self._shelf is not None:
+            await self._gate.open_to_edges(self._sock, self._shelf)
+
+    def meet(self, fellows: Sequence[Fellow]) -> None:
+        """These are the edges that share the store."""
+        if self._out is not None:
+            self._out.meet(fellows)
+
+    def retire(self) -> None:
+        """Let nobody in any more; what is under way goes on to its end."""
+        self._gate.retire()
+
+    def close(self) -> None:
+        """End all that goes out."""
+        for pipe in list(self._hall.pipes):
+            pipe.abort()
+        if self._out is not None:
+            self._out.close()
+
+
+def advertised(terms: Terms, port: int, behind: int) -> str:
+    """Where other edges reach a worker that has this port. behind: how far its port is behind the first worker's."""
+    if terms.advertise is None:
+        return str(Address(terms.listen.host, port))
+    host, _, written = terms.advertise.rpartition(":")
+    return f"{host}:{int(written) + behind}"
