@@ -37,8 +37,8 @@ class Waiter(Protocol):
         """Whether it may go to the edge that has its session, and needs not have the session come here."""
 
     def follow(self, holder: str, instead: Callable[[], None]) -> bool:
-        """Another edge, of this name, which lives, has the session: whether the client was sent there; if nobody is reached there,
-        `instead` is called. Raises Refusal."""
+        """Another edge, of this name, which lives, has the session: whether the client was sent there; if nobody is
+        reached there, `instead` is called. Raises Refusal."""
 
     def go_on(self, entry: Stored, manifest: Manifest, journals: Journals) -> None:
         """The dialog as it was. Raises Refusal: it cannot be gone on with, and is over."""

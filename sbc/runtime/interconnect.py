@@ -53,7 +53,7 @@ class Interconnect:
         """engine: see Pool. name: the edge's, without a worker's number. worker: which one of its edge this is; None:
         the only one. trust: how TLS is spoken to other edges; None: they are not reached."""
         self.loop = asyncio.get_running_loop()
-        self._metrics = metrics
+        self._forwards = metrics.forwards
         self._pool = Pool(spawn, engine)
         self._name = name
         self._worker = worker
@@ -110,14 +110,15 @@ class Interconnect:
 
     def told(self, node: Node, way: str, outcome: str) -> None:
         """Something forwarded came to its end, or to none. way: request | websocket."""
-        self._metrics.forwarded[way, outcome] += 1
+        self._forwards.outcomes[way, outcome] += 1
         self.found(node, up=outcome != "unreached")
 
     def found(self, node: Node, *, up: bool) -> None:
         """Whether another one could be reached just now."""
-        if len(self._metrics.interconnect_up) >= MOST_NODES:
-            self._metrics.interconnect_up.clear()
-        self._metrics.interconnect_up[node.name] = up
+        known = self._forwards.up
+        if len(known) >= MOST_NODES:
+            known.clear()
+        known[node.name] = up
 
     def close(self) -> None:
         """Close every connection at once."""

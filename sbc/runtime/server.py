@@ -40,6 +40,7 @@ from sbc.runtime.rules import rules
 from sbc.runtime.seals import load_seal
 from sbc.runtime.sweep import pulse
 from sbc.runtime.tasks import Tasks
+from sbc.runtime.trouble import QUIET_EVENTS, TROUBLE
 from sbc.runtime.usher import Usher
 from sbc.telemetry import logs
 from sbc.telemetry.collector import Gauges
@@ -54,16 +55,6 @@ log = logs.get("sbc")
 
 ANSWERING = 10.0
 """How long requests that are under way may take to be answered when the edge stops, in seconds."""
-
-QUIET_EVENTS = frozenset({"client_refused"})
-"""What is told to whoever listens, but logged only in detail: hostile clients must not fill the disk."""
-
-TROUBLE = frozenset({
-    "address_lost", "certificate_rejected", "durability_lost", "edge_fenced", "jwks_rejected", "leg_failed",
-    "node_down", "node_slow", "protocol_broken", "reload_rejected", "session_not_moved", "shedding_began",
-    "source_barred", "source_blocked", "store_fails", "store_replaced", "trunk_lost",
-})  # fmt: skip
-"""What an operator may have to see to."""
 
 
 class Server:

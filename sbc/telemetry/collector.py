@@ -140,9 +140,9 @@ def _control(metrics: Metrics) -> Iterator[Metric]:
     yield _counter("sbc_address_changes", "Times that address was taken, left or lost.", ("change",),
                    _single(metrics.address_changes))  # fmt: skip
     yield _counter("sbc_forwarded", "Requests and WebSockets passed on to the worker or edge that has the session.",
-                   ("way", "outcome"), metrics.forwarded)  # fmt: skip
+                   ("way", "outcome"), metrics.forwards.outcomes)  # fmt: skip
     up = GaugeMetricFamily("sbc_interconnect_up", "Whether another worker or edge was reached last.", labels=("to",))
-    for name, reached in metrics.interconnect_up.items():
+    for name, reached in metrics.forwards.up.items():
         up.add_metric((name,), reached)
     yield up
     yield _counter("sbc_config_reloads", "Reloads tried.", ("outcome",), _single(metrics.reloads))

@@ -78,6 +78,18 @@ class QuicTally:
         """Datagrams that nothing came of, by reason."""
 
 
+class Forwards:
+    """What went to other workers and edges, which have the sessions."""
+
+    __slots__ = ("outcomes", "up")
+
+    def __init__(self) -> None:
+        self.outcomes: defaultdict[tuple[str, str], int] = defaultdict(int)
+        """By way (request | websocket) and outcome."""
+        self.up: dict[str, bool] = {}
+        """Whether another worker (by its number) or edge (by its name) was reached the last time."""
+
+
 class Metrics:
     """All counters of one edge. Whoever has something to count changes the attribute."""
 
@@ -113,10 +125,6 @@ class Metrics:
         """How often it was taken, left, lost."""
         self.kernel_orders: defaultdict[tuple[str, str], int] = defaultdict(int)
         """By order and outcome: done | refused | unsaid."""
-        self.forwarded: defaultdict[tuple[str, str], int] = defaultdict(int)
-        """What went to another worker or edge, which has the session, by way (request | websocket) and outcome."""
-        self.interconnect_up: dict[str, bool] = {}
-        """Whether another worker (by its number) or edge (by its name) was reached the last time."""
         self.reloads: defaultdict[str, int] = defaultdict(int)
         """By outcome: applied | rejected."""
         self.config_reload_ok = True
@@ -133,7 +141,7 @@ class Metrics:
         """By state of the dialog."""
         self.loop_lag_last = 0.0
         self.loop_lag_max = 0.0
-        self.quic = QuicTally()
+        self.quic, self.forwards = QuicTally(), Forwards()
         self.tallies: dict[tuple[str, str], Traffic] = {}
         """By leg and class; read at scrape only."""
 

@@ -12,8 +12,8 @@ KEYS = "edge, admin, trunk, listeners, pools, agents, policies, abuse, admission
 @pytest.mark.parametrize(("line", "fault"), [
     ("edge: {nam: x}", 'f:5:8: edge.nam: unknown key; did you mean "name"?'),
     ("edge: {zzz: x}",
-     "f:5:8: edge.zzz: unknown key; one of name, workers, store, redis, address, interconnect, seal_keys, records, h2_engine, "
-     "quic_engine"),
+     "f:5:8: edge.zzz: unknown key; one of name, workers, store, redis, address, interconnect, seal_keys, records, "
+     "h2_engine, quic_engine"),
     ("polices: {}", 'f:5:1: polices: unknown key; did you mean "policies"?'),
     ("<<: {}", f'f:5:1: "<<": unknown key; one of {KEYS}'),
     ("edge: {name: 7}", 'f:5:14: edge.name: not a text (got 7); put it in quotes: "7"'),
@@ -22,8 +22,8 @@ KEYS = "edge, admin, trunk, listeners, pools, agents, policies, abuse, admission
                           "up to 64 letters, digits, dots, dashes or underscores"),
     ("edge: {name: [a]}", "f:5:14: edge.name: not a text (got a list); one word or line"),
     ("edge:", "f:5:6: edge: not a mapping (got null); "
-              "keys with values: name, workers, store, redis, address, interconnect, seal_keys, records, h2_engine, quic_engine; {} "
-              "for none"),
+              "keys with values: name, workers, store, redis, address, interconnect, seal_keys, records, h2_engine, "
+              "quic_engine; {} for none"),
     ("edge: {seal_keys: k}", 'f:5:19: edge.seal_keys: not a list (got "k"); '
                              'entries in [ ], or on lines of their own that begin with "- "'),
     ("edge: {seal_keys: [{id: a}]}", 'f:5:20: edge.seal_keys.0.file: missing; write "file: /etc/sbc/FILE"'),

@@ -22,5 +22,5 @@ class Onward(Protocol):
         one that is known by `beginning` is to begin; else `anew` is called. Raises Refusal."""
 
     def follows(self, asked: Asked, holder: str, instead: Callable[[], None]) -> bool:
-        """Another edge, of this name, which lives, has the session: whether the request was sent there; if nobody is reached there,
-        `instead` is called. Raises Refusal."""
+        """Another edge, of this name, which lives, has the session: whether the request was sent there; if nobody is
+        reached there, `instead` is called. Raises Refusal."""

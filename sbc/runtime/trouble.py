@@ -1,0 +1,11 @@
+"""How loudly events are logged: those that no name stands here for, as what is worth knowing."""
+
+QUIET_EVENTS = frozenset({"client_refused"})
+"""What is told to whoever listens, but logged only in detail: hostile clients must not fill the disk."""
+
+TROUBLE = frozenset({
+    "address_lost", "certificate_rejected", "durability_lost", "edge_fenced", "jwks_rejected", "leg_failed",
+    "node_down", "node_slow", "protocol_broken", "reload_rejected", "session_not_moved", "shedding_began",
+    "source_barred", "source_blocked", "store_fails", "store_replaced", "trunk_lost",
+})  # fmt: skip
+"""What an operator may have to see to."""
