@@ -130,7 +130,7 @@ class Gate:
 
     def _failed(self, error: Exception | None) -> None:
         if isinstance(error, ssl.SSLError | TimeoutError):
-            hello = Hello("", "", "", (), True, NAME)
+            hello = Hello("", "", "", [], True, NAME)
             self._arrivals.refused(Refusal(0, "interconnect_tls", str(error)), hello)
 
     def retire(self) -> None:

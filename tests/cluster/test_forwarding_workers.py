@@ -1,4 +1,4 @@
-"""Two workers: what a client asks at the one of a session that the other one has is answered as if it had come there."""
+"""Two workers: what a client asks at one of a session that the other one has is answered as if it had come there."""
 
 import asyncio
 import contextlib

@@ -104,9 +104,8 @@ def _nothing(_pipe: Pipe) -> None:
 
 def _head(hello: Hello) -> Fields:
     """A hello as an extended CONNECT (RFC 8441 section 4)."""
-    fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in hello.headers]
     hop = Hop(hello.client, hello.secure, hello.listener, hello.certificate)
-    kept = [field for field in forwarded(Arrived(fields, hop)) if field[0] not in _LEFT_OUT]
+    kept = [field for field in forwarded(Arrived(hello.fields, hop)) if field[0] not in _LEFT_OUT]
     if first(kept, b"sec-websocket-version") is None:  # WebTransport has none
         kept.append((b"sec-websocket-version", b"13"))
     return [
