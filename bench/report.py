@@ -235,11 +235,32 @@ def bindings(result: Result) -> str:
     return _part("A Redis store as sessions grow, 64 questions at a time", result, f"{_table(head, rows)}\n\n{verdict}")
 
 
+def durability(result: Result) -> str:
+    """What it costs to have messages in the store."""
+    base = {case[-3:]: of["edge_us_cpu"] for case, of in result["cases"].items() if case.startswith("memory")}
+    rows = [[case, _us(of["edge_us_cpu"]), _times(ratio(of["edge_us_cpu"], base[case[-3:]])),
+             _us(of["redis_us_cpu"]) if case.startswith("redis") else "", f"{median(of['a_second']) or 0:,.0f}"]
+            for case, of in result["cases"].items()]
+    head = ["store, durability, in flight", "us CPU of the edge per echo", "to memory", "of Redis", "echoes a second"]
+    return _part("What durability costs an echo (two messages)", result, _table(head, rows))
+
+
+def edge_death(result: Result) -> str:
+    """What clients notice when their edge dies."""
+    rows = [[name.replace("_", " "), *(f"{result[f'{name}_seconds'][share]:.2f}" for share in ("p50", "p99", "max"))]
+            for name in ("let_in", "goes_on")]
+    kept = not result["later_than_2_s"] and not result["faults"]
+    verdict = f"Target: all go on within 2 s, nothing lost or doubled; {_verdict(kept)}."
+    title = f"SIGKILL of the edge of {result['sessions']} sessions, durability {result['durability']}"
+    return _part(f"{title}: seconds after a client's first attempt to come back", result,
+                 f"{_table(['', 'p50', 'p99', 'max'], rows)}\n\n{verdict}")
+
+
 TABLES: Mapping[str, Callable[[Result], str]] = {
     "relay": relay, "requests": requests, "streams": streams, "quic": quic, "memory": memory, "idle": idle,
     "sessions": sessions, "scale": scale,
     "fairness": fairness, "handover": handover, "streams_handover": streams_handover,
-    "bindings": bindings}
+    "bindings": bindings, "durability": durability, "edge_death": edge_death}
 
 
 def _part_takers(cases: Mapping[str, Mapping[str, Any]], *names: str) -> list[str]:
