@@ -70,7 +70,8 @@ async def _serve(config: Config, when_ready: Callable[[], None]) -> None:
     async with Tasks() as tasks:
         supply = Supply(opened)
         server = Server(config, tasks, open_store(config.edge, tasks.spawn), supply, key_for_once())
-        operations = EdgeOperations(server.hall, server.events, lambda: server.config, server.reload, server.unready)
+        operations = EdgeOperations(server.hall, server.events, lambda: server.config, server.reload, server.unready,
+                                    server.departure.drain)
         registry = make_registry(server.metrics, server.gauges)
 
         async def exposition(accept: str) -> tuple[bytes, str]:

@@ -27,6 +27,7 @@ from sbc.model.manifest import Continuity
 BODY_LIMIT = 64 * 1024
 PAGE = 100
 LONGEST_PAGE = 1000
+MOST_SETTLE = 600
 CLOSING = 2.0
 """Seconds that answers under way are given when the door closes."""
 
@@ -96,6 +97,7 @@ class AdminDoor:
             web.get("/api/v1/abuse", self._abuse),
             web.delete("/api/v1/abuse/{source}", self._pardon),
             web.post("/api/v1/reload", self._reload),
+            web.post("/api/v1/drain", self._depart),
             web.get("/api/v1/config", self._config),
             web.get("/api/v1/events", self._stream.answer, allow_head=False),
         ]
@@ -162,6 +164,9 @@ class AdminDoor:
     async def _reload(self, request: web.Request) -> web.Response:
         return answer(await self._operations.reload())
 
+    async def _depart(self, request: web.Request) -> web.Response:
+        return answer(await self._operations.depart(_settle(_query(request, ("settle",)))), 202)
+
     async def _config(self, request: web.Request) -> web.Response:
         return answer(await self._operations.config())
 
@@ -204,6 +209,13 @@ def _one_of(name: str, query: dict[str, str], values: list[str]) -> str | None:
     if value is not None and value not in values:
         raise bad_request(f"{name} must be one of {', '.join(values)}, and is {value!r}")
     return value
+
+
+def _settle(query: dict[str, str]) -> float:
+    text = query.get("settle", "0")
+    if not (text.isascii() and text.isdigit() and int(text) <= MOST_SETTLE):
+        raise bad_request(f"settle is a whole number of seconds, {MOST_SETTLE} at most, not {text!r}")
+    return float(text)
 
 
 def _limit(query: dict[str, str]) -> int:

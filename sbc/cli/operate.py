@@ -14,7 +14,8 @@ LOOK = 0.5
 """Seconds between two looks at a node that is drained."""
 
 Session = Annotated[str, typer.Argument(metavar="SESSION", help="The session's plain id.")]
-NodeName = Annotated[str, typer.Argument(metavar="NODE", help="pool/name, or a name that only one node has.")]
+NODE_HELP = "pool/name, or a name that only one node has."
+NodeName = Annotated[str, typer.Argument(metavar="NODE", help=NODE_HELP)]
 
 
 def sessions(
@@ -69,15 +70,27 @@ def end(session: Session, config: ConfigFile = None, admin: AdminAddress = None,
 
 
 def drain(
-    node: NodeName,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the node has no session left.")] = True,
+    node: Annotated[str | None, typer.Argument(metavar="NODE", help=NODE_HELP)] = None,
+    whole: Annotated[bool, typer.Option("--edge", help="The edge itself, in the place of a node.")] = False,
+    settle: Annotated[int, typer.Option(
+        metavar="SECONDS", help="With --edge: for how long it serves on, so that balancers see it.")] = 5,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until no session is left there.")] = True,
     config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False,
 ) -> None:
-    """Give a node no more sessions, and move those it has to others."""
+    """Give a node no more sessions, and move those it has; or have the edge not ready, and send its clients away."""
+    if whole == (node is not None):
+        raise typer.BadParameter("a NODE, or --edge")
     edge = find(config, admin)
-    answer = edge.ask("POST", f"/api/v1/nodes/{segment(node)}/drain")
-    if wait:
-        answer = _wait_until_drained(edge, answer)
+    if node is None:
+        path, query = "/api/v1/drain", {"settle": settle}
+        answer = edge.ask("POST", path, query=query)
+        while wait and answer["state"] != "drained":
+            time.sleep(LOOK)
+            answer = edge.ask("POST", path, query=query)
+    else:
+        answer = edge.ask("POST", f"/api/v1/nodes/{segment(node)}/drain")
+        if wait:
+            answer = _wait_until_drained(edge, answer)
     _print(answer, json)
 
 

@@ -267,6 +267,9 @@ class Operations(Protocol):
     async def config(self) -> dict[str, Any]:
         """The configuration in force, secrets redacted."""
 
+    async def depart(self, settle: float) -> dict[str, Any]:
+        """Say that the edge is not ready, and in so many seconds send its clients away; asked again: how far it is."""
+
     async def unready(self) -> str | None:
         """Why the edge is not ready for clients; None if it is."""
 

@@ -46,11 +46,13 @@ class EdgeOperations:
     def __init__(
         self, hall: Hall, events: Events, config: Callable[[], Config],
         reload: Callable[[], Awaitable[dict[str, Any]]], unready: Callable[[], str | None],
+        depart: Callable[[float], dict[str, Any]],
     ) -> None:  # fmt: skip
         self._hall = hall
         self._config = config
         self._reload = reload
         self._unready = unready
+        self._depart = depart
         self.listen = events.listen
 
     # Sessions.
@@ -189,6 +191,9 @@ class EdgeOperations:
 
     async def reload(self) -> dict[str, Any]:
         return await self._reload()
+
+    async def depart(self, settle: float) -> dict[str, Any]:
+        return self._depart(settle)
 
     async def config(self) -> dict[str, Any]:
         return redacted(self._config())

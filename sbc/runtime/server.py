@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from socket import SOCK_STREAM
 from typing import Any
@@ -26,6 +26,7 @@ from sbc.runtime.burst import Burst
 from sbc.runtime.clerk import Office
 from sbc.runtime.constable import Constable
 from sbc.runtime.crossing import Crossing, ways_out
+from sbc.runtime.departure import Departure
 from sbc.runtime.figures import gauges
 from sbc.runtime.fleet import Fleet
 from sbc.runtime.hall import Hall
@@ -49,12 +50,9 @@ from sbc.telemetry.records import RecordWriter
 from sbc.telemetry.systemd import Notifier
 from sbc.transports.listener import Listener
 from sbc.transports.sockets import Supply, bind
-from sbc.wire.link import CLOSING, Parting
 
 log = logs.get("sbc")
 
-ANSWERING = 10.0
-"""How long requests that are under way may take to be answered when the edge stops, in seconds."""
 
 
 class Server:
@@ -113,6 +111,8 @@ class Server:
             self._anchor = Anchor(address, shared, ward, self._fit, self.metrics, self.announce)
         self._listeners: dict[str, Listener] = {}
         self._rounds = Rounds(self.hall, self._records, lambda: self.config, self._listeners, self._meet)
+        self.departure = Departure(self.hall, self._listeners, self._anchor, self._crossing.retire, tasks.spawn,
+                                   self.announce)  # fmt: skip
         self.ports: dict[str, int] = {}
         """Where the listeners, the admin API and the trunk are, by name."""
 
@@ -181,18 +181,18 @@ class Server:
 
     def unready(self) -> str | None:
         """Why the edge is not ready for clients; None if it is."""
-        if self._state != "ready":
-            return self._state
+        if self._state != "ready" or self.departure.phase is not None:
+            return self._state if self._state != "ready" else self.departure.phase
         if self.hall.rules.authorities.incomplete:
             return "the keys of an issuer were not fetched yet"
         return None if self._store.healthy() else "the store does not answer"
 
     def _fit(self) -> bool:
         """Whether the address that edges share is to be here. A silent store is no reason against it: nobody else could
-        take it, and if one can, its lease is over soon."""
+        take it, and if one can, its lease is over soon. A departure gives it up itself, when clients have been told."""
         shared = self.hall.house.shared
         owns = shared is not None and shared.figures().lease > 0
-        return owns and self._state == "ready" and not self.hall.rules.authorities.incomplete
+        return owns and self._state != "starting" and not self.hall.rules.authorities.incomplete
 
     # Life.
 
@@ -267,18 +267,7 @@ class Server:
     async def _stop(self) -> None:
         self._state = "stopping"
         self._notifier.stopping("telling clients to come back")
-        for listener in self._listeners.values():
-            listener.close()
-            listener.retire()
-        self._crossing.retire()
-        await _wait_for(lambda: not self.hall.answering, ANSWERING)
-        await self.hall.stop()
-        doors = list(self._listeners.values())
-        await _wait_for(lambda: not (Parting.alive or self.hall.pipes or any(door.parting for door in doors)), CLOSING)
-        for door in doors:
-            door.end()
-        if self._anchor is not None:
-            await self._anchor.leave()
+        await self.departure.send_away()
         if self._trunk is not None:
             await self._trunk.close()
         await self.fleet.close()
@@ -295,12 +284,6 @@ class Server:
             for kind, count in self._trunk.counts.by_kind().items():
                 self.metrics.abuse[f"trunk_{kind}"] = count
         return gauges(self.hall, self._listeners, self._store.healthy())
-
-
-async def _wait_for(done: Callable[[], bool], longest: float) -> None:
-    give_up = asyncio.get_running_loop().time() + longest
-    while not done() and asyncio.get_running_loop().time() < give_up:  # noqa: ASYNC110  it is a count
-        await asyncio.sleep(0.02)
 
 
 def _trunk_door(config: Config, fleet: Fleet) -> TrunkDoor | None:

@@ -52,6 +52,7 @@ class Desk:
             "end": operations.end, "revoke": self._revoke, "forgive": self._forgive,
             "revocations": operations.revocations, "nodes": operations.nodes, "drain": operations.drain,
             "undrain": operations.undrain, "abuse": operations.abuse, "pardon": operations.pardon,
+            "depart": operations.depart,
         }  # fmt: skip
 
     async def learn(self) -> None:

@@ -112,6 +112,11 @@ class CrewOperations:
     async def reload(self) -> dict[str, Any]:
         return await self._supervisor.reload()
 
+    async def depart(self, settle: float) -> dict[str, Any]:
+        answers = await self._all("depart", settle=settle)
+        away = all(answer["state"] == "drained" for answer in answers)
+        return {"state": "drained" if away else "draining", "sessions": sum(answer["sessions"] for answer in answers)}
+
     async def config(self) -> dict[str, Any]:
         return redacted(self._supervisor.config)
 

@@ -83,6 +83,11 @@ class RecordingOperations:
             raise self.reload_fails
         return {"applied": True, "changes": ["agents.tutor"]}
 
+    async def depart(self, settle: float) -> Row:
+        self.orders.append(("depart", settle))
+        self.left -= self.left > 0
+        return {"state": "draining" if self.left else "drained", "sessions": self.left}
+
     async def config(self) -> Row:
         return {"edge": {"name": "edge-1"}, "trunk": {"secret_file": "***"}}
 

@@ -139,6 +139,14 @@ async def test_unknown_paths_and_methods_are_told_in_json(caller: Caller) -> Non
     assert "GET" in message
 
 
+async def test_the_edge_is_drained(caller: Caller) -> None:
+    assert await caller.ask("POST", "/api/v1/drain?settle=5") == (202, {"state": "draining", "sessions": 1})
+    assert (await caller.ask("POST", "/api/v1/drain"))[1]["state"] == "drained"
+    assert caller.operations.orders == [("depart", 5.0), ("depart", 0.0)]
+    for wrong in ("-1", "1.5", "601", "x"):
+        assert (await caller.refused("POST", f"/api/v1/drain?settle={wrong}"))[0] == 400
+
+
 async def test_reload(caller: Caller) -> None:
     assert (await caller.ask("POST", "/api/v1/reload"))[1]["applied"] is True
     caller.operations.reload_fails = FAULTY

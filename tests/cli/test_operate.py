@@ -69,6 +69,14 @@ async def test_drain_need_not_wait(edge: Caller) -> None:
     assert edge.operations.orders == [("drain", "a"), ("undrain", "a")]
 
 
+async def test_an_edge_is_drained_itself(edge: Caller) -> None:
+    ran = await ask(edge, "drain", "--edge", "--settle", "7", "--json")
+    assert (ran.status, orjson.loads(ran.out)) == (0, {"state": "drained", "sessions": 0})
+    assert edge.operations.orders == [("depart", 7.0)] * 2
+    for wrong in (["drain"], ["drain", "a", "--edge"]):
+        assert "a NODE, or --edge" in (await ask(edge, *wrong)).err
+
+
 async def test_what_is_good_no_more(edge: Caller) -> None:
     assert (await ask(edge, "revoke", "principal", "jwt:https://i#ann", "--for", "8h")).status == 0
     assert (await ask(edge, "forgive", "principal", "jwt:https://i#ann")).status == 0
