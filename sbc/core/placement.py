@@ -33,7 +33,8 @@ def choose_owner(
     for node, _ in free:
         if node.id == prefer:
             return node
-    free.sort(key=lambda choice: _weight(session, choice[0].id), reverse=True)
+    if len(free) > 1:
+        free.sort(key=lambda choice: _weight(session, choice[0].id), reverse=True)
     return min(free[:CHOICES], key=lambda choice: choice[1])[0] if free else None
 
 

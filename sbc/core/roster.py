@@ -137,7 +137,10 @@ class Roster:
             return Room.NOBODY
         if now < self._wanted.get(manifest.agent, 0.0):
             return Room.FULL
-        return Room.FREE if any(self.load(node) < 1.0 for node in able) else Room.FULL
+        for node in able:  # not `any`: this is asked for each new session, and the first node is mostly the answer
+            if self.load(node) < 1.0:
+                return Room.FREE
+        return Room.FULL
 
     def strain(self, manifest: Manifest) -> float:
         """How hard-pressed the least hard-pressed of the nodes is that could take a session, 0 to 1."""
@@ -156,10 +159,11 @@ class Roster:
         self.ledger.rise(node)
 
     def _able(self, manifest: Manifest) -> list[Node]:
-        return [
-            standing.node for standing in self._pools.get(manifest.pool, {}).values()
-            if standing.health.state is NodeState.UP and suits(standing.node, manifest.placement)
-        ]  # fmt: skip
+        placement, standings = manifest.placement, self._pools.get(manifest.pool, {}).values()
+        up = [standing.node for standing in standings if standing.health.state is NodeState.UP]
+        if not placement.regions and not placement.labels:
+            return up
+        return [node for node in up if suits(node, placement)]
 
     def _prompt(self, nodes: list[Node]) -> list[Node]:
         """Those that do not keep their sessions waiting."""

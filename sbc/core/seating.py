@@ -26,7 +26,7 @@ from sbc.model.commands import Answer, Bind, Command, Invite, OpenLeg, Promote, 
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.ids import NodeId
 from sbc.model.leg import Cause, Role
-from sbc.model.manifest import Durability, Replay
+from sbc.model.manifest import Durability, Replay, Standby
 
 ATTEMPT = 3.0
 """How long an invitation or the opening of a leg may take, in seconds."""
@@ -198,8 +198,9 @@ def serve(dialog: Dialog, now: float) -> list[Command]:
     stand_on(dialog, seat, point)
     serving = pass_messages(dialog, seat, point.received, point.suppress)
     dialog.node, dialog.outage = NodeSide.SERVING, None
-    # A standby can wait until those are served that have no owner at all.
-    dialog.standby_at = now if joining else now + STANDBY_REST
+    if dialog.manifest.migration.standby is Standby.WARM:
+        # It can wait until those are served that have no owner at all.
+        dialog.standby_at = now if joining else now + STANDBY_REST
     if joining:
         dialog.client = ClientSide.PRESENT
         dialog.outbound.set_gate(Gate.OPEN)

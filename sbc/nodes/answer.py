@@ -30,7 +30,7 @@ _PATIENCE = re.compile(rb"timeout=([0-9]{1,6})")
 
 _FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"keep-alive"})
 """Fields that speak of the connection and its framing alone."""
-_BEGINNING = b"HTTP/1."
+BEGINNING = b"HTTP/1."
 _CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -122,7 +122,7 @@ class AnswerReader:
 
     def _begin(self, piece: bytes) -> None:
         """Keep the beginning of a head; what will never be one is refused at once."""
-        if not piece.startswith(_BEGINNING[: len(piece)]) or bare_feed(b"", piece):
+        if not piece.startswith(BEGINNING[: len(piece)]) or bare_feed(b"", piece):
             self._refuse("garbage from the node: not an answer")
         if len(piece) > LONGEST_HEAD:
             self._refuse("endless answer head")

@@ -3,19 +3,18 @@
 import asyncio
 import base64
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-import httptools
-
+from sbc.model.http import Fields, first
 from sbc.model.marking import Mark
 from sbc.nodes import dial as dialling
 from sbc.nodes.address import Speech, address_of
+from sbc.nodes.answer import BEGINNING, LONGEST_HEAD, MOST_INTERIM
+from sbc.wire.heads import bare_feed, fields_of, head_end, status_line
 from sbc.wire.link import Link, LinkOwner
-from sbc.wire.upgrade import Headers, accept_key, deflate_agreed, head
-
-LONGEST_HEAD = 32 * 1024
+from sbc.wire.upgrade import Headers, accept_key, deflate_agreed, head, upgraded
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +68,9 @@ class Approach(asyncio.Protocol):
         self._tag = tag
         self._outcome: Outcome | None = outcome
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpResponseParser(self)
-        self._headers: list[tuple[str, str]] = []
-        self._octets = 0
+        self._begun = b""
+        """Of the answer's head, as long as that is not whole."""
+        self._interim = 0
         self._key = base64.b64encode(os.urandom(16)).decode()
 
     async def run(self) -> None:
@@ -91,10 +90,8 @@ class Approach(asyncio.Protocol):
             self._transport.abort()
 
     def _settled(self) -> Outcome | None:
-        """Who is to be told the outcome, once. The parser refers to us, and is done with."""
+        """Who is to be told the outcome, once."""
         outcome, self._outcome = self._outcome, None
-        if outcome is not None:
-            del self._parser
         return outcome
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -116,37 +113,47 @@ class Approach(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._outcome is None:
             return
-        self._octets += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._shake_hands(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
+        seen = max(0, len(self._begun) - 3)
+        begun, self._begun = self._begun + data, b""
+        end = head_end(begun, seen)
+        if end < 0 or end > LONGEST_HEAD:
+            self._begin(begun)
+            return
+        head = begun[:end]
+        line = status_line(head)
+        fields = fields_of(head, line[2]) if line is not None else None
+        if line is None or fields is None:
             self._fail(0, "garbage instead of an HTTP answer", reached=True)
+        elif line[0] == 101:
+            self._shake_hands(fields, begun[end:])
+        elif line[0] >= 200:
+            self._fail(line[0], "the node refused the session", reached=True)
+        elif self._interim == MOST_INTERIM:
+            self._fail(0, "too many interim answers", reached=True)
         else:
-            if self._octets > LONGEST_HEAD:
-                self._fail(0, "endless answer head", reached=True)
+            self._interim += 1
+            self.data_received(begun[end:])
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1").strip()))
-
-    def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if status >= 200:
-            self._fail(status, "the node refused the session", reached=True)
+    def _begin(self, piece: bytes) -> None:
+        """Keep the beginning of a head; what will never be one is refused at once."""
+        if not piece.startswith(BEGINNING[: len(piece)]) or bare_feed(b"", piece):
+            self._fail(0, "garbage instead of an HTTP answer", reached=True)
+        elif len(piece) > LONGEST_HEAD:
+            self._fail(0, "endless answer head", reached=True)
+        else:
+            self._begun = piece
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._fail(0, "the node closed the connection", reached=True)
 
-    def _shake_hands(self, rest: bytes) -> None:
-        if self._outcome is None or self._transport is None:
+    def _shake_hands(self, fields: Fields, rest: bytes) -> None:
+        if self._transport is None:
             return
-        answer = dict(self._headers)
         # RFC 6455 section 4.1, the six checks of a client.
-        if self._parser.get_status_code() != 101 or answer.get("sec-websocket-accept") != accept_key(self._key):
+        if not upgraded(fields) or first(fields, b"sec-websocket-accept") != accept_key(self._key).encode():
             self._fail(0, "not a proper WebSocket answer", reached=True)
             return
-        agreed = agreement(self._dial, answer)
+        agreed = agreement(self._dial, fields)
         if isinstance(agreed, str):
             self._fail(0, agreed, reached=True)
             return
@@ -164,15 +171,20 @@ class Approach(asyncio.Protocol):
             outcome(Failed(status, reason, reached))
 
 
-def agreement(dial: Dial, answer: Mapping[str, str]) -> tuple[str | None, bool] | str:
+def agreement(dial: Dial, fields: Fields) -> tuple[str | None, bool] | str:
     """The subprotocol that a node chose, and whether it compresses; or what is wrong with its answer."""
-    protocol = answer.get("sec-websocket-protocol")
-    deflate = deflate_agreed(answer.get("sec-websocket-extensions"), dial.deflate)
+    protocol = _said(fields, b"sec-websocket-protocol")
+    deflate = deflate_agreed(_said(fields, b"sec-websocket-extensions"), dial.deflate)
     if protocol is not None and protocol not in dial.protocols:
         return "a subprotocol that was not offered"
     if deflate is None:
         return "an extension that was not offered, or one that a handover would break"
     return protocol, deflate
+
+
+def _said(fields: Fields, name: bytes) -> str | None:
+    value = first(fields, name)
+    return None if value is None else value.decode("latin-1")
 
 
 def new_mask() -> bytes:

@@ -91,7 +91,7 @@ class Tunnel:
         if status != 200 or end:
             self.fail("the node refused the session", reached=True, status=status)
             return
-        agreed = agreement(self._dial, {name.decode("latin-1"): value.decode("latin-1") for name, value in fields})
+        agreed = agreement(self._dial, fields)
         if isinstance(agreed, str):
             self.fail(agreed, reached=True)
             return

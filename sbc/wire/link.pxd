@@ -17,3 +17,5 @@ cdef class Link:
     cdef bytes _rest
 
     cpdef data_received(self, bytes data)
+    cpdef pause(self, int reason)
+    cpdef resume(self, int reason)

@@ -7,7 +7,7 @@ take what it is sent pauses the reading of the one that sends (docs/DESIGN.md P5
 
 import asyncio
 from collections.abc import Callable
-from enum import IntFlag
+from enum import IntEnum
 from typing import Protocol
 
 from sbc.core.frames import Opcode, build, close_payload
@@ -24,8 +24,8 @@ CLOSING = 3.0
 """How long the other side has to answer a close frame, in seconds."""
 
 
-class Pause(IntFlag):
-    """Why a link is not read at the moment."""
+class Pause(IntEnum):
+    """Why a link is not read at the moment: bits of `Link.pauses`."""
 
     MATE_SLOW = 1
     CROWDED = 2

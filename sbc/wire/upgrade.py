@@ -33,9 +33,9 @@ def check_upgrade(method: bytes, fields: Fields) -> str:
     """The key of a request that is a proper WebSocket handshake (section 4.2.1). Raises Refusal."""
     if method != b"GET":
         raise Refusal(405, "method", "a WebSocket handshake is a GET", headers=[("Allow", "GET")])
-    if not _names(fields, b"upgrade", "websocket"):
+    if not _names(fields, b"upgrade", b"websocket"):
         raise Refusal(426, "not_websocket", "this address speaks WebSocket", headers=[("Upgrade", "websocket")])
-    if not _names(fields, b"connection", "upgrade"):
+    if not _names(fields, b"connection", b"upgrade"):
         raise Refusal(400, "bad_handshake", "Connection: Upgrade is missing")
     if [value for name, value in fields if name == b"sec-websocket-version"] != [b"13"]:
         raise Refusal(426, "websocket_version", "version 13 is spoken here", headers=[("Sec-WebSocket-Version", "13")])
@@ -45,12 +45,17 @@ def check_upgrade(method: bytes, fields: Fields) -> str:
     return keys[0]
 
 
-def _names(fields: Fields, name: bytes, token: str) -> bool:
+def upgraded(fields: Fields) -> bool:
+    """Whether an answer says that from here on WebSocket is spoken (section 4.1)."""
+    return _names(fields, b"upgrade", b"websocket") and _names(fields, b"connection", b"upgrade")
+
+
+def _names(fields: Fields, name: bytes, token: bytes) -> bool:
     """Whether a list of tokens, of which the case is of no matter, has this one."""
     value = first(fields, name)
-    if value is None:
-        return False
-    return value.lower() == token.encode() or token in [part.lower() for part in values(fields, name)]
+    if value is None or value.lower() == token:
+        return value is not None
+    return token.decode() in [part.lower() for part in values(fields, name)]
 
 
 def _is_key(key: str) -> bool:
