@@ -129,6 +129,9 @@ class Asker:
             except (aiohttp.ClientError, OSError, TimeoutError) as fault:
                 self._note("broken", bit=bit, edge=edge, why=repr(fault)[:200])
             last = noted.last
+            if noted.count >= say:  # only its end is missing: asked for again it would begin anew
+                self._note("answered", bit=bit, edge=edge)
+                return
             if not last:
                 break  # nothing has come that could be gone on behind
             self._elsewhere()
@@ -156,6 +159,7 @@ class _Noted:
         for event in self._stream.events[before:]:
             self.last = event.identity or self.last
             if event.name == "session-gap":
+                self.count = 0  # what comes now is the stream from its beginning
                 self._asker._note("gap", edge=self.edge, lost=event.json["lost"])
             else:
                 self.count += 1

@@ -53,6 +53,9 @@ class Ask:
     """POSTs that were answered whole."""
     denied: set[int] = field(default_factory=set)
     pieces: dict[int, int] = field(default_factory=dict)
+    edge: str = ""
+    moved: bool = False
+    """It came in at another edge than before."""
     epoch: int = 0
     key: str = ""
 
@@ -143,10 +146,14 @@ def _of_ask(ask: Ask, fact: Fact, troubles: Troubles) -> Iterator[Fault]:
     match fact["what"]:
         case "asks":
             ask.asked[fact["bit"]] = fact["method"]
+        case "in":
+            ask.moved = ask.edge not in ("", fact["edge"])
+            ask.edge = fact["edge"]
         case "told":
             yield from ask.hear(fact, troubles)
         case "gap":
-            if not troubles.of_edges(ask.begun, at):
+            # A stream that was under way at one edge begins anew when its client goes on at another.
+            if not ask.moved and not troubles.of_edges(ask.begun, at):
                 yield "P4", at, f"{ask.name}: a gap of {fact['lost']} that nothing explains"
             ask.pieces.clear()
         case "denied":
