@@ -176,9 +176,10 @@ class RedisStore(QueuedStore):
         self._ask(Create(stored, told, self.claims.said_absent(session)))
 
     def rebind(self, binding: Binding, expected: int, done: Callable[[Exception | None], None]) -> None:
-        """See Store. A session of ours that the store has forgotten is a fault of the store's, and no conflict."""
+        """See Store. That the store has forgotten a session of ours, or has old words of it, is a fault, no conflict."""
         def told(error: Exception | None) -> None:
-            if isinstance(error, Lost) and self._keeper is not None and self._keeper.lost(binding.session):
+            if (isinstance(error, Conflict) and self._is_to_state(binding.session)) or (
+                    isinstance(error, Lost) and self._keeper is not None and self._keeper.lost(binding.session)):
                 error = StoreError(f"{self._name}: {error}")
             done(error)
         super().rebind(binding, expected, told)
@@ -207,7 +208,7 @@ class RedisStore(QueuedStore):
         """See Store. What the store has forgotten the session of is on record once all of it is stated anew."""
         def told(error: Exception | None) -> None:
             assert done is not None
-            if isinstance(error, Lost) and (session in self._restating or session in self._patchy):
+            if isinstance(error, Lost | Taken) and self._is_to_state(session):
                 self._awaited.setdefault(session, []).append(done)
             else:
                 done(error)
@@ -274,8 +275,13 @@ class RedisStore(QueuedStore):
 
     # What the answers show.
 
+    def _is_to_state(self, session: SessionId) -> bool:
+        """Whether the server is to be told the session anew. Until then what it says of it means nothing: it may have
+        been a replica that heard neither of our claim nor of our latest binding."""
+        return session in self._restating or session in self._patchy
+
     def _noticed(self, session: SessionId, found: Lost | Taken) -> None:
-        if self._keeper is None or session in self._restating:
+        if self._keeper is None or self._is_to_state(session):
             return
         if isinstance(found, Taken):
             self._keeper.taken(session)

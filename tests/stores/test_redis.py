@@ -16,7 +16,7 @@ from sbc.model.interfaces import Journals
 from sbc.runtime.tasks import Tasks
 from sbc.stores.queue import Bounds
 from sbc.stores.redis_claims import LOOKS_APART
-from tests.stores.asking import binding, creating, dialog, rebinding, until
+from tests.stores.asking import answers, binding, creating, dialog, rebinding, until
 from tests.stores.redis_edges import LEASE, Edge
 from tests.stores.redis_history import play
 from tests.support.redis import Redis, Wire, needs_redis
@@ -268,3 +268,27 @@ async def test_of_two_that_have_a_session_the_higher_epoch_stays(redis: Redis, t
     await until(lambda: "taken" in one.events)
     for edge in (one, two):
         await edge.store.close()
+
+
+async def test_a_record_that_a_failover_brought_back_takes_no_session_from_its_owner(
+    tmp_path: Path, redis: Redis, wire: Wire, tasks: Tasks,
+) -> None:
+    edge = await opened(Edge("one", f"redis://127.0.0.1:{wire.port}", tasks, lease=8.0))
+    await edge.begin(dialog("s", 4))
+    await edge.begin(dialog("t", 4))
+    stale = Redis(tmp_path).start()  # what a replica has that did not hear of the latest claims and rebindings
+    for session, tenure in (("s", "two/12345678"), ("t", edge.store.lease.me)):
+        stale.say("HSET", f"sbc:{{{session}}}:b", "g", tenure, "e", "3", "o", "tutors/b", "r", "")
+    wire.cut()
+    for session in ("s", "t"):
+        edge.store.journal(SessionId(session), True, 1, [b"said meanwhile"])
+    asked = [rebinding(edge.store, binding(session, 5), 4) for session in ("s", "t")]
+    wire.lead_to(stale.port)
+    wire.heal()
+    errors = await answers(asked)
+    assert not any(isinstance(error, Conflict) for error in errors), "they are not another one's"
+    await until(lambda: edge.events.count("restated") == 2)
+    assert edge.live.keys() == {"s", "t"} and "taken" not in edge.events and not edge.let_go
+    for session in ("s", "t"):
+        assert edge.store.lease.me.encode() in stale.say("HGET", f"sbc:{{{session}}}:b", "g")
+    stale.stop()

@@ -112,6 +112,10 @@ class Wire:
         self._whole.set()
         self.drop()
 
+    def lead_to(self, port: int) -> None:
+        """To another server from now on."""
+        self._to = port
+
     def drop(self) -> None:
         for line in self._lines:
             line.transport.abort()
