@@ -176,7 +176,7 @@ class RedisStore(QueuedStore):
         self._ask(Create(stored, told, self.claims.said_absent(session)))
 
     def rebind(self, binding: Binding, expected: int, done: Callable[[Exception | None], None]) -> None:
-        """See Store. That the store has forgotten a session of ours, or has old words of it, is a fault, no conflict."""
+        """See Store. That the store has forgotten a session of ours, or has old words of it, is no conflict."""
         def told(error: Exception | None) -> None:
             if (isinstance(error, Conflict) and self._is_to_state(binding.session)) or (
                     isinstance(error, Lost) and self._keeper is not None and self._keeper.lost(binding.session)):
