@@ -162,9 +162,9 @@ async def owner_killed(scene: Scene, client: Talker) -> None:
     home = _home("talker", "address:127.0.0.1", client.headers["X-Chat"])
     key = next(key for key in map(str, range(99)) if _home("tutor", "address:127.0.0.1", "route", key) == home)
     headers = {"X-Chat": key}
-    async with astray(scene, **headers) as http:
+    async with astray(scene, **headers) as http, astray(scene, **headers) as other:
         events = Stream.opened(http, "GET", url(scene, "/events?count=1000&every=0.02"), headers=headers)
-        waiting = Stream.opened(http, "POST", url(scene, "/ask?after=20"), headers=headers, data=b"x")
+        waiting = Stream.opened(other, "POST", url(scene, "/ask?after=20"), headers=headers, data=b"x")
         await events.has(5)
         await wait_until(lambda: heard(scene, "POST"), "the node has the request")
         os.kill(workers_in_order(scene)[home], signal.SIGKILL)
