@@ -22,6 +22,7 @@ from sbc.model.interfaces import Spawn
 from sbc.runtime.operations import EdgeOperations
 from sbc.runtime.seals import key_for_once
 from sbc.runtime.server import Server
+from sbc.runtime.succession.process import Legacy, take_legacy
 from sbc.runtime.tasks import Tasks
 from sbc.stores.factory import open_store
 from sbc.supervisor.operations import CrewOperations
@@ -35,15 +36,20 @@ from sbc.transports.sockets import Supply, bind
 
 log = logs.get("sbc")
 
+Order = Callable[[], Awaitable[Any]]
+
 
 def run(path: str, when_ready: Callable[[], None] = lambda: None) -> int:
     """Run the edge of a configuration file until it is told to stop; the exit status."""
     try:
-        outfit = take_outfit()
+        outfit, legacy = take_outfit(), take_legacy()
         text = text_of(path) if outfit is None else outfit.text
         config = parse(text, path) if outfit is None else config_of(outfit)
     except ConfigError as error:
         print(*error.faults, sep="\n", file=sys.stderr)
+        return 1
+    except SbcError as error:
+        print(error, file=sys.stderr)
         return 1
     writer = logs.setup("info", sys.stderr, short=sys.stderr.isatty())
     _raise_descriptor_limit()
@@ -56,7 +62,7 @@ def run(path: str, when_ready: Callable[[], None] = lambda: None) -> int:
         elif config.edge.workers > 1:
             uvloop.run(_supervise(config, text, when_ready))
         else:
-            uvloop.run(_serve(config, when_ready))
+            uvloop.run(_serve(config, when_ready, legacy))
     except (OSError, ssl.SSLError, SbcError) as error:
         log.error("edge_failed", why=str(error))
         return 1
@@ -65,24 +71,32 @@ def run(path: str, when_ready: Callable[[], None] = lambda: None) -> int:
     return 0
 
 
-async def _serve(config: Config, when_ready: Callable[[], None]) -> None:
+async def _serve(config: Config, when_ready: Callable[[], None], legacy: Legacy | None) -> None:
     opened = listen_fds()
+    for name, sock in legacy.sockets if legacy is not None else ():
+        opened.setdefault(name, []).append(sock)
     async with Tasks() as tasks:
         supply = Supply(opened)
-        server = Server(config, tasks, open_store(config.edge, tasks.spawn), supply, key_for_once())
+        once, beside = (key_for_once(), "") if legacy is None else (legacy.seal, legacy.beside)
+        server = Server(config, tasks, open_store(config.edge, tasks.spawn, beside), supply, once, legacy=legacy)
         operations = EdgeOperations(server.hall, server.events, lambda: server.config, server.reload, server.unready,
-                                    server.departure.drain)
+                                    server.departure.drain, server.upgrade.begin)  # fmt: skip
         registry = make_registry(server.metrics, server.gauges)
 
         async def exposition(accept: str) -> tuple[bytes, str]:
             return render(registry, accept)
 
-        admin = AdminDoor(operations, exposition, lambda: server.config.admin.tokens)
-        server.ports["admin"] = await _open_admin(admin, config, supply.take("admin", SOCK_STREAM))
+        admin = server.upgrade.doors["admin"] = AdminDoor(operations, exposition, lambda: server.config.admin.tokens)
+        given = supply.take("admin", SOCK_STREAM)
         try:
+            # Operators too find the process before until there is another.
+            if legacy is None:
+                server.ports["admin"] = await _open_admin(admin, config, given)
             await server.start()
+            if legacy is not None:
+                server.ports["admin"] = await _open_admin(admin, config, given)
             when_ready()
-            _obey(server.stop.set, server.reload, tasks.spawn)
+            _obey(server.stop.set, server.reload, server.upgrade.begin, tasks.spawn)
             await server.serve()
         finally:
             await admin.close()
@@ -96,7 +110,7 @@ async def _supervise(config: Config, text: str, when_ready: Callable[[], None]) 
         admin = AdminDoor(operations, operations.exposition, lambda: supervisor.config.admin.tokens)
         given = opened.get("admin", [None])[0]
         supervisor.ports["admin"] = await _open_admin(admin, config, given)
-        _obey(supervisor.stop, operations.reload, tasks.spawn)
+        _obey(supervisor.stop, operations.reload, operations.upgrade, tasks.spawn)
         try:
             await supervisor.start()
             when_ready()
@@ -114,17 +128,18 @@ async def _open_admin(admin: AdminDoor, config: Config, opened: socket | None) -
     return where.port
 
 
-def _obey(stop: Callable[[], None], reload: Callable[[], Awaitable[Any]], spawn: Spawn) -> None:
-    """SIGTERM and SIGINT stop the edge, SIGHUP has it take its configuration again."""
+def _obey(stop: Callable[[], None], reload: Order, upgrade: Order, spawn: Spawn) -> None:
+    """SIGTERM and SIGINT stop the edge, SIGHUP has it take its configuration again, SIGUSR2 be succeeded."""
 
-    async def reload_quietly() -> None:
+    async def quietly(order: Order) -> None:
         with suppress(SbcError):  # told in the log and in a metric
-            await reload()
+            await order()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    loop.add_signal_handler(signal.SIGHUP, lambda: spawn("reload", reload_quietly()))
+    loop.add_signal_handler(signal.SIGHUP, lambda: spawn("reload", quietly(reload)))
+    loop.add_signal_handler(signal.SIGUSR2, lambda: spawn("upgrade", quietly(upgrade)))
 
 
 def _raise_descriptor_limit() -> None:

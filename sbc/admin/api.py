@@ -49,6 +49,9 @@ class AdminDoor:
         self._patience = Patience()
         self._stream = Stream(operations.listen)
         self._runner: web.AppRunner | None = None
+        self._site: web.SockSite
+        self.socket: socket.socket
+        """On which it listens."""
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen; the answer is the address in use, where `port` may have been 0. Raises OSError."""
@@ -69,7 +72,13 @@ class AdminDoor:
         await self._runner.setup()
         assert self._runner.server is not None
         self._patience.watch(self._runner.server)
-        await web.SockSite(self._runner, listening).start()
+        self._site = web.SockSite(self._runner, listening)
+        self.socket = listening
+        await self._site.start()
+
+    async def accept_no_more(self) -> None:
+        """Listen no more: a successor of this process does. What is under way is answered."""
+        await self._site.stop()
 
     async def close(self) -> None:
         """Stop listening, end the event streams, and let answers under way come to their end."""
@@ -98,6 +107,7 @@ class AdminDoor:
             web.delete("/api/v1/abuse/{source}", self._pardon),
             web.post("/api/v1/reload", self._reload),
             web.post("/api/v1/drain", self._depart),
+            web.post("/api/v1/upgrade", self._upgrade),
             web.get("/api/v1/config", self._config),
             web.get("/api/v1/events", self._stream.answer, allow_head=False),
         ]
@@ -166,6 +176,9 @@ class AdminDoor:
 
     async def _depart(self, request: web.Request) -> web.Response:
         return answer(await self._operations.depart(_settle(_query(request, ("settle",)))), 202)
+
+    async def _upgrade(self, request: web.Request) -> web.Response:
+        return answer(await self._operations.upgrade(), 202)
 
     async def _config(self, request: web.Request) -> web.Response:
         return answer(await self._operations.config())

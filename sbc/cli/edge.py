@@ -47,20 +47,22 @@ class RunningEdge:
         # No proxy from the environment: an edge on loopback is asked directly.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _EveryStatus)
 
-    def ask(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None) -> Any:
-        """The answer's JSON. Raises ConfigError for a reload with faults, EdgeError for everything else."""
+    def ask(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None,
+            timeout: float = TIMEOUT) -> Any:  # fmt: skip
+        """The answer's JSON. timeout: seconds for it. Raises ConfigError for a reload with faults, EdgeError for
+        everything else."""
         asked = {name: value for name, value in (query or {}).items() if value is not None}
         url = self.base + path + (f"?{urlencode(asked)}" if asked else "")
         sent = None if body is None else orjson.dumps(body)
         request = urllib.request.Request(url, sent, self._headers, method=method)
-        status, answer = self._exchange(request)
+        status, answer = self._exchange(request, timeout)
         if not 200 <= status < 300:
             raise self._refusal(status, answer)
         return self._read(answer)
 
-    def _exchange(self, request: urllib.request.Request) -> tuple[int, bytes]:
+    def _exchange(self, request: urllib.request.Request, timeout: float) -> tuple[int, bytes]:
         try:
-            with self._opener.open(request, timeout=TIMEOUT) as response:
+            with self._opener.open(request, timeout=timeout) as response:
                 return response.status, response.read(LONGEST)
         except urllib.error.URLError as error:
             raise self._silence(error.reason) from None

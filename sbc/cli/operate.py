@@ -12,6 +12,8 @@ from sbc.cli.options import AdminAddress, AsJson, ConfigFile
 
 LOOK = 0.5
 """Seconds between two looks at a node that is drained."""
+UPGRADING = 90.0
+"""Seconds for an edge to start a successor, which may take a minute to be ready."""
 
 Session = Annotated[str, typer.Argument(metavar="SESSION", help="The session's plain id.")]
 NODE_HELP = "pool/name, or a name that only one node has."
@@ -122,6 +124,11 @@ def pardon(
 def reload(config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:
     """Have the edge read its configuration again: whole or not at all."""
     _print(find(config, admin).ask("POST", "/api/v1/reload"), json)
+
+
+def upgrade(config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:
+    """Have a new process of the program as it is installed now take the running one's place: nobody is refused."""
+    _print(find(config, admin).ask("POST", "/api/v1/upgrade", timeout=UPGRADING), json)
 
 
 def _wait_until_drained(edge: RunningEdge, row: dict[str, Any]) -> dict[str, Any]:

@@ -102,6 +102,22 @@ class Store(Protocol):
     def healthy(self) -> bool:
         """Whether the last thing asked of it worked (/readyz)."""
 
+    # A process and its successor (runtime/succession) have the store open at the same time, and each session is in one
+    # of them.
+
+    @property
+    def passed_on(self) -> str:
+        """What a successor has to know to open it beside this process."""
+
+    def adopt(self, stored: Stored) -> None:
+        """A session of the predecessor's is ours from here on; it stays on record."""
+
+    def forsake(self, session: SessionId) -> None:
+        """A session is the successor's from here on; it stays on record."""
+
+    def succeeded(self) -> None:
+        """All that is ours is the successor's from here on, and not given up when the store is closed."""
+
 
 class Keeper(Protocol):
     """What a store that edges share tells the hall."""
@@ -260,6 +276,10 @@ class Operations(Protocol):
 
     async def pardon(self, source: str) -> dict[str, Any]:
         """Forget what a source did. Raises Refusal 404."""
+
+    async def upgrade(self) -> dict[str, Any]:
+        """Have a new process of the program as it is installed now take this one's place: which. Raises Refusal 409
+        (one is under way) and 503: it could not, and nothing has changed."""
 
     async def reload(self) -> dict[str, Any]:
         """Read the configuration again; whole or not at all. Raises ConfigError."""

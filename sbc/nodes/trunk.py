@@ -240,6 +240,15 @@ class TrunkDoor:
         await self._site.stop()
         await self._listen()
 
+    @property
+    def socket(self) -> socket.socket:
+        """On which it listens."""
+        return self._sock
+
+    async def accept_no_more(self) -> None:
+        """Listen no more; the trunks that there are stay open."""
+        await self._site.stop()
+
     async def close(self) -> None:
         """Close every trunk with 1012 and stop listening."""
         for link in tuple(self._links):

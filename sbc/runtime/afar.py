@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from sbc.model.errors import Conflict, Refusal, StoreError
 from sbc.model.events import BindLost
 from sbc.model.ids import AgentName, PrincipalId, SessionId
-from sbc.model.interfaces import Journals, SharedStore
+from sbc.model.interfaces import Journals, SharedStore, Stored
 from sbc.protocols.protocol import Key
 from sbc.runtime.dormant import Dormant, Waiter
 from sbc.runtime.house import House
@@ -35,8 +35,19 @@ class Host(Protocol):
         """By what else than its id a session is known."""
 
 
+class Seeker(Protocol):
+    """Who looks for sessions that are not here."""
+
+    def seek(self, waiter: Waiter, sessions: Sequence[SessionId], absent: Callable[[], None]) -> None:
+        """Go on with the first of these sessions that there is; `absent` if there is none, which may raise Refusal."""
+
+    def find(self, waiter: Waiter, agent: AgentName, principal: PrincipalId, keys: Sequence[Key],
+             sessions: Sequence[SessionId], absent: Callable[[], None]) -> None:  # fmt: skip
+        """The same where keys may lead to others than `sessions`, which come first."""
+
+
 class Afar:
-    """Implements Keeper."""
+    """Implements Keeper, and Seeker."""
 
     def __init__(self, host: Host, store: SharedStore) -> None:
         self._host = host
@@ -47,12 +58,10 @@ class Afar:
     # Clients whose session is not here.
 
     def seek(self, waiter: Waiter, sessions: Sequence[SessionId], absent: Callable[[], None]) -> None:
-        """Go on with the first of these sessions that there is; `absent` if there is none, which may raise Refusal."""
         self._host.house.spawn("claim", self._seek(waiter, sessions, absent))
 
     def find(self, waiter: Waiter, agent: AgentName, principal: PrincipalId, keys: Sequence[Key],
              sessions: Sequence[SessionId], absent: Callable[[], None]) -> None:  # fmt: skip
-        """The same where keys may lead to others than `sessions`, which come first."""
         self._host.house.spawn("claim", self._find(waiter, agent, principal, keys, sessions, absent))
 
     async def _find(self, waiter: Waiter, agent: AgentName, principal: PrincipalId, keys: Sequence[Key],
@@ -115,40 +124,59 @@ class Afar:
     # What the store tells.
 
     def lost(self, session: SessionId) -> bool:
+        asleep = self._host.dormant.sleepers.get(session)
+        if asleep is not None and asleep.journals is not None:
+            self._store.restate(asleep.entry, asleep.journals, lambda error: self._lost_asleep(session, error))
+            return True
         found = self._host.sessions.get(session)
         if found is None or found.dialog.binding is None:
             return False
         self._host.house.office.bring()
         binding = found.dialog.binding
-        told = replace(found.record, binding=binding, checkpoint=found.dialog.checkpoint,
-                       keys=tuple(self._host.keys_of(found)))
+        told = as_it_is(found, self._host.keys_of(found))
 
         def done(error: Exception | None) -> None:
             if isinstance(error, Conflict):
                 found.tell(BindLost())
             elif found.dialog.on_record is not None and found.dialog.binding is binding:
                 found.dialog.on_record = None
-        self._store.restate(told, _journals(found), done)
+        self._store.restate(told, journals_of(found), done)
         return True
 
+    def _lost_asleep(self, session: SessionId, error: Exception | None) -> None:
+        if isinstance(error, Conflict):
+            self._host.dormant.forsake(session)
+
     def taken(self, session: SessionId) -> None:
+        self._host.dormant.forsake(session)
         found = self._host.sessions.get(session)
         if found is not None:
             found.tell(BindLost())
 
     def wanted(self, session: SessionId) -> None:
+        if self._host.dormant.forsake(session) is not None:
+            self._store.release(session)
+            return
         self._host.house.office.bring()  # what is released with it has to be whole
         self.taken(session)
 
     def fenced(self) -> None:
-        for session in list(self._host.sessions):
+        for session in [*self._host.sessions, *self._host.dormant.sleepers]:
             self.taken(session)
 
     def announce(self, event: str, fields: Mapping[str, Any]) -> None:
         self._host.house.announce(event, fields)
 
 
-def _journals(session: Session) -> Journals:
+def as_it_is(session: Session, keys: Sequence[Key]) -> Stored:
+    """All that is on record of a live session, but for its messages; it has a binding. keys: by which it is known."""
+    dialog = session.dialog
+    assert dialog.binding is not None
+    return replace(session.record, binding=dialog.binding, checkpoint=dialog.checkpoint, keys=tuple(keys))
+
+
+def journals_of(session: Session) -> Journals:
+    """The messages of a live session, and what its protocol remembers."""
     inbound, outbound = session.dialog.inbound.journal, session.dialog.outbound.journal
     return Journals((inbound.first, inbound.since(0)), (outbound.first, outbound.since(0)), session.memory())
 

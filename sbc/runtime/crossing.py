@@ -28,6 +28,10 @@ def ways_out(spawn: Spawn, metrics: Metrics, config: Config, worker: Worker | No
     return Interconnect(spawn, config.edge.h2_engine, metrics, name, worker, trust)
 
 
+EDGES = "edges"
+"""By which name a process inherits the socket for other edges."""
+
+
 class Crossing:
     """Where others come in, and the end of both ways. Without others it does nothing."""
 
@@ -38,7 +42,8 @@ class Crossing:
         self._worker = worker
         self._terms = terms = config.edge.interconnect
         self._gate = Gate(Arrivals(hall), config.edge.h2_engine)
-        self._sock: socket.socket | None = None
+        self.socket: socket.socket | None = None
+        """On which they come in."""
         self._shelf: Shelf | None = None
         self.address: str | None = None
         """Where other edges reach this one (host:port); None: nowhere."""
@@ -46,15 +51,15 @@ class Crossing:
             # Only edges come here, and all of them are of this kind: there is nothing older to speak to.
             self._shelf = stock([(terms.cert, terms.key)], "1.3", ("h2",), Vouching(terms.ca, required=True))
 
-    def bind(self) -> None:
+    def bind(self, supply: Supply) -> None:
         """Have the socket for edges. Raises OSError."""
         terms = self._terms
         if terms is None:
             return
         behind = self._worker.number if self._worker is not None else 0
         port = terms.listen.port + behind if terms.listen.port else 0
-        self._sock = bind(terms.listen.host, port)
-        self.address = advertised(terms, int(self._sock.getsockname()[1]), behind)
+        self.socket = supply.take(EDGES, socket.SOCK_STREAM) or bind(terms.listen.host, port)
+        self.address = advertised(terms, int(self.socket.getsockname()[1]), behind)
 
     async def open(self, supply: Supply) -> None:
         """Let others in. Raises OSError."""
@@ -62,8 +67,8 @@ class Crossing:
             sock = supply.take(NAME, socket.SOCK_STREAM)
             if sock is not None:
                 await self._gate.open_to_workers(sock)
-        if self._sock is not None and self._shelf is not None:
-            await self._gate.open_to_edges(self._sock, self._shelf)
+        if self.socket is not None and self._shelf is not None:
+            await self._gate.open_to_edges(self.socket, self._shelf)
 
     def meet(self, fellows: Sequence[Fellow]) -> None:
         """These are the edges that share the store."""

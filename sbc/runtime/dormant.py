@@ -13,8 +13,8 @@ from sbc.protocols.protocol import Key
 from sbc.runtime import record
 from sbc.runtime.house import House
 from sbc.runtime.http.registry import Registry
+from sbc.runtime.record import Records
 from sbc.runtime.rules import Rules
-from sbc.telemetry.records import RecordWriter
 
 
 class Host(Protocol):
@@ -22,7 +22,7 @@ class Host(Protocol):
 
     house: House
     rules: Rules
-    records: RecordWriter | None
+    records: Records | None
 
 
 class Waiter(Protocol):
@@ -53,10 +53,12 @@ class Waiter(Protocol):
 class Sleeper:
     """A dialog that nobody has come back to yet."""
 
-    __slots__ = ("entry", "until", "waiters")
+    __slots__ = ("entry", "journals", "until", "waiters")
 
-    def __init__(self, entry: Stored, until: float) -> None:
+    def __init__(self, entry: Stored, until: float, journals: Journals | None = None) -> None:
         self.entry = entry
+        self.journals = journals
+        """As a predecessor has handed them over; None: the store has them."""
         self.until = until
         """When it is given up, by the loop's clock."""
         self.waiters: list[Waiter] = []
@@ -88,11 +90,30 @@ class Dormant:
         now = self._host.house.loop.time()
         for entry in entries:
             manifest = self._host.rules.agents.get(entry.agent)
-            sleeper = Sleeper(entry, now + (manifest.migration.hold if manifest else 0.0))
-            self.sleepers[entry.binding.session] = sleeper
-            self._registry.learn(sleeper, [Key(kind, value) for kind, value in entry.keys])
-            if manifest is not None:
-                self._host.house.roster.ledger.enter(entry.principal, limit=2**31)
+            self._lay(Sleeper(entry, now + (manifest.migration.hold if manifest else 0.0)))
+
+    def inherit(self, entry: Stored, journals: Journals | None, lasts: float) -> None:
+        """It was a predecessor's until now (runtime/succession). lasts: for how many seconds it waits for its client;
+        journals: None if the store has them."""
+        self._host.house.store.adopt(entry)
+        self._lay(Sleeper(entry, self._host.house.loop.time() + lasts, journals))
+
+    def _lay(self, sleeper: Sleeper) -> None:
+        entry = sleeper.entry
+        self.sleepers[entry.binding.session] = sleeper
+        self._registry.learn(sleeper, [Key(kind, value) for kind, value in entry.keys])
+        if entry.agent in self._host.rules.agents:
+            self._host.house.roster.ledger.enter(entry.principal, limit=2**31)
+
+    def forsake(self, session: SessionId) -> Sleeper | None:
+        """It is another process's from here on; None: it does not sleep here, or its client is back already."""
+        sleeper = self.sleepers.get(session)
+        if sleeper is None or sleeper.waiters:
+            return None
+        self._forget(sleeper)
+        if sleeper.entry.agent in self._host.rules.agents:
+            self._host.house.roster.ledger.leave(sleeper.entry.principal)
+        return sleeper
 
     def wake(self, session: SessionId, waiter: Waiter) -> None:
         """The client is back: read what the store has of the session, and go on."""
@@ -104,7 +125,7 @@ class Dormant:
     async def _wake(self, sleeper: Sleeper) -> None:
         session = sleeper.entry.binding.session
         try:
-            journals = await self._host.house.store.journals(session)
+            journals = sleeper.journals or await self._host.house.store.journals(session)
         except StoreError:
             waiters, sleeper.waiters = sleeper.waiters, []
             for waiter in waiters:

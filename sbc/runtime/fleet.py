@@ -1,6 +1,6 @@
 """The nodes of all pools: their trunks, their probes, their health, and what they signal about sessions."""
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from sbc.config import Config
@@ -16,6 +16,7 @@ from sbc.model.streams import Reach
 from sbc.nodes.address import address_of
 from sbc.nodes.dial import Trust
 from sbc.nodes.probe import Prober
+from sbc.runtime.succession.lent import Heir, introduction
 from sbc.telemetry.metrics import Metrics
 
 BRISK = Probe(every=0.25, timeout=0.25)
@@ -66,6 +67,7 @@ class Fleet:
         """Whether nothing of any node could be heard at the moment, for who brings it is silent."""
         self._ticked = now()
         self.hall: Concerned
+        self._heir: Heir | None = None
 
     # The configuration.
 
@@ -152,6 +154,8 @@ class Fleet:
         if self._edges is not None:
             trunk.send(self._edges)
         self.hall.node_ready()
+        if self._heir is not None:
+            self._heir.registered(known, introduction(standing))
         return HEARTBEAT
 
     def name_edges(self, fellows: Sequence[Fellow]) -> None:
@@ -169,6 +173,8 @@ class Fleet:
         """A registered node says something."""
         standing = self._roster.get(trunk.node)
         if standing is None or self._trunks.get(trunk.node) is not trunk:
+            return
+        if self._heir is not None and self._heir.heard(trunk.node, message):
             return
         health = standing.health
         beating = health.beats
@@ -194,6 +200,8 @@ class Fleet:
         standing = self._roster.get(node)
         if standing is None:
             return
+        if self._heir is not None:
+            self._heir.lost(node)
         self._announce("trunk_lost", {"node": node})
         standing.trunk = standing.checkpoints = False
         standing.elsewhere = 0
@@ -202,6 +210,33 @@ class Fleet:
             self._watch(standing)
         else:
             self._forget(node)
+
+    # A successor.
+
+    def share(self, heir: Heir | None) -> None:
+        """Have it hear what comes over our trunks; None: nobody any more."""
+        self._heir = heir
+        if heir is None:
+            return
+        for node in self._trunks:
+            standing = self._roster.get(node)
+            if standing is not None:
+                heir.registered(node, introduction(standing))
+
+    def drained(self) -> list[NodeId]:
+        """The nodes that are to have no more sessions."""
+        return [standing.node.id for standing in self._roster if standing.health.draining]
+
+    def drain(self, nodes: Iterable[NodeId]) -> None:
+        """A predecessor has given these no more sessions."""
+        for standing in filter(None, map(self._roster.get, nodes)):
+            standing.health.draining = True
+
+    def rest(self, node: NodeId) -> None:
+        """Its heartbeats pause."""
+        standing = self._roster.get(node)
+        if standing is not None:
+            standing.health.hang_up()
 
     # Signals.
 

@@ -13,6 +13,7 @@ from sbc.core.journal import Journal
 from sbc.core.provenance import traced
 from sbc.core.relay import Relay, Tally
 from sbc.core.revocations import names
+from sbc.model.commands import Close
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import EndOrdered, MoveOrdered, NodeReady, NodeSilent
 from sbc.model.http import Request
@@ -26,7 +27,7 @@ from sbc.model.route import Hello
 from sbc.model.streams import ClientStream
 from sbc.protocols.protocol import Key
 from sbc.runtime import node_words, record
-from sbc.runtime.afar import Afar
+from sbc.runtime.afar import Afar, Seeker
 from sbc.runtime.dormant import Dormant
 from sbc.runtime.house import House
 from sbc.runtime.http.exchange import Exchange
@@ -38,13 +39,13 @@ from sbc.runtime.http.single import Single
 from sbc.runtime.interconnect import Interconnect
 from sbc.runtime.movers import Movers
 from sbc.runtime.pace import waited_for
+from sbc.runtime.record import Records
 from sbc.runtime.review import Ousted, Review
 from sbc.runtime.rules import Rules
 from sbc.runtime.session import Session
 from sbc.runtime.siblings import whereabouts
 from sbc.runtime.watchman import Watchman
 from sbc.runtime.websocket.front import WebSocketFront
-from sbc.telemetry.records import RecordWriter
 from sbc.transports.websocket import Doorstep
 from sbc.wire.pipe import Pipe
 
@@ -62,7 +63,7 @@ TakeRequest = Callable[[ClientStream, Request, int], Exchange]
 class Hall:
     """Implements Reception for the listeners and Concerned for the fleet."""
 
-    def __init__(self, house: House, rules: Rules, records: RecordWriter | None,
+    def __init__(self, house: House, rules: Rules, records: Records | None,
                  interconnect: Interconnect | None) -> None:  # fmt: skip
         """interconnect: the way to other workers and edges; None: there is none."""
         self.house = house
@@ -77,7 +78,7 @@ class Hall:
         """The WebSockets whose sessions other workers have."""
         self._websockets = WebSocketFront(self, onward, interconnect, self.pipes)
         self.dormant = Dormant(self)
-        self.afar = Afar(self, house.shared) if house.shared is not None else None
+        self.afar: Seeker | None = Afar(self, house.shared) if house.shared is not None else None
         self.movers = Movers(house.roster, house.spawn, self.on, house.loop.time, house.signals.emptied, self._pace)
         self.watchman = Watchman(self.sessions.values, self._refuse_late, house.roster, house.metrics,
                                  house.announce)
@@ -153,6 +154,14 @@ class Hall:
         found = self.registry.find(agent, principal, keys)
         return found.dialog.owner.node if found is not None and found.dialog.owner is not None else None
 
+    def known(self, agent: AgentName, principal: PrincipalId, keys: Sequence[Key]) -> SessionId | None:
+        """The session that the first of these keys leads to which leads to any, awake or asleep."""
+        found = self._requests.registry.find(agent, principal, keys)
+        if found is not None:
+            return found.dialog.session
+        asleep = (self.dormant.find(agent, principal, key) for key in keys)
+        return next((session for session in asleep if session is not None), None)
+
     def dialog(self, entry: Stored, manifest: Manifest, limits: Limits) -> Dialog:
         house, class_, session_id = self.house, manifest.continuity.value, entry.binding.session
         inbound = Relay(Journal(limits.journal), self._tally("client", class_), masked=True, limit=limits.message)
@@ -190,6 +199,20 @@ class Hall:
         else:
             self.house.store.remove(session_id)
         record.write(session, self.records)
+
+    def forsake(self, session: Session) -> None:
+        """A dialog is our successor's from here on: its connections end here, and nothing is told to anybody else."""
+        dialog = session.dialog
+        session.closed = Close(CloseCode.RESTART, "", "succeeded")
+        session.abandon(retry_after=0)
+        for seat in dialog.seats:
+            self.house.roster.vacate(seat.node)
+        del self.sessions[dialog.session]
+        if isinstance(session, HttpSession):
+            self._requests.registry.forget(session)
+        self.house.roster.ledger.leave(session.record.principal, session.tenancy)
+        self.house.usher.gone(dialog.session, dialog.manifest)
+        self.house.store.forsake(dialog.session)
 
     def expire_singles(self, now: float) -> None:
         """End the requests of no session whose proof is good no more. now: wall-clock seconds."""

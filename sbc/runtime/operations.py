@@ -47,12 +47,14 @@ class EdgeOperations:
         self, hall: Hall, events: Events, config: Callable[[], Config],
         reload: Callable[[], Awaitable[dict[str, Any]]], unready: Callable[[], str | None],
         depart: Callable[[float], dict[str, Any]],
+        upgrade: Callable[[], Awaitable[dict[str, Any]]],
     ) -> None:  # fmt: skip
         self._hall = hall
         self._config = config
         self._reload = reload
         self._unready = unready
         self._depart = depart
+        self._upgrade = upgrade
         self.listen = events.listen
 
     # Sessions.
@@ -188,6 +190,9 @@ class EdgeOperations:
         return {"source": source, "standing": "pardoned"}
 
     # The edge.
+
+    async def upgrade(self) -> dict[str, Any]:
+        return await self._upgrade()
 
     async def reload(self) -> dict[str, Any]:
         return await self._reload()

@@ -1,14 +1,21 @@
 """The record in which every session ends (docs/DESIGN.md P7): what it used, what it went through, how it ended."""
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sbc.model.errors import CloseCode
 from sbc.model.interfaces import Stored
 from sbc.runtime.house import House
 from sbc.runtime.session import Session
-from sbc.telemetry.records import RecordWriter
+
+
+class Records(Protocol):
+    """Where the records of sessions go."""
+
+    def write(self, fields: Mapping[str, Any]) -> None:
+        """Have one written. Never waits."""
 
 
 def fields(session: Session) -> dict[str, Any]:
@@ -35,7 +42,7 @@ def fields(session: Session) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write_absent(house: House, entry: Stored, result: str, records: RecordWriter | None) -> None:
+def write_absent(house: House, entry: Stored, result: str, records: Records | None) -> None:
     """The same for a session that was read back from the store and never woken: what it went through is not known."""
     ended: dict[str, Any] = {
         "session": entry.binding.session, "agent": entry.agent, "class": None, "principal": entry.principal,
@@ -48,7 +55,7 @@ def write_absent(house: House, entry: Stored, result: str, records: RecordWriter
         records.write(ended)
 
 
-def write(session: Session, records: RecordWriter | None) -> None:
+def write(session: Session, records: Records | None) -> None:
     """Count and announce the end of a session, and put it on record."""
     ended = fields(session)
     for state, seconds in ended["seconds"].items():

@@ -29,9 +29,9 @@ log = logs.get("sbc")
 class Rounds:
     """Goes round each second."""
 
-    def __init__(self, hall: Hall, records: RecordWriter | None, config: Callable[[], Config],
+    def __init__(self, hall: Hall, records: Callable[[], RecordWriter | None], config: Callable[[], Config],
                  listeners: Mapping[str, Listener], named: Callable[[Sequence[Fellow]], None]) -> None:  # fmt: skip
-        """config, listeners: those of the moment. named: told of the edges of the store, when these change."""
+        """records, config, listeners: those of the moment. named: told of the edges of the store, when these change."""
         self._hall = hall
         self._records = records
         self._records_fault: str | None = None
@@ -76,7 +76,8 @@ class Rounds:
         self._hall.house.announce("jwks_rejected", {"why": why})
 
     def _look_at_records(self) -> None:
-        fault = self._records.fault if self._records is not None else None
+        records = self._records()
+        fault = records.fault if records is not None else None
         if fault != self._records_fault:
             self._records_fault = fault
             if fault is not None:

@@ -4,7 +4,7 @@ import asyncio
 import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from socket import SOCK_STREAM
+from socket import SOCK_STREAM, socket
 from typing import Any
 
 from sbc.config import Config, diff, load
@@ -13,7 +13,7 @@ from sbc.core.rates import Turnstile
 from sbc.core.revocations import Revocations
 from sbc.core.roster import Roster
 from sbc.kernel.ward import Ward
-from sbc.model.errors import ConfigError
+from sbc.model.errors import ConfigError, SbcError
 from sbc.model.fellow import Fellow
 from sbc.model.ids import PoolName, SessionId
 from sbc.model.interfaces import SharedStore, Store
@@ -39,6 +39,9 @@ from sbc.runtime.reload import Prepared, open_doors, prepare, security_of, terms
 from sbc.runtime.rounds import Rounds
 from sbc.runtime.rules import rules
 from sbc.runtime.seals import load_seal
+from sbc.runtime.succession.predecessor import Predecessor
+from sbc.runtime.succession.process import Legacy
+from sbc.runtime.succession.upgrade import Upgrade
 from sbc.runtime.sweep import pulse
 from sbc.runtime.tasks import Tasks
 from sbc.runtime.trouble import QUIET_EVENTS, TROUBLE
@@ -49,7 +52,8 @@ from sbc.telemetry.metrics import Metrics
 from sbc.telemetry.records import RecordWriter
 from sbc.telemetry.systemd import Notifier
 from sbc.transports.listener import Listener
-from sbc.transports.sockets import Supply, bind
+from sbc.transports.quic.sorting import Sorting
+from sbc.transports.sockets import Sockets, Supply, bind
 
 log = logs.get("sbc")
 
@@ -59,10 +63,12 @@ class Server:
     """Everything that lives as long as the edge does."""
 
     def __init__(
-        self, config: Config, tasks: Tasks, store: Store, supply: Supply, once: bytes, worker: Worker | None = None
-    ) -> None:
+        self, config: Config, tasks: Tasks, store: Store, supply: Supply, once: bytes, worker: Worker | None = None,
+        legacy: Legacy | None = None,
+    ) -> None:  # fmt: skip
         """supply: where sockets come from. once: the key to seal with where none is written. worker: which of several
-        this is; None: it is alone. Raises OSError, ssl.SSLError, SbcError."""
+        this is; None: it is alone. legacy: what there is of a process that this one succeeds; None: nothing. Raises
+        OSError, ssl.SSLError, SbcError."""
         self.config = config
         self.worker = worker
         self.metrics = Metrics()
@@ -70,11 +76,11 @@ class Server:
         self.stop = asyncio.Event()
         """To be set when the edge is to stop."""
         self._tasks = tasks
-        self._store = store
+        self.store = store
         self._supply = supply
-        self._once = once
-        self._notifier = Notifier()
-        self._state = "starting"
+        self.once = once
+        self.notifier = Notifier()
+        self.phase = "starting"
         self._reloading = asyncio.Lock()
         loop = asyncio.get_running_loop()
         roster = Roster()
@@ -95,24 +101,27 @@ class Server:
             revocations=Revocations(), usher=self._usher, pool=self._pool, seal=seal, pace=Pace(), burst=burst,
             metrics=self.metrics, constable=constable, announce=self.announce, closed=self._closed, ward=ward,
         )  # fmt: skip
-        records = config.edge.records
-        self._records = RecordWriter(Path(records), Path(records).with_suffix(".key")) if records else None
+        self.records = _record_writer(config) if legacy is None else None
         interconnect = ways_out(tasks.spawn, self.metrics, config, worker)
-        self.hall = Hall(house, held, self._records, interconnect)
-        self._crossing = Crossing(self.hall, interconnect, config, worker)
+        self.hall = Hall(house, held, self.records, interconnect)
+        self.crossing = Crossing(self.hall, interconnect, config, worker)
         self._usher.change(held.capacity, held.classes)
         self.fleet.hall = self.hall
         self._trust(trusts_of(config))
         self._order_network(config)
-        self._trunk = _trunk_door(config, self.fleet) if worker is None else None
+        self.trunk = _trunk_door(config, self.fleet) if worker is None else None
         address, shared = config.edge.address, house.shared
         self._anchor: Anchor | None = None
         if address is not None and shared is not None and ward is not None and (worker is None or worker.number == 0):
             self._anchor = Anchor(address, shared, ward, self._fit, self.metrics, self.announce)
-        self._listeners: dict[str, Listener] = {}
-        self._rounds = Rounds(self.hall, self._records, lambda: self.config, self._listeners, self._meet)
-        self.departure = Departure(self.hall, self._listeners, self._anchor, self._crossing.retire, tasks.spawn,
+        self.listeners: dict[str, Listener] = {}
+        self._rounds = Rounds(self.hall, lambda: self.records, lambda: self.config, self.listeners, self._meet)
+        self.departure = Departure(self.hall, self.listeners, self._anchor, self.crossing.retire, tasks.spawn,
                                    self.announce)  # fmt: skip
+        self.sorting = Sorting(worker or Worker(0, 1, ""), self.listeners, self.metrics.quic)
+        self._predecessor = None if legacy is None else Predecessor(
+            legacy, self.hall, self.fleet, self.sorting, tasks.spawn, self._alone)
+        self.upgrade = Upgrade(self, tasks.spawn)
         self.ports: dict[str, int] = {}
         """Where the listeners, the admin API and the trunk are, by name."""
 
@@ -138,61 +147,89 @@ class Server:
 
     async def open(self) -> None:
         """Open the store, and have the nodes that are written down. Raises SbcError."""
-        self._crossing.bind()
+        self.crossing.bind(self._supply)
         self._introduce()
-        self.hall.dormant.lay_down(await self._store.open())
-        self.hall.house.revocations.restore(await self._store.revocations())
+        on_record = await self.store.open()
+        if self._predecessor is None:  # who may still have them all
+            self.hall.dormant.lay_down(on_record)
+        self.hall.house.revocations.restore(await self.store.revocations())
         self._rounds.go()
         self.fleet.apply(self.config)
 
     async def open_doors(self) -> None:
-        """Let nodes and clients in. Raises OSError, ssl.SSLError."""
-        if self._trunk is not None and self.config.trunk is not None:
-            where = self.config.trunk.listen
-            self.ports["trunk"] = where.port
-            sock = self._supply.take("trunk", SOCK_STREAM)
-            if sock is not None:
-                await self._trunk.start_on(sock)
-            else:
-                # aiohttp would listen by itself, but name no address when it cannot.
-                await self._trunk.start_on(sock := bind(where.host, where.port))
-                self.ports["trunk"] = int(sock.getsockname()[1])
-        await self._crossing.open(self._supply)
-        for listener in self.config.listeners:
-            door = Listener(listener.name, self.hall, security_of(listener), terms_of(listener, self.config),
-                            self.metrics.quic)
-            where = listener.listen
-            self.ports[listener.name] = await door.start(
-                self._supply.sockets(listener.name, where.host, where.port, door.terms))
-            self._listeners[listener.name] = door
+        """Let nodes and clients in. Raises OSError, ssl.SSLError, SbcError."""
+        opened = self._build_doors()
+        trunk = self._trunk_socket()
+        if self._predecessor is not None:
+            await self._succeed(self._predecessor)
+        if self.trunk is not None and trunk is not None:
+            await self.trunk.start_on(trunk)
+        await self.crossing.open(self._supply)
+        for door, sockets in opened:
+            self.listeners[door.name] = door
+            self.ports[door.name] = await door.start(sockets)
         self._tasks.spawn("pulse", pulse(self.hall, self.fleet, self._rounds.go))
         if self.hall.house.ward is not None:
             self._tasks.spawn("ward", self.hall.house.ward.run())
         if self._anchor is not None:
             self._tasks.spawn("anchor", self._anchor.run())
-        self._tasks.spawn("watchdog", self._notifier.watch())
+        self._tasks.spawn("watchdog", self.notifier.watch())
         # What lives as long as the process is not looked at by every collection.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 100)
-        self._state = "ready"
-        self._notifier.ready(f"serving {len(self._listeners)} listeners")
+        self.phase = "ready"
+        self.notifier.ready(f"serving {len(self.listeners)} listeners")
         log.info("edge_ready", edge=self.config.edge.name, ports=self.ports)
+
+    def _build_doors(self) -> list[tuple[Listener, Sockets]]:
+        """All that can fail of the listeners. Raises OSError, ssl.SSLError."""
+        built = []
+        for listener in self.config.listeners:
+            door = Listener(listener.name, self.hall, security_of(listener), terms_of(listener, self.config),
+                            self.metrics.quic, self.sorting)
+            where = listener.listen
+            built.append((door, self._supply.sockets(listener.name, where.host, where.port, door.terms)))
+        return built
+
+    def _trunk_socket(self) -> socket | None:
+        if self.config.trunk is None:
+            return None
+        where = self.config.trunk.listen
+        # aiohttp would listen by itself, but name no address when it cannot.
+        sock = self._supply.take("trunk", SOCK_STREAM) or bind(where.host, where.port)
+        self.ports["trunk"] = int(sock.getsockname()[1])
+        return sock
+
+    async def _succeed(self, predecessor: Predecessor) -> None:
+        """All that can fail is done: take the place of the process before. Raises SbcError."""
+        await predecessor.meet()
+        await predecessor.take_over()
+        self.metrics.upgrades["succeeded"] += 1
+        try:
+            self.records = self.hall.records = _record_writer(self.config)
+        except SbcError as error:  # too late to fail
+            self.announce("records_fail", {"why": str(error)})
+
+    def _alone(self) -> None:
+        """The process before is gone."""
+        self._predecessor = None
+        self.announce("predecessor_gone", {})
 
     def unready(self) -> str | None:
         """Why the edge is not ready for clients; None if it is."""
-        if self._state != "ready" or self.departure.phase is not None:
-            return self._state if self._state != "ready" else self.departure.phase
+        if self.phase != "ready" or self.departure.phase is not None:
+            return self.phase if self.phase != "ready" else self.departure.phase
         if self.hall.rules.authorities.incomplete:
             return "the keys of an issuer were not fetched yet"
-        return None if self._store.healthy() else "the store does not answer"
+        return None if self.store.healthy() else "the store does not answer"
 
     def _fit(self) -> bool:
         """Whether the address that edges share is to be here. A silent store is no reason against it: nobody else could
         take it, and if one can, its lease is over soon. A departure gives it up itself, when clients have been told."""
         shared = self.hall.house.shared
         owns = shared is not None and shared.figures().lease > 0
-        return owns and self._state != "starting" and not self.hall.rules.authorities.incomplete
+        return owns and self.phase != "starting" and not self.hall.rules.authorities.incomplete
 
     # Life.
 
@@ -204,7 +241,7 @@ class Server:
     async def reload(self) -> dict[str, Any]:
         """Take the configuration from its file again. Raises ConfigError, and nothing has changed then."""
         async with self._reloading:  # each builds on what the one before has left
-            self._notifier.reloading()
+            self.notifier.reloading()
             try:
                 applied = await self.apply(await self.prepare(load(self.config.source)))
             except ConfigError as error:
@@ -212,14 +249,14 @@ class Server:
                 self.announce("reload_rejected", {"faults": list(error.faults)})
                 raise
             finally:
-                self._notifier.ready("serving")
+                self.notifier.ready("serving")
             self.metrics.reloaded(True)
             self.announce("reloaded", applied)
             return applied
 
     async def prepare(self, config: Config) -> Prepared:
         """Build all that a configuration needs. Raises ConfigError, and nothing has changed then."""
-        return await prepare(self.config, config, self.hall.rules, self._once, self._supply)
+        return await prepare(self.config, config, self.hall.rules, self.once, self._supply)
 
     async def apply(self, prepared: Prepared) -> dict[str, Any]:
         """Have it hold from now on; what has changed."""
@@ -231,17 +268,17 @@ class Server:
         self._usher.change(prepared.rules.capacity, prepared.rules.classes)
         self._trust(prepared.trusts)
         self._order_network(prepared.config)
-        if self._trunk is not None and prepared.trunk is not None:
-            await self._trunk.change(prepared.trunk.secret, prepared.trunk.tls)
+        if self.trunk is not None and prepared.trunk is not None:
+            await self.trunk.change(prepared.trunk.secret, prepared.trunk.tls)
         self._introduce()
         self.fleet.apply(prepared.config)
-        doors = await open_doors(prepared, self._listeners, self.hall, self.metrics.quic)
+        doors = await open_doors(prepared, self.listeners, self.hall, self.metrics.quic)
         self.hall.review()
         return {"changed": bool(changes), **doors}
 
     def _meet(self, fellows: Sequence[Fellow]) -> None:
         self.fleet.name_edges(fellows)
-        self._crossing.meet(fellows)
+        self.crossing.meet(fellows)
 
     def _introduce(self) -> None:
         """Say to the other edges of the store what they have to know of this one."""
@@ -250,7 +287,7 @@ class Server:
             self._rounds.fellows.introduce({
                 "trunk": trunk.advertise if trunk is not None else None,
                 "edge": self.config.edge.name.partition("/")[0] if self.worker is not None else None,
-                WORD: self._crossing.address})  # fmt: skip
+                WORD: self.crossing.address})  # fmt: skip
 
     def _trust(self, trusts: Mapping[PoolName, Trust]) -> None:
         self._pool.trusts = trusts
@@ -265,25 +302,38 @@ class Server:
     # The end.
 
     async def _stop(self) -> None:
-        self._state = "stopping"
-        self._notifier.stopping("telling clients to come back")
+        self.phase = "stopping"
+        successor = self.upgrade.successor
+        if successor is None:
+            self.notifier.stopping("telling clients to come back")
+        else:
+            self.store.succeeded()
         await self.departure.send_away()
-        if self._trunk is not None:
-            await self._trunk.close()
+        if self.trunk is not None:
+            await self.trunk.close()
         await self.fleet.close()
         self._pool.close()
-        self._crossing.close()
-        await self._store.close()
-        if self._records is not None:
-            self._records.close()
+        self.crossing.close()
+        await self.store.close()
+        if self.records is not None:
+            self.records.close()
+        self.sorting.close()
+        if successor is not None:
+            successor.over()
         log.info("edge_stopped", edge=self.config.edge.name)
 
     def gauges(self) -> Gauges:
         """What is true at the moment of a scrape."""
-        if self._trunk is not None:
-            for kind, count in self._trunk.counts.by_kind().items():
+        if self.trunk is not None:
+            for kind, count in self.trunk.counts.by_kind().items():
                 self.metrics.abuse[f"trunk_{kind}"] = count
-        return gauges(self.hall, self._listeners, self._store.healthy())
+        return gauges(self.hall, self.listeners, self.store.healthy())
+
+
+def _record_writer(config: Config) -> RecordWriter | None:
+    """Raises RecordsError."""
+    path = config.edge.records
+    return RecordWriter(Path(path), Path(path).with_suffix(".key")) if path else None
 
 
 def _trunk_door(config: Config, fleet: Fleet) -> TrunkDoor | None:

@@ -209,8 +209,9 @@ class Session:
         """The session ends: tell the client. code: RFC 6455 section 7.4."""
         raise NotImplementedError
 
-    def abandon(self) -> None:
-        """The edge stops, and the store knows the session: let go of both sides, but do not end it."""
+    def abandon(self, retry_after: int = 1) -> None:
+        """The edge stops, and the session goes on elsewhere: let go of both sides, but do not end it. retry_after: in
+        how many seconds its client may come back."""
         raise NotImplementedError
 
     def oust(self, why: Ousted) -> None:

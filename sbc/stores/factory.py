@@ -17,8 +17,9 @@ from sbc.stores.sqlite import SqliteStore
 BOUNDS: Final = Bounds(operations=10_000, journal_bytes=32 * 1024 * 1024, interval=0.003, patience=10.0)
 
 
-def open_store(edge: Edge, spawn: Spawn) -> Store:
-    """The store of an edge, yet to be opened: `await open()`. Paths are relative to the working directory.
+def open_store(edge: Edge, spawn: Spawn, beside: str = "") -> Store:
+    """The store of an edge, yet to be opened: `await open()`. Paths are relative to the working directory. beside: what
+    a predecessor says that has it open too (Store.passed_on); empty: there is none.
 
     Raises StoreError: no such store, or a file with a password cannot be read.
     """
@@ -27,12 +28,12 @@ def open_store(edge: Edge, spawn: Spawn) -> Store:
         case "memory", ":", "":
             return MemoryStore()
         case "sqlite", ":", path if path:
-            return SqliteStore(Path(path), BOUNDS)
+            return SqliteStore(Path(path), BOUNDS, beside)
         case _ if is_redis(edge.store):
             # What a reader of the store has missed is told to it anew: nothing has to wait long for the server.
             bounds = replace(BOUNDS, patience=2 * edge.redis.patience)
             terms = _terms(edge.store, edge.redis)
-            return RedisStore(edge.store, edge.name, terms, edge.redis.lease, bounds, spawn)
+            return RedisStore(edge.store, edge.name, terms, edge.redis.lease, bounds, spawn, beside)
         case _:
             raise StoreError(f"no such store: {edge.store!r}; there are `memory:`, `sqlite:PATH` and `redis://HOST:PORT`")
 

@@ -13,6 +13,7 @@ class MemoryStore:
     """Answers at once. Holds one number for each live dialog; how many those are is bounded by admission."""
 
     durable = False
+    passed_on = ""
 
     def __init__(self) -> None:
         self._epochs: dict[SessionId, int] = {}
@@ -83,3 +84,14 @@ class MemoryStore:
     def healthy(self) -> bool:
         """Memory always works."""
         return True
+
+    def adopt(self, stored: Stored) -> None:
+        """See Store."""
+        self._epochs[stored.binding.session] = stored.binding.epoch
+
+    def forsake(self, session: SessionId) -> None:
+        """See Store."""
+        self._epochs.pop(session, None)
+
+    def succeeded(self) -> None:
+        """Nothing is on record."""

@@ -69,6 +69,15 @@ class QueuedStore(Queue):
         """See Store. Never dropped, or the session could not be opened anew; as many as there were dialogs at most."""
         self._leave(Remove(session))
 
+    def adopt(self, stored: Stored) -> None:
+        """See Store."""
+
+    def forsake(self, session: SessionId) -> None:
+        """See Store."""
+
+    def succeeded(self) -> None:
+        """See Store."""
+
     async def revoke(self, revocation: Revocation) -> None:
         """See Store."""
         await self.asked(partial(Revoke, revocation))

@@ -53,12 +53,15 @@ AT_A_TIME: Final = 256
 class RedisStore(QueuedStore):
     """See SharedStore."""
 
-    def __init__(self, name: str, edge: str, terms: Terms, lease: float, bounds: Bounds, spawn: Spawn) -> None:
-        """name: what errors call it. edge: this edge's name, which no other has. lease: in seconds."""
+    def __init__(self, name: str, edge: str, terms: Terms, lease: float, bounds: Bounds, spawn: Spawn,
+                 beside: str = "") -> None:  # fmt: skip
+        """name: what errors call it. edge: this edge's name, which no other has. lease: in seconds. beside: the tenure
+        of a predecessor, which is ours too; empty: there is none."""
         super().__init__(name, bounds)
         self._edge = edge
         self._terms = terms
         self._seconds = lease
+        self._beside = beside
         self._spawn = spawn
         self._keeper: Keeper | None = None
         self._introduction: Mapping[str, str] = {}
@@ -84,7 +87,7 @@ class RedisStore(QueuedStore):
 
         Raises StoreError: not to be reached, or an edge of the same name is alive.
         """
-        self.lease = Lease(self._name, self._edge, self._seconds, self._spawn, self)
+        self.lease = Lease(self._name, self._edge, self._beside, self._seconds, self._spawn, self)
         self.lease.keeper = self._keeper
         self.lease.introduction = self._introduction
         self.claims = Claims(self._name, self, self._spawn)
@@ -239,6 +242,24 @@ class RedisStore(QueuedStore):
     async def edges(self) -> Sequence[Fellow]:
         """See SharedStore."""
         return await self.asked(ReadEdges)
+
+    @property
+    def passed_on(self) -> str:
+        """See Store. The tenure: to all others the two processes are one edge."""
+        return self.lease.me
+
+    def adopt(self, stored: Stored) -> None:
+        """See Store."""
+        self._touched[stored.binding.session] = self._loop.time()
+
+    def forsake(self, session: SessionId) -> None:
+        """See Store."""
+        self._let_go(session)
+
+    def succeeded(self) -> None:
+        """See Store."""
+        if self._redis is not None:
+            self._redis.succeeded = True
 
     async def find(self, agent: AgentName, principal: PrincipalId, key: tuple[str, str]) -> SessionId | None:
         """See SharedStore."""

@@ -57,10 +57,11 @@ class Ground(Protocol):
 class Lease:
     """`me` is the tenure in whose name all is asked; `tenure` says until when it is good."""
 
-    def __init__(self, name: str, edge: str, seconds: float, spawn: Spawn, ground: Ground) -> None:
+    def __init__(self, name: str, edge: str, me: str, seconds: float, spawn: Spawn, ground: Ground) -> None:
+        """edge: its name. me: the tenure of a predecessor, to be gone on with; empty: there is none."""
         self.tenure = Tenure(seconds)
         self.grounds = Grounds(seconds)
-        self.me = f"{edge}/{secrets.token_hex(4)}"
+        self.me = me or f"{edge}/{secrets.token_hex(4)}"
         self.keeper: Keeper | None = None
         self.fenced = 0
         """How often the lease was over before it was renewed."""

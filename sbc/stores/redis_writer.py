@@ -46,6 +46,8 @@ class RedisWriter:
         lost a session, or that another edge has it. replaced: told when the servers are others than before."""
         self.link: Link | None = None
         self.identity = NOBODY
+        self.succeeded = False
+        """Whether the lease is a successor's from here on."""
         self._name = name
         self._terms = terms
         self._lease = int(lease * 1000)
@@ -143,7 +145,7 @@ class RedisWriter:
     async def _leave(self) -> None:
         """The edge is gone of its own will: nobody has to wait for the end of its lease."""
         try:
-            if self.link is not None:
+            if self.link is not None and not self.succeeded:
                 await self.link.run([leaving(self._me())])
         except FAULTS:
             pass  # it ends by itself

@@ -5,6 +5,7 @@ for all but the messages gets the rest, and the messages are dropped at once: th
 nor what was freed of a full disk from being used.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,9 +19,14 @@ from sbc.stores.writer import Writer
 class SqliteStore(QueuedStore):
     """See Store. `open` raises StoreError: in use by another edge, damaged, of a newer version, not to be written."""
 
-    def __init__(self, path: Path, bounds: Bounds) -> None:
+    passed_on = str(os.getpid())
+    """Two processes may write to the file; the lock beside it keeps off those that are not one edge."""
+
+    def __init__(self, path: Path, bounds: Bounds, beside: str = "") -> None:
+        """beside: which process may have it open too; empty: none."""
         super().__init__(str(path), bounds)
         self._path = path
+        self._beside = beside
 
     def _writer_for(self, opened: Told[Sequence[Stored]]) -> Writer:
-        return Writer(self._path, self._loop, opened, self._written, self._gone)
+        return Writer(self._path, self._beside, self._loop, opened, self._written, self._gone)

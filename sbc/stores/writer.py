@@ -4,18 +4,16 @@ Jobs come over a queue; what became of them goes back to the event loop by `call
 """
 
 import asyncio
-import contextlib
-import fcntl
-import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from sbc.model.errors import StoreError
 from sbc.model.interfaces import Stored
+from sbc.stores.lock import Lock
 from sbc.stores.operations import Keep, Operation, Result, Told
 from sbc.stores.tables import Tables
 
@@ -26,9 +24,11 @@ BUSY_TIMEOUT: Final = 0.25
 class Writer:
     """Opens the database in a thread and tells `opened`; then tells `written` of each batch, and at last `closed`."""
 
-    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop, opened: Told[Sequence[Stored]],
+    def __init__(self, path: Path, beside: str, loop: asyncio.AbstractEventLoop, opened: Told[Sequence[Stored]],
                  written: Told[Sequence[Result]], closed: Callable[[], None]) -> None:
+        """beside: which process may have the file too; empty: none."""
         self._path = path
+        self._lock = Lock(path, beside)
         self._loop = loop
         self._opened = opened
         self._written = written
@@ -49,7 +49,7 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            with _locked(self._path):
+            with self._lock:
                 tables = Tables(self._path, BUSY_TIMEOUT)
                 try:
                     self._tell(self._opened, tables.dialogs())
@@ -77,6 +77,7 @@ class Writer:
 
     def _commit(self, tables: Tables, batch: Sequence[Operation]) -> Sequence[Result] | StoreError:
         try:
+            self._lock.settle()
             tables.begin(awaited=any(isinstance(operation, Keep) and operation.done for operation in batch))
             if self._faulty or not batch:
                 tables.beat()
@@ -96,30 +97,6 @@ class Writer:
             self._loop.call_soon_threadsafe(listener, *told)
         except RuntimeError:  # the loop was closed without the store; there is nobody left to tell
             self.stop()
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Keep other edges off the file: they would take our dialogs for their own at their start. Raises StoreError."""
-    lock = path.with_name(path.name + ".lock")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: {error}") from None
-    try:
-        # The kernel lets go of it with the process, however that ends.
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
-    except BlockingIOError:
-        owner = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
-        raise StoreError(f"{path}: in use by another edge (process {owner or 'unknown'})") from None
-    except OSError as error:
-        raise StoreError(f"{path}: {error}") from None
-    finally:
-        os.close(descriptor)
 
 
 def _roll_back(tables: Tables) -> None:

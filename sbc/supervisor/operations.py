@@ -117,6 +117,9 @@ class CrewOperations:
         away = all(answer["state"] == "drained" for answer in answers)
         return {"state": "drained" if away else "draining", "sessions": sum(answer["sessions"] for answer in answers)}
 
+    async def upgrade(self) -> dict[str, Any]:
+        raise Refusal(501, "workers", "an edge of several workers has no successor: restart it")
+
     async def config(self) -> dict[str, Any]:
         return redacted(self._supervisor.config)
 

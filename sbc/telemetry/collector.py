@@ -145,6 +145,8 @@ def _control(metrics: Metrics) -> Iterator[Metric]:
     for name, reached in metrics.forwards.up.items():
         up.add_metric((name,), reached)
     yield up
+    yield _counter("sbc_upgrades", "Upgrades of this process.", ("outcome",),
+                   _single(metrics.upgrades))
     yield _counter("sbc_config_reloads", "Reloads tried.", ("outcome",), _single(metrics.reloads))
     yield GaugeMetricFamily(
         "sbc_config_reload_ok", "1 if the last reload was applied.", value=float(metrics.config_reload_ok))

@@ -127,20 +127,20 @@ class Metrics:
         """By order and outcome: done | refused | unsaid."""
         self.reloads: defaultdict[str, int] = defaultdict(int)
         """By outcome: applied | rejected."""
+        self.upgrades: defaultdict[str, int] = defaultdict(int)
+        """By outcome: succeeded (this process took another one's place) | failed (none took this one's)."""
         self.config_reload_ok = True
         """Whether the last reload was applied."""
         self.replayed = 0
         self.suppressed = 0
         """Suppressed otherwise than by a relay, which counts its own in its tally."""
-        self.lost = 0
-        self.unknown = 0
+        self.lost = self.unknown = 0
+        """Unknown: client messages of which nobody can know whether a former owner acted on them."""
         self.unstored = 0
         """Messages that were to wait for the store, and were passed on without its word."""
-        """Client messages of which nobody can know whether a former owner acted on them."""
         self.session_seconds: defaultdict[str, float] = defaultdict(float)
         """By state of the dialog."""
-        self.loop_lag_last = 0.0
-        self.loop_lag_max = 0.0
+        self.loop_lag_last = self.loop_lag_max = 0.0
         self.quic, self.forwards = QuicTally(), Forwards()
         self.tallies: dict[tuple[str, str], Traffic] = {}
         """By leg and class; read at scrape only."""

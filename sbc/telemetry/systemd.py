@@ -22,6 +22,11 @@ class Notifier:
     def __init__(self, environ: MutableMapping[str, str] = os.environ) -> None:
         """Raises SbcError if the manager's variables make no sense."""
         address = environ.pop("NOTIFY_SOCKET", "")
+        self.environment = {
+            name: said for name, said in (("NOTIFY_SOCKET", address), ("WATCHDOG_USEC", environ.get("WATCHDOG_USEC")))
+            if said
+        }  # fmt: skip
+        """What tells a successor of this process the same."""
         self.watch_interval = _watch_interval(environ)
         """Seconds between two signs of life: half of what the manager waits for. None: it does not wait."""
         self._socket: socket.socket | None = None
@@ -38,6 +43,10 @@ class Notifier:
     def reloading(self) -> None:
         """A reload begins; it ends with ready()."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def succeeded(self, pid: int) -> None:
+        """Another process is the main one from here on, and speaks for the service."""
+        self._send(f"MAINPID={pid}")
 
     def stopping(self, status: str) -> None:
         """The end has begun."""

@@ -82,10 +82,11 @@ class Http1Connection(Http1Intake):
             self._stream.ready()
         self._read_kept()
 
-    def retire(self) -> None:
-        """Take no more requests: an idle connection is closed, another one behind its answer."""
-        self._retired = True
-        if self._stage is HEAD and not self._reader.begun and not self._kept:
+    def retire(self, *, lingering: bool = False) -> None:
+        """Take no more requests: an idle connection is closed, another one behind its answer. lingering: an idle one
+        may bring one more, for it may be on its way; and so its client is told before the connection is closed."""
+        self._retired, self._lingers = True, lingering
+        if not lingering and self._stage is HEAD and not self._reader.begun and not self._kept:
             self._leave()
 
     # What the stream of the moment needs (Carrier).

@@ -10,7 +10,7 @@ from sbc.wire.request_head cimport RequestReader
 cdef class Http1Intake(Carrier):
     cdef object __weakref__
     cdef object _body, _client, _listener, _loop, _reception, _stage, _take, _transport
-    cdef bint _expects, _persists, _plain, _retired, _secure, _websocket
+    cdef bint _expects, _lingers, _persists, _plain, _retired, _secure, _websocket
     cdef Inlet _inlet
     cdef bytes _kept
     cdef Patience _patience

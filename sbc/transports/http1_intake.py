@@ -44,9 +44,9 @@ HEAD, BODY, ANSWER, DROP, LEAVING = Stage
 class Http1Intake(Carrier):
     """The reading half of a connection."""
 
-    __slots__ = ("__weakref__", "_body", "_client", "_expects", "_inlet", "_kept", "_listener", "_loop", "_patience",
-                 "_persists", "_plain", "_reader", "_reception", "_requests", "_retired", "_secure", "_stage",
-                 "_stream", "_take", "_transport", "_websocket", "certificate", "congested", "services")
+    __slots__ = ("__weakref__", "_body", "_client", "_expects", "_inlet", "_kept", "_lingers", "_listener", "_loop",
+                 "_patience", "_persists", "_plain", "_reader", "_reception", "_requests", "_retired", "_secure",
+                 "_stage", "_stream", "_take", "_transport", "_websocket", "certificate", "congested", "services")
 
     _inlet: Inlet
     _patience: Patience
@@ -68,7 +68,7 @@ class Http1Intake(Carrier):
         self._loop = asyncio.get_running_loop()
         self._stage = HEAD
         self._stream: Http1Stream | None = None
-        self._requests, self._persists, self._retired = 0, True, False
+        self._requests, self._persists, self._retired, self._lingers = 0, True, False, False
         self._expects = False
         """Whether the client waits for a 100 before it sends the body."""
         self._kept = b""
@@ -198,7 +198,7 @@ class Http1Intake(Carrier):
     def _await_request(self) -> None:
         self._stage = HEAD
         self._patience.idle()
-        if self._retired and not self._kept:
+        if self._retired and not self._lingers and not self._kept:
             self._leave()
 
     # What the whole connection does.

@@ -111,8 +111,9 @@ class Http2Connection(StreamDoor, asyncio.Protocol):
         self._drop_streams()
         self._inflow.shut()
 
-    def retire(self) -> None:
-        """Take no more requests: those that were sent by now are served, then the connection is closed."""
+    def retire(self, *, lingering: bool = False) -> None:
+        """Take no more requests: those that were sent by now are served, then the connection is closed; no client is
+        surprised by that, so there is nothing to linger for."""
         if self._state is State.OPEN:
             self._state = State.NOTICED
             # RFC 9113 section 6.8: wait a round trip. The ping goes first: h2 takes no frame behind a GOAWAY.

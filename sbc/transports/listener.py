@@ -16,7 +16,7 @@ from sbc.transports.entrance import Door, DoorTerms, Entrance
 from sbc.transports.proxied import Proxied, address_of
 from sbc.transports.quic.admittance import Bounds
 from sbc.transports.quic.door import QuicDoor
-from sbc.transports.quic.keeper import Manners
+from sbc.transports.quic.keeper import Manners, Others
 from sbc.transports.sockets import Sockets
 from sbc.transports.threshold import Threshold
 from sbc.wire.http3.credentials import Credentials, load_credentials
@@ -50,9 +50,11 @@ class Listener:
     """One listener of the configuration."""
 
     def __init__(
-        self, name: str, reception: Reception, security: Security | None, terms: DoorTerms, tally: QuicTally
-    ) -> None:
-        """tally: where QUIC is counted. Raises OSError or ssl.SSLError if a certificate cannot be used."""
+        self, name: str, reception: Reception, security: Security | None, terms: DoorTerms, tally: QuicTally,
+        others: Others | None = None,
+    ) -> None:  # fmt: skip
+        """tally: where QUIC is counted. others: the processes that may have the connection that a datagram is for.
+        Raises OSError or ssl.SSLError if a certificate cannot be used."""
         self.name = name
         self.terms = terms
         """What holds for the connections to come."""
@@ -66,14 +68,18 @@ class Listener:
                 self._credentials = quic_credentials(security, terms)
         self._reception = reception
         self._tally = tally
+        self.others = others
         self._doors: WeakSet[Door] = WeakSet()
         self._former: list[QuicDoor] = []
         """Those that let nobody in any more, until their last connection is gone."""
         self._server: asyncio.Server | None = None
+        self.sockets = Sockets()
+        """Those it serves on."""
 
     async def start(self, sockets: Sockets) -> int:
         """Accept connections, on bound sockets; the port. Raises OSError."""
         port = 0
+        self.sockets = sockets
         if sockets.stream is not None:
             port = int(sockets.stream.getsockname()[1])
             self._server = await asyncio.get_running_loop().create_server(
@@ -113,7 +119,9 @@ class Listener:
         terms = self.terms
         manners = Manners(self.name, terms.quic_engine, "websocket" in terms.transports)
         self.quic = QuicDoor(self._reception, manners, credentials, _bounds_of(terms), self._tally)
+        self.quic.others = self.others
         port = self.quic.start(sock)
+        self.sockets = replace(self.sockets, datagrams=sock)
         self.set_terms(terms)
         return port
 
@@ -123,6 +131,7 @@ class Listener:
             self._former.append(self.quic)
             self.quic.retire()
             self.quic = None
+            self.sockets = replace(self.sockets, datagrams=None)
             self._withdraw()
             self.set_terms(self.terms)
 
@@ -148,11 +157,17 @@ class Listener:
             self._server.close()
             self._server = None
 
-    def retire(self) -> None:
-        """Have every connection end once what is under way on it is done; no more requests are taken."""
+    def retire(self, *, lingering: bool = False) -> None:
+        """Have every connection end once what is under way on it is done; no more requests are taken. lingering: but
+        one that a client may have sent already."""
         self.close_quic()
         for door in list(self._doors):
-            door.retire()
+            door.retire(lingering=lingering)
+
+    @property
+    def quic_doors(self) -> list[QuicDoor]:
+        """All that have connections."""
+        return self._former if self.quic is None else [*self._former, self.quic]
 
     @property
     def parting(self) -> bool:

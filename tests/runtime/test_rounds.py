@@ -25,7 +25,7 @@ def test_tickets_get_new_keys(tmp_path: Path) -> None:
     hall: Any = SimpleNamespace(house=house, rules=SimpleNamespace(authorities=Authorities({})))
     front = SimpleNamespace(shelf=None)
     listeners: Any = {"s": SimpleNamespace(front=front)}
-    rounds = Rounds(hall, None, lambda: config, listeners)
+    rounds = Rounds(hall, lambda: None, lambda: config, listeners, lambda fellows: None)
     clock.now = TICKETS - 1
     rounds.go()
     assert front.shelf is None, "not yet"
@@ -54,7 +54,7 @@ async def test_what_other_edges_revoke_is_revoked_here() -> None:
                             shared=True, store=SimpleNamespace(revocations=on_record), revocations=revocations)
     hall: Any = SimpleNamespace(house=house, revoke=revocations.take,
                                 rules=SimpleNamespace(authorities=Authorities({})))
-    rounds = Rounds(hall, None, lambda: load(""), {})
+    rounds = Rounds(hall, lambda: None, lambda: load(""), {}, lambda fellows: None)
 
     async def later() -> list[str]:
         clock.now += OTHERS

@@ -15,7 +15,7 @@ from sbc.model.streams import ClientStream
 from sbc.protocols.cors import PreflightReading, is_preflight
 from sbc.protocols.event_ids import HANDLE
 from sbc.protocols.protocol import Key
-from sbc.runtime.afar import Afar
+from sbc.runtime.afar import Seeker
 from sbc.runtime.dormant import Dormant
 from sbc.runtime.http import founder
 from sbc.runtime.http.asked import Asked
@@ -39,7 +39,7 @@ class Host(founder.Host, Protocol):
     rules: Rules
     stopping: bool
     dormant: Dormant
-    afar: Afar | None
+    afar: Seeker | None
 
     def refused(self, refusal: Refusal, hello: Hello) -> None:
         """To be counted."""

@@ -261,7 +261,7 @@ class HttpSession(KnownSession):
             self.withheld.end(elsewhere=code == CloseCode.RESTART)
         waits.close(self.exchanges, code, reason)
 
-    def abandon(self) -> None:
+    def abandon(self, retry_after: int = 1) -> None:
         self.close_client(CloseCode.RESTART, "this edge is being stopped")
         self.stop_timer()
 

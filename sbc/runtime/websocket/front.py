@@ -24,7 +24,7 @@ from sbc.model.node import Node
 from sbc.model.policy import Limits, Policy
 from sbc.model.route import Claims, Hello, KeySource, Route
 from sbc.protocols.protocol import Key
-from sbc.runtime.afar import Afar
+from sbc.runtime.afar import Seeker
 from sbc.runtime.dormant import Dormant, restore
 from sbc.runtime.house import House
 from sbc.runtime.interconnect import Interconnect
@@ -45,7 +45,7 @@ class Host(Protocol):
     rules: Rules
     sessions: dict[SessionId, Session]
     dormant: Dormant
-    afar: Afar | None
+    afar: Seeker | None
 
     def relative(self, agent: AgentName, principal: PrincipalId, keys: Sequence[Key]) -> NodeId | None:
         """The owner of the session of requests that these keys lead to."""

@@ -194,13 +194,12 @@ class WebSocketSession(Session):
         self.close_client(code, reason)
         self.tell(ClientBye(code, reason))
 
-    def abandon(self) -> None:
-        """The edge stops, and the store knows the session: let go of both sides, but do not end it."""
+    def abandon(self, retry_after: int = 1) -> None:
         door, self.door = self.door, None
         if door is not None:
             door.refuse(Refusal(503, "stopping", "this edge is being stopped", retry_after=1))
         self.legs.flush()
-        self.close_client(CloseCode.RESTART, "retry_after=1")
+        self.close_client(CloseCode.RESTART, f"retry_after={retry_after}")
         for link in self.legs.links:
             link.close(CloseCode.GOING_AWAY, "edge stops")
         self.stop_timer()

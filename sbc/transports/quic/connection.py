@@ -69,6 +69,11 @@ class Http3Connection(SessionDoor):
         self._armed = inf
         self._look_at = now + manners.handshake
 
+    @property
+    def shaking(self) -> bool:
+        """Whether its handshake is not done yet."""
+        return self._state is State.SHAKING
+
     # Reading.
 
     def received(self, datagram: bytes, source: Address, local: Local, now: float) -> None:

@@ -21,7 +21,7 @@ from sbc.telemetry.metrics import QuicTally
 from sbc.transports.quic.admittance import Admittance, Bounds, Verdict, source_of
 from sbc.transports.quic.beat import Beat
 from sbc.transports.quic.connection import Http3Connection
-from sbc.transports.quic.keeper import Manners
+from sbc.transports.quic.keeper import Manners, Others
 from sbc.transports.quic.retry_token import RetryTokens
 from sbc.transports.quic.udp import Local, UdpSocket
 from sbc.wire.http3.credentials import Credentials
@@ -53,6 +53,8 @@ class QuicDoor:
         """For the handshakes to come."""
         self.manners = manners
         """For the connections to come."""
+        self.others: Others | None = None
+        """Who may have the connection that a datagram is for."""
         self.retiring = False
         self.beat = Beat(asyncio.get_running_loop())
         self._tally = tally
@@ -72,6 +74,20 @@ class QuicDoor:
         self._udp.start(self)
         self.port = int(self._udp.name[1])
         return self.port
+
+    def read_no_more(self) -> None:
+        """Another process reads the socket from here on, and passes on what is for our connections."""
+        self._udp.read_no_more()
+
+    @property
+    def ids(self) -> list[bytes]:
+        """All that lead to a connection here."""
+        return list(self._table)
+
+    @property
+    def half_open(self) -> list[bytes]:
+        """Those of the connections whose clients may still send Initials."""
+        return [identity for connection in self._connections if connection.shaking for identity in connection.ids]
 
     def bound(self, bounds: Bounds) -> None:
         """Let so many in from now on."""
@@ -113,9 +129,25 @@ class QuicDoor:
             identity = datagram[6 : 6 + datagram[5]] if len(datagram) > 6 else b""
         else:
             identity = datagram[1 : 1 + CONNECTION_ID_OCTETS]
-        connection = self._table.get(identity) or self._stranger(datagram, source, local)
+        connection = self._table.get(identity)
         if connection is None:
-            return
+            others = self.others
+            if others is not None and others.pass_on(self.manners.listener, identity, datagram, source, local):
+                return
+            connection = self._stranger(datagram, source, local)
+            if connection is None:
+                return
+        self._give(connection, datagram, source, local)
+
+    def passed(self, datagram: bytes, source: Address, local: Local) -> bool:
+        """Another process has read a datagram for a connection of ours; whether there is one. `worked` follows."""
+        header = read_header(datagram)
+        connection = None if header is None else self._table.get(header.destination)
+        if connection is not None:
+            self._give(connection, datagram, source, local)
+        return connection is not None
+
+    def _give(self, connection: Http3Connection, datagram: bytes, source: Address, local: Local) -> None:
         if not connection.touched:
             connection.touched = True
             self._touched.append(connection)
@@ -212,7 +244,8 @@ class QuicDoor:
 
     def _new_id(self) -> bytes:
         """The worker's number first, so that several workers can tell whose a datagram is."""
-        return bytes([self.manners.worker]) + os.urandom(CONNECTION_ID_OCTETS - 1)
+        worker = 0 if self.others is None else self.others.worker
+        return bytes([worker]) + os.urandom(CONNECTION_ID_OCTETS - 1)
 
     # What the connections need.
 
@@ -227,11 +260,18 @@ class QuicDoor:
     def bind(self, connection_id: bytes, connection: Http3Connection) -> None:
         connection.ids.add(connection_id)
         self._table[connection_id] = connection
+        if self.others is not None:
+            self.others.bound(self.manners.listener, connection_id)
 
     def unbind(self, connection_id: bytes) -> None:
         connection = self._table.pop(connection_id, None)
         if connection is not None:
             connection.ids.discard(connection_id)
+            self._unbound(connection_id)
+
+    def _unbound(self, connection_id: bytes) -> None:
+        if self.others is not None:
+            self.others.unbound(self.manners.listener, connection_id)
 
     def shaken(self, connection: Http3Connection) -> None:
         self._tally.handshakes += 1
@@ -252,5 +292,6 @@ class QuicDoor:
         self._held_up.discard(connection)
         for identity in connection.ids:
             self._table.pop(identity, None)
+            self._unbound(identity)
         connection.ids.clear()
         self._close_if_empty()

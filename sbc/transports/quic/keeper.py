@@ -39,7 +39,23 @@ class Manners:
     """Whether WebSockets, and WebTransport sessions, are taken."""
     times: Times = TIMES
     handshake: float = HANDSHAKE_TIMEOUT
-    worker: int = 0
+
+
+class Others(Protocol):
+    """The other processes that serve the same port, or did so before (passing.py)."""
+
+    @property
+    def worker(self) -> int:
+        """The number of this one."""
+
+    def pass_on(self, listener: str, identity: bytes, datagram: bytes, source: Address, local: Local) -> bool:
+        """A datagram with an id that leads nowhere here; whether another process has it now."""
+
+    def bound(self, listener: str, connection_id: bytes) -> None:
+        """Datagrams with this id are for us."""
+
+    def unbound(self, listener: str, connection_id: bytes) -> None:
+        """No longer."""
 
 
 class Doorkeeper(Protocol[Connection_contra]):

@@ -86,6 +86,10 @@ class UdpSocket:
         self._receiver = receiver
         self._loop.add_reader(self._sock, self._read)
 
+    def read_no_more(self) -> None:
+        """Leave what comes to another process that has the socket too; write on."""
+        self._loop.remove_reader(self._sock)
+
     def close(self) -> None:
         """Read and write no more."""
         if self._sock.fileno() >= 0:

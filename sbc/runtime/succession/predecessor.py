@@ -1,0 +1,184 @@
+"""The process that this one succeeds, as this one sees it. What the two say to each other stands in successor.py.
+
+Until the predecessor is gone a session that is not here may be there: whoever comes for one is served once that was
+asked, and the session handed over (Seeker, like sessions of other edges: runtime/afar.py).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from sbc.model.errors import Refusal, SbcError
+from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
+from sbc.model.interfaces import Spawn
+from sbc.protocols.protocol import Key
+from sbc.runtime.afar import Seeker
+from sbc.runtime.dormant import Waiter
+from sbc.runtime.fleet import Fleet
+from sbc.runtime.hall import Hall
+from sbc.runtime.succession.lent import LentTrunk
+from sbc.runtime.succession.process import Legacy
+from sbc.runtime.succession.words import journals_in, revocation_in, stored_in
+from sbc.transports.quic.passing import WAY
+from sbc.transports.quic.sorting import Sorting
+from sbc.wire.channel import Channel, ChannelLost
+
+ANSWERING: Final = 40.0
+"""Seconds within which the predecessor says whether it has a session, and hands it over."""
+DIALLING: Final = 2.0
+"""Seconds that nodes have to dial anew when the predecessor has hung up."""
+
+
+class Predecessor:
+    """Implements Hearer for its channel, and Seeker for whoever looks for a session."""
+
+    def __init__(self, legacy: Legacy, hall: Hall, fleet: Fleet, sorting: Sorting, spawn: Spawn,
+                 ended: Callable[[], None]) -> None:  # fmt: skip
+        """ended: told when it is gone."""
+        self._legacy = legacy
+        self._hall = hall
+        self._fleet = fleet
+        self._spawn = spawn
+        self._ended = ended
+        self._sorting = sorting
+        self._channel = Channel(self, spawn)
+        self._trunks: dict[NodeId, LentTrunk] = {}
+        self._next: Seeker | None = None
+        """Where sessions are that are in neither process."""
+
+    async def meet(self) -> None:
+        """Begin to speak with it. Raises OSError."""
+        await self._channel.open(self._legacy.channel)
+
+    async def take_over(self) -> None:
+        """It accepts nothing any more from when this returns; what it knew beside sessions is known here. Raises
+        SbcError: it is gone, or does not want to be succeeded any more."""
+        known = await self._channel.ask("ready")
+        self._hall.house.revocations.restore([revocation_in(one) for one in known["revocations"]])
+        self._fleet.drain(NodeId(node) for node in known["drained"])
+        self._next, self._hall.afar = self._hall.afar, self
+        way = next((sock for name, sock in self._legacy.sockets if name == WAY), None)
+        if way is not None:
+            self._sorting.follow(way, [(name, bytes.fromhex(identity)) for name, identity in known["half_open"]])
+
+    # Clients whose session is not here (Seeker).
+
+    def seek(self, waiter: Waiter, sessions: Sequence[SessionId], absent: Callable[[], None]) -> None:
+        self._spawn("inherit", self._seek(waiter, sessions, absent))
+
+    async def _seek(self, waiter: Waiter, sessions: Sequence[SessionId], absent: Callable[[], None]) -> None:
+        try:
+            if not await self._went_on(waiter, sessions):
+                if self._next is not None:
+                    self._next.seek(waiter, sessions, absent)
+                elif not waiter.gone:
+                    absent()
+        except Refusal as refused:
+            waiter.refuse(refused)
+
+    async def _went_on(self, waiter: Waiter, sessions: Sequence[SessionId]) -> bool:
+        """Whether one of these is there, and the client back in it. Raises Refusal."""
+        for session in sessions:
+            if await self._handed_over("wanted", session=session) and self._woke(session, waiter):
+                return True
+        return False
+
+    def find(self, waiter: Waiter, agent: AgentName, principal: PrincipalId, keys: Sequence[Key],
+             sessions: Sequence[SessionId], absent: Callable[[], None]) -> None:  # fmt: skip
+        self._spawn("inherit", self._find(waiter, agent, principal, keys, sessions, absent))
+
+    async def _find(self, waiter: Waiter, agent: AgentName, principal: PrincipalId, keys: Sequence[Key],
+                    sessions: Sequence[SessionId], absent: Callable[[], None]) -> None:  # fmt: skip
+        asked = {"agent": agent, "principal": principal, "keys": [[key.kind, key.value] for key in keys]}
+        try:
+            if await self._went_on(waiter, sessions):
+                return
+            found = await self._handed_over("find", **asked)
+            if found and self._woke(SessionId(found), waiter):
+                return
+            if self._next is not None:
+                self._next.find(waiter, agent, principal, keys, sessions, absent)
+            elif not waiter.gone:
+                absent()
+        except Refusal as refused:
+            waiter.refuse(refused)
+
+    async def _handed_over(self, what: str, **given: Any) -> Any:
+        """Raises Refusal: it is there, but not now."""
+        try:
+            return await self._channel.ask(what, ANSWERING, **given)
+        except ChannelLost:  # and so the predecessor has nothing any more
+            return None
+
+    def _woke(self, session: SessionId, waiter: Waiter) -> bool:
+        """Raises Refusal."""
+        if waiter.gone:
+            return True
+        if session in self._hall.dormant:
+            self._hall.dormant.wake(session, waiter)
+            return True
+        if session not in self._hall.sessions:
+            return False
+        waiter.join(session)
+        return True
+
+    # What it says (Hearer).
+
+    async def asked(self, what: str, given: Mapping[str, Any]) -> Any:
+        if what != "session":
+            raise SbcError(f"{what}: nobody knows what that is")
+        try:
+            stored = stored_in(given["stored"])
+            journals = None if given["journals"] is None else journals_in(given["journals"])
+            lasts = float(given["lasts"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise SbcError(f"a session that cannot be read: {error!r}") from None
+        self._hall.dormant.inherit(stored, journals, lasts)
+        return None
+
+    def noted(self, what: str, given: Mapping[str, Any]) -> None:
+        match what:
+            case "trunk":
+                self._lend(NodeId(given["node"]), given["register"])
+            case "heard":
+                trunk = self._trunks.get(NodeId(given["node"]))
+                if trunk is not None:
+                    self._fleet.heard(trunk, given["message"])
+            case "hung_up":
+                self._hung_up(NodeId(given["node"]))
+            case "record":
+                if self._hall.records is not None:
+                    self._hall.records.write(given["fields"])
+
+    def _lend(self, node: NodeId, register: Mapping[str, Any]) -> None:
+        trunk = LentTrunk(node, self._say)
+        try:
+            self._fleet.registered(trunk, register)
+        except Refusal:  # the configuration has changed: it is no node of ours
+            return
+        self._trunks[node] = trunk
+
+    def _hung_up(self, node: NodeId) -> None:
+        trunk = self._trunks.pop(node, None)
+        if trunk is not None:
+            # It serves as before, and dials anew: nobody is to be told meanwhile that it is not there.
+            trunk.wait()
+            self._fleet.rest(node)
+            self._hall.house.loop.call_later(DIALLING, self._fleet.lost, trunk)
+
+    def _say(self, node: NodeId, message: Mapping[str, Any]) -> None:
+        """Over the trunk that it has to the predecessor, or by now to this process."""
+        if node not in self._trunks:
+            self._fleet.send(node, message)
+            return
+        try:
+            self._channel.note("signal", node=node, message=message)
+        except ChannelLost:
+            return  # it dials anew in a moment
+
+    def cut(self) -> None:
+        if self._hall.afar is self:
+            self._hall.afar = self._next
+        for node in list(self._trunks):
+            self._hung_up(node)
+        self._sorting.alone()
+        self._ended()
