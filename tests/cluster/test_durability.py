@@ -6,13 +6,17 @@ docs/OPERATING.md, "What an edge that dies takes along", says what is tested her
 import asyncio
 import contextlib
 import random
+import signal
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 
+from sbc.runtime.clerk import LATE
 from tests.support.oracle import exactly_once
+from tests.support.redis import Redis, needs_redis
 from tests.support.returning import Returner
 from tests.support.scene import Scene
+from tests.support.wait import wait_until
 
 WORDS = ("none", "async", "sync")
 
@@ -99,3 +103,29 @@ async def test_without_checkpoints_no_message_is_delivered_twice(scene: Scene) -
         await client.close()
     for key in {fact["session"] for fact in node.history("heard")}:
         assert sorted(node.numbers(key)) == list(range(1, 7))
+
+
+@needs_redis
+async def test_a_store_that_says_nothing_stops_no_session_and_that_is_said(scene: Scene, redis: Redis) -> None:
+    scene.plain("a")
+    await scene.open({"edge": {"store": redis.url, "redis": {"lease": "20s", "patience": "500ms"}},
+                      "agents": {"tutor": {"durability": "sync", "migration": {"replay": "all"}}}})
+    client = await scene.client()
+    await client.say()
+    await client.answered()
+    assert await scene.edge.metric("sbc_unstored_messages_total") == 0
+    redis.signal(signal.SIGSTOP)
+    await client.say(3)
+    await asyncio.sleep(0.5)
+    assert len(client.heard) == 1, "the store is waited for"
+    await client.answered(patience=LATE + 5)
+    for _ in range(3):
+        await client.say()
+    await client.answered(patience=LATE / 2)
+    assert await scene.edge.metric("sbc_unstored_messages_total") >= 4 * 2
+    assert '"durability_lost"' in scene.edge.log()
+    redis.signal(signal.SIGCONT)
+    await wait_until(lambda: '"durability_back"' in scene.edge.log(), "the store is waited for again")
+    await client.say()
+    await client.answered()
+    exactly_once(client)
