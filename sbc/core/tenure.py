@@ -19,6 +19,9 @@ from typing import Final
 DRIFT: Final = 0.01
 """How far a clock's rate may be off: fifty times what a computer's clock is."""
 
+EARLY: Final = 0.001
+"""Event loops count timers in milliseconds: one that is set to the end of a tenure may ring so many seconds before."""
+
 
 def borne(lease: float, drift: float = DRIFT) -> float:
     """How many seconds of its own an edge counts on, if the store grants it `lease` seconds of the store's."""

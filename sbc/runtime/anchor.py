@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sbc.config.model import SharedAddress
 from sbc.core.floating import Ask, Drop, Floating, Order, Put, Tell, Where, Yield
+from sbc.core.tenure import EARLY
 from sbc.kernel.orders import Assign, Release
 from sbc.kernel.ward import Ward
 from sbc.model.errors import StoreError
@@ -109,4 +110,4 @@ class Anchor:
         self._alarm = self._loop.call_at(until, self._look)
 
     def _look(self) -> None:
-        self._do(self._floating.look(self._loop.time()))
+        self._do(self._floating.look(self._loop.time() + EARLY))

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from redis.asyncio.connection import Connection
 
-from sbc.core.tenure import Grounds, Tenure
+from sbc.core.tenure import EARLY, Grounds, Tenure
 from sbc.model.errors import StoreError
 from sbc.model.ids import SessionId
 from sbc.model.interfaces import Keeper, Spawn
@@ -168,7 +168,7 @@ class Lease:
             await self._hang_up()
 
     def _look_at_clock(self) -> None:
-        if not self.holds():
+        if not self.tenure.holds(self._loop.time() + EARLY):
             self._fence("the store was not reached in time")
 
     def _fence(self, why: str) -> None:
