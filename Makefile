@@ -13,7 +13,7 @@ ARGS   ?=
 # Most tests wait more than they compute: one more at a time than there are processors. A file's tests stay in order.
 SIDE_BY_SIDE := --numprocesses=$(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 8 ? n + 1 : 8))) --dist=loadfile
 
-.PHONY: help run test test-hostile test-cluster test-others test-pure lint bench storm autobahn conformance fuzz history chaos build clean
+.PHONY: help run test test-hostile test-cluster test-deployment test-others test-pure lint bench storm autobahn conformance fuzz history chaos build clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make test         the tests, with the compiled modules where a compiler is there (ARGS="-k drain" picks some)'
 	@echo 'make test-hostile the edge under attack, and what reads hostile bytes (tests/hostile, tests/fuzz)'
 	@echo 'make test-cluster several workers, edges and machines, with real Redis servers in trouble (tests/cluster)'
+	@echo 'make test-deployment  the container file and the Kubernetes manifest, with their judges (fetches them from PyPI)'
 	@echo 'make test-others  the edge between clients and servers of others: curl, SDKs, gRPC, a browser (tests/thirdparty)'
 	@echo 'make test-pure    core, runtime and fault tests with the same modules as plain Python'
 	@echo 'make lint         ruff, mypy --strict, the import contracts'
@@ -46,6 +47,9 @@ test-hostile: build
 
 test-cluster: build
 	$(PY) -m pytest $(SIDE_BY_SIDE) tests/cluster $(ARGS)
+
+test-deployment: build $(STAMPS)/deployment
+	$(PY) -m pytest tests/config/test_deployment.py $(ARGS)
 
 test-others: build
 	$(PY) -m pytest $(SIDE_BY_SIDE) tests/thirdparty $(ARGS)
@@ -97,6 +101,10 @@ $(STAMPS)/installed: $(VENV)/pyvenv.cfg pyproject.toml setup.py
 
 $(STAMPS)/bench: $(STAMPS)/installed
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@touch $@
+
+$(STAMPS)/deployment: $(STAMPS)/installed
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[deployment]'
 	@touch $@
 
 $(STAMPS)/fuzz: $(STAMPS)/installed
