@@ -72,6 +72,21 @@ def test_a_request_and_its_answer(pair: Pair) -> None:
     assert not pair.engine._requests and set(pair.engine._streams) == {2, 6, 10}  # type: ignore[attr-defined]
 
 
+def test_an_end_that_is_lost_is_said_again(pair: Pair) -> None:
+    """Alone in its datagram, and lost with what was said before it."""
+    stream, other = pair.ask(), pair.ask()
+    pair.engine.respond(stream, OK, end=False)
+    pair.engine.send(stream, b"data: 1\n\n")
+    assert pair.engine.outgoing(pair.now)
+    pair.engine.finish(stream, [])
+    assert pair.engine.outgoing(pair.now), "the end is sent, and lost"
+    pair.engine.respond(other, OK, end=False)
+    for _ in range(5):  # what is confirmed behind it proves that it is lost
+        pair.engine.send(other, b"data: 2\n\n")
+        pair.exchange()
+    assert pair.answer(stream) == ([OK], b"data: 1\n\n", True)
+
+
 def test_bodies_and_trailers(pair: Pair) -> None:
     body = bytes(range(256)) * 400
     stream = pair.ask([*REQUEST, (b"content-length", b"%d" % len(body))], body)

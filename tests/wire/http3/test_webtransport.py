@@ -55,6 +55,20 @@ def test_streams_of_ours(pair: Pair) -> None:
     assert pair.notes.bodies[both] == b"and back" and pair.notes.over[both] == (0, False)
 
 
+def test_an_end_that_is_lost_is_said_again(pair: Pair) -> None:
+    """Of a stream without frames, on which nothing could be said with it."""
+    stream, other = pair.engine.open_stream(0, both_ways=False), pair.engine.open_stream(0, both_ways=False)
+    pair.engine.send(stream, b"message")
+    assert pair.engine.outgoing(pair.now)
+    pair.engine.finish(stream, [])
+    pair.engine.outgoing(pair.now)
+    for _ in range(5):
+        pair.engine.send(other, b"another")
+        pair.exchange()
+    told = pair.seen("WebTransportStreamDataReceived", stream_id=stream)
+    assert b"".join([event.data for event in told]) == b"message" and told[-1].stream_ended
+
+
 def test_a_stream_that_says_nothing_back(pair: Pair) -> None:
     """The client answers our wish not to hear of it by a reset, which takes nothing of ours away."""
     streams = [pair.engine.open_stream(0, both_ways=True) for _ in range(20)]
