@@ -133,7 +133,9 @@ class Writer(logging.Handler):
         self._stream = stream
         # Not the handler's own lock, which logging.shutdown() holds while it calls close().
         self._counting = threading.Lock()
-        self._queue: queue.Queue[str | Event | None] = queue.Queue(backlog)
+        # The one that is written in C and has no bound of its own: the other takes as long as all else of a line.
+        self._queue: queue.SimpleQueue[str | Event | None] = queue.SimpleQueue()
+        self._backlog = backlog
         # A daemon: a stream that is never read must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
@@ -143,19 +145,16 @@ class Writer(logging.Handler):
 
     def put(self, line: str | Event) -> None:
         """Queue one line, or what is to become one."""
-        try:
-            self._queue.put_nowait(line)
-        except queue.Full:
+        if self._queue.qsize() < self._backlog:
+            self._queue.put(line)
+        else:
             self._drop()
 
     def close(self) -> None:
         """Write what is queued, for PATIENCE seconds at most."""
         if Writer.json_lines is self:
             Writer.json_lines = None
-        try:
-            self._queue.put(None, timeout=PATIENCE)
-        except queue.Full:
-            return
+        self._queue.put(None)
         self._thread.join(PATIENCE)
         super().close()
 
