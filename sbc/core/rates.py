@@ -6,11 +6,15 @@ rate that a reload changes holds for what comes next.
 """
 
 import math
+from collections import Counter
 from ipaddress import IPv6Address, ip_address
 
 from sbc.model.errors import Refusal
 from sbc.model.ids import AgentName, PrincipalId
 from sbc.model.policy import Limits
+
+Spent = tuple[str, str, str, float]
+"""Of what kind of bucket, the policy, whose bucket, and its rate a second."""
 
 MOST_BUCKETS = 65_536
 """Of more principals or sources than these, the one that has rested longest is forgotten."""
@@ -58,11 +62,11 @@ class Buckets:
         bucket.full_at = self._full_at.get(name, 0.0)
         return bucket.wait(1, per_second, burst, now)
 
-    def spend(self, name: tuple[str, str], per_second: float, now: float) -> None:
-        """Count one."""
+    def spend(self, name: tuple[str, str], per_second: float, now: float, amount: int = 1) -> None:
+        """Count so many."""
         bucket = Bucket()
         bucket.full_at = self._full_at.pop(name, 0.0)
-        bucket.spend(1, per_second, now)
+        bucket.spend(amount, per_second, now)
         if len(self._full_at) >= self._most:
             del self._full_at[next(iter(self._full_at))]
         self._full_at[name] = bucket.full_at
@@ -116,14 +120,12 @@ def meter_of(limits: Limits) -> Meter | None:
 class Turnstile:
     """Counts the new sessions of principals, sources and agents, and requests that name no session."""
 
-    __slots__ = ("_agents", "_principals", "_sources", "_strays", "_tenants")
+    __slots__ = ("_tables", "spent")
 
     def __init__(self, most: int = MOST_BUCKETS) -> None:
-        self._principals = Buckets(most)
-        self._sources = Buckets(most)
-        self._agents = Buckets(most)
-        self._tenants = Buckets(most)
-        self._strays = Buckets(most)
+        self._tables = {kind: Buckets(most) for kind in ("principal", "source", "agent", "tenant", "stray")}
+        self.spent: Counter[Spent] | None = None
+        """What other workers have yet to be told of; None: there are none."""
 
     def enter(self, policy: str, limits: Limits, agent: AgentName, principal: PrincipalId, client: str,
               tenant: str, now: float) -> None:  # fmt: skip
@@ -136,18 +138,17 @@ class Turnstile:
         if rates is None:
             return
         due = [
-            (table, (policy, name), rate, kind) for table, name, rate, kind in (
-                (self._principals, principal, rates.principal, "principal"),
-                (self._sources, source(client), rates.source, "source"), (self._agents, agent, rates.agent, "agent"),
-                (self._tenants, tenant, rates.tenant if tenant else None, "tenant"),
+            (kind, (policy, name), rate) for kind, name, rate in (
+                ("principal", principal, rates.principal), ("source", source(client), rates.source),
+                ("agent", agent, rates.agent), ("tenant", tenant, rates.tenant if tenant else None),
             ) if rate is not None
         ]  # fmt: skip
-        for table, name, rate, kind in due:
-            wait = table.wait(name, rate, burst, now)
+        for kind, name, rate in due:
+            wait = self._tables[kind].wait(name, rate, burst, now)
             if wait:
                 raise too_soon(f"sessions_per_second_{kind}", wait, 503 if kind == "agent" else 429)
-        for table, name, rate, _ in due:
-            table.spend(name, rate, now)
+        for kind, name, rate in due:
+            self._spend(kind, name, rate, now)
 
     def stray(self, policy: str, limits: Limits, principal: PrincipalId, now: float) -> None:
         """Count a request that names no session: those of a principal are held together against the messages of
@@ -155,10 +156,20 @@ class Turnstile:
         rate, name = limits.messages_per_second, (policy, principal)
         if rate is None:
             return
-        wait = self._strays.wait(name, rate, limits.burst, now)
+        wait = self._tables["stray"].wait(name, rate, limits.burst, now)
         if wait:
             raise too_soon("messages_per_second", wait)
-        self._strays.spend(name, rate, now)
+        self._spend("stray", name, rate, now)
+
+    def _spend(self, kind: str, name: tuple[str, str], rate: float, now: float) -> None:
+        self._tables[kind].spend(name, rate, now)
+        if self.spent is not None and len(self.spent) < MOST_BUCKETS:
+            self.spent[kind, *name, rate] += 1
+
+    def hear(self, spent: Spent, amount: int, now: float) -> None:
+        """Another worker has counted so many."""
+        kind, policy, name, rate = spent
+        self._tables[kind].spend((policy, name), rate, now, amount)
 
 
 def source(client: str) -> str:

@@ -1,14 +1,18 @@
 """Who misbehaves: counts it, holds it against its source, tells operators once, and keeps that source outside."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from math import ceil
-from typing import Any
+from typing import Any, Final
 
 from sbc.core.abuse import Blotter, Standing
 from sbc.kernel.orders import Block, Unblock
 from sbc.kernel.ward import Ward
 from sbc.model.abuse import AbuseRules
 from sbc.telemetry.metrics import Metrics
+
+MOST_BLAMED: Final = 1024
+"""That other workers are told of at a time: each bars by itself whoever is beyond that."""
 
 
 class Constable:
@@ -19,6 +23,8 @@ class Constable:
         announce: Callable[[str, Mapping[str, Any]], None], clock: Callable[[], float], ward: Ward | None,
     ) -> None:
         """hops: how many proxies are trusted that stand before a listener, by its name. ward: has the kernel block."""
+        self.blamed: Counter[tuple[str, str]] | None = None
+        """Kinds and clients of which other workers have yet to be told; None: there are none."""
         self._ward = ward
         self._blotter = Blotter(rules)
         self._hops = hops
@@ -52,6 +58,8 @@ class Constable:
         """Hold something against the source of a client, if it is to blame for such things. It is not counted here."""
         if self._hops.get(listener, 0):
             return  # it is a proxy of the operator's own that is seen there, with many clients behind it
+        if self.blamed is not None and len(self.blamed) < MOST_BLAMED:
+            self.blamed[kind, client] += 1
         found = self._blotter.charge(kind, client, self._clock())
         if found is not None:
             source, entry = found
@@ -61,6 +69,11 @@ class Constable:
             })  # fmt: skip
             if entry.standing is Standing.BLOCKED and self._ward is not None:
                 self._ward.tell(Block(source, period))
+
+    def hear(self, kind: str, client: str, count: int) -> None:
+        """Another worker has blamed a client so often; it tells of it, and has it blocked."""
+        for _ in range(min(count, MOST_BLAMED)):
+            self._blotter.charge(kind, client, self._clock())
 
     @property
     def wary(self) -> bool:

@@ -1,5 +1,6 @@
 """A worker's side of the channel to the supervisor: what it does when it is asked, and what it tells."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from sbc.config import Config
 from sbc.model.errors import Refusal, SbcError
 from sbc.model.identity import Revoked
+from sbc.runtime.census import EVERY, Census
 from sbc.runtime.operations import EdgeOperations
 from sbc.runtime.reload import Prepared, drop
 from sbc.runtime.server import Server
@@ -45,6 +47,7 @@ class Desk:
         self._unlisten: Callable[[], None] = lambda: None
         self.channel: Channel
         self.trunks: Trunks
+        self.census: Census
         self._asked: Mapping[str, Callable[..., Awaitable[Any]]] = {
             "alive": self._alive, "ready": self._ready, "metrics": self._metrics,
             "prepare": self._prepare, "apply": self._apply, "discard": self._discard,
@@ -77,6 +80,12 @@ class Desk:
         match what:
             case _ if what.startswith("trunk_"):
                 self.trunks.noted(what, given)
+            case "census":
+                self.census.hear(given["worker"], given["told"])
+            case "census_of_all":
+                self.census.again()
+            case "census_over":
+                self.census.forget(given["worker"])
             case "listen":
                 self._unlisten()
                 self._unlisten = self._operations.listen(self._tell)
@@ -85,6 +94,14 @@ class Desk:
 
     def _tell(self, event: dict[str, Any]) -> None:
         self.channel.note("event", event=event)
+
+    async def count(self) -> None:
+        """Tell the other workers what is counted here, until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY)
+            told = self.census.tell()
+            if told:
+                self.channel.note("census", told=told)
 
     def cut(self) -> None:
         """The supervisor has ended: so does its worker."""

@@ -2,9 +2,11 @@
 
 import asyncio
 import signal
+import time
 from functools import partial
 
 from sbc.config import Config
+from sbc.runtime.census import Census
 from sbc.runtime.operations import EdgeOperations
 from sbc.runtime.server import Server
 from sbc.runtime.tasks import Tasks
@@ -29,15 +31,18 @@ async def serve_as_worker(outfit: Outfit, config: Config) -> None:
         registry = make_registry(server.metrics, server.gauges)
         desk = Desk(server, operations, registry, supply, socket_of(outfit.passing), partial(config_of, outfit))
         desk.channel = Channel(desk, tasks.spawn)
-        await desk.channel.open(socket_of(outfit.control))
         desk.trunks = Trunks(server.fleet, server.hall.sessions.__contains__, desk.channel.note)
+        house = server.hall.house
+        desk.census = Census(house.roster.ledger, house.turnstile, house.constable, time.monotonic)
         server.fleet.deaf = lambda: desk.trunks.silent
+        await desk.channel.open(socket_of(outfit.control))
         loop = asyncio.get_running_loop()
         for order in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(order, server.stop.set)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload is the supervisor's
         await server.open()
         await desk.learn()
+        tasks.spawn("census", desk.count())
         await server.open_doors()
         desk.channel.note("ready")
         await server.serve()

@@ -18,7 +18,7 @@ from sbc.model.interfaces import Spawn
 from sbc.supervisor.outfit import VARIABLE, Outfit
 from sbc.supervisor.restarts import LIVED, LONGEST, Restarts
 from sbc.telemetry import logs
-from sbc.wire.channel import Channel, ChannelLost
+from sbc.wire.channel import Channel, ChannelLost, Unanswered
 
 SILENCE: Final = 20.0
 """After so many seconds without an answer a worker is taken for stuck, and killed."""
@@ -140,11 +140,13 @@ class WorkerProcess:
         while channel is self._channel:
             try:
                 await channel.ask("alive", SILENCE)
-            except ChannelLost:
+            except Unanswered:
                 if channel is self._channel and self.state is not State.STOPPING:
                     log.error("worker_silent", worker=self.number, pid=self.pid, seconds=SILENCE)
                     self.kill()
                 return
+            except ChannelLost:
+                return  # its process ends, or has ended
             if self.state is State.READY and self._loop.time() - self._ready_at >= LIVED:
                 self.restarts.settled()
             await asyncio.sleep(ASKING)

@@ -135,6 +135,7 @@ class Supervisor:
     def changed(self, number: int) -> None:
         if self.workers[number].state is State.DOWN:
             self.switchboard.disconnected(number, forgets=self.config.edge.store == MEMORY)
+            self._tell_others(number, "census_over", worker=number)
         self._changed.set()
 
     async def asked(self, number: int, what: str, given: Mapping[str, Any]) -> Any:
@@ -147,12 +148,20 @@ class Supervisor:
                 briefing["revocations"] = await other.ask("revocations")
                 briefing["drained"] = [row["node"] for row in await other.ask("nodes") if row["state"] == "draining"]
         self.switchboard.connected(self.workers[number])
+        self._tell_others(number, "census_of_all")
         return briefing
+
+    def _tell_others(self, number: int, what: str, /, **given: Any) -> None:
+        for worker in self.workers:
+            if worker.number != number:
+                worker.note(what, **given)
 
     def noted(self, number: int, what: str, given: Mapping[str, Any]) -> None:
         match what, given:
             case "event", {"event": event}:
                 self._events.pass_on(event | {"worker": number})
+            case "census", {"told": told}:
+                self._tell_others(number, "census", worker=number, told=told)
             case "trunk_say", {"trunk": trunk, "message": message}:
                 self.switchboard.say(number, trunk, message)
             case "trunk_hang_up", {"trunk": trunk, "reason": reason}:

@@ -10,6 +10,7 @@ StoreError or SbcError. A side that does not read for long has 64 MiB waiting fo
 
 import asyncio
 import itertools
+import json
 from collections.abc import Awaitable, Mapping
 from socket import socket
 from typing import Any, Final, Protocol, cast
@@ -28,6 +29,10 @@ _LENGTH: Final = 4
 
 class ChannelLost(SbcError):
     """The other side is gone, or does not answer."""
+
+
+class Unanswered(ChannelLost):
+    """The other side does not answer."""
 
 
 class Hearer(Protocol):
@@ -68,7 +73,7 @@ class Channel(asyncio.Protocol):
             async with asyncio.timeout(patience):
                 return await answer
         except TimeoutError:
-            raise ChannelLost(f"no answer to {what} in {patience:g} s") from None
+            raise Unanswered(f"no answer to {what} in {patience:g} s") from None
         finally:
             del self._waiting[number]
 
@@ -86,7 +91,7 @@ class Channel(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             raise ChannelLost("the channel is closed")
-        text = orjson.dumps(message, default=str, option=orjson.OPT_NON_STR_KEYS)
+        text = _written_out(message)
         if len(text) + transport.get_write_buffer_size() > LONGEST:
             transport.abort()
             return
@@ -107,7 +112,7 @@ class Channel(asyncio.Protocol):
                 return
             if len(rest) < end:
                 return
-            message = orjson.loads(rest[_LENGTH:end])
+            message = _read(rest[_LENGTH:end])
             del rest[:end]
             self._take(message)
 
@@ -142,6 +147,20 @@ class Channel(asyncio.Protocol):
             if not waiting.done():
                 waiting.set_exception(ChannelLost("the channel is closed"))
         self._hearer.cut()
+
+
+def _written_out(message: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(message, default=str, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # half a surrogate pair in a name that a client chose: text to the standard library alone
+        return json.dumps(message, default=str).encode()
+
+
+def _read(text: bytearray) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text)
 
 
 def _written(error: SbcError) -> dict[str, Any]:

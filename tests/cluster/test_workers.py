@@ -13,7 +13,7 @@ import psutil
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.support.clients import Talker
+from tests.support.clients import InvalidStatus, Talker
 from tests.support.edge import Edge, free_port
 from tests.support.oracle import exactly_once
 from tests.support.scene import Scene
@@ -104,6 +104,32 @@ async def test_two_workers_are_one_edge_for_nodes_and_operators(scene: Scene) ->
     assert "Traceback" not in scene.edge.log()
 
 
+async def test_limits_hold_for_all_workers_together(scene: Scene) -> None:
+    scene.plain("a")
+    await scene.open(crew() | {"policies": {"default": {"limits": {"sessions_per_principal": 13}}}})
+    first = await scene.talking(12)
+    at = await spread(scene.edge)
+    assert at[0] and at[1]
+    refused = 0
+    for _ in range(12):
+        client = await scene.client(opened=False)
+        try:
+            await client.open()
+        except InvalidStatus as refusal:
+            refused += refusal.response.status_code == 429
+        await asyncio.sleep(0.15)  # what was counted is told every tenth of a second
+    assert refused == 11
+    await first[0].close()
+    await wait_until(lambda: _count(scene.edge, 12), "one has left")
+    await asyncio.sleep(0.15)
+    for _ in range(2):
+        with suppress(InvalidStatus):
+            await scene.client()
+        await asyncio.sleep(0.15)
+    assert len(await scene.edge.sessions()) == 13
+    assert (await scene.edge.nodes())["a"]["sessions"] == 13
+
+
 async def _count(edge: Edge, count: int) -> bool:
     return len(await edge.sessions("?limit=1000")) == count
 
@@ -111,7 +137,7 @@ async def _count(edge: Edge, count: int) -> bool:
 async def test_a_killed_worker_refuses_nobody_and_its_sessions_come_back(scene: Scene) -> None:
     scene.trunk("a", "b")
     await scene.open({**crew(store=f"sqlite:{scene.directory / 'sbc.db'}"), "agents": REPLAYED})
-    clients = await scene.talking(10)
+    clients = await scene.talking(12)
     at = await spread(scene.edge)
     assert at[0] and at[1]
     refused: list[str] = []
@@ -156,7 +182,7 @@ async def test_a_worker_that_cannot_start_again_leaves_the_other_alone(scene: Sc
     scene.plain("a")
     store = scene.directory / "sbc.db"
     await scene.open(crew(store=f"sqlite:{store}"))
-    clients = await scene.talking(8)
+    clients = await scene.talking(12)
     at = await spread(scene.edge)
     os.kill(pids(scene.edge)[1], signal.SIGKILL)
     (scene.directory / "sbc-1.db").rename(scene.directory / "away.db")
@@ -176,7 +202,7 @@ async def test_a_worker_that_cannot_start_again_leaves_the_other_alone(scene: Sc
     (scene.directory / "sbc-1.db").rmdir()
     (scene.directory / "away.db").rename(scene.directory / "sbc-1.db")
     await wait_until(lambda: _ready(scene.edge), "it serves again", 20.0)
-    assert len(await scene.edge.sessions()) == 8
+    assert len(await scene.edge.sessions()) == 12
 
 
 async def _ready(edge: Edge) -> bool:
@@ -213,10 +239,9 @@ async def test_a_reload_holds_in_all_workers_or_in_none(scene: Scene) -> None:
         await client.close()
         client.url = f"ws://127.0.0.1:{port}/"
         await client.open()
-    at = await spread(scene.edge)
-    assert at[0] and at[1]
-    for session in (at[0][0], at[1][0]):
-        assert (await scene.edge.session(session))["manifest"]["latency_ceiling"]
+    for worker, sessions in (await spread(scene.edge)).items():
+        manifests = [(await scene.edge.session(session))["manifest"] for session in sessions]
+        assert any("latency_ceiling" in manifest for manifest in manifests), f"of a new session at worker {worker}"
     os.kill(pids(scene.edge)[0], signal.SIGKILL)
     await wait_until(lambda: len(pids(scene.edge)) == 2 and _ready(scene.edge), "it is started again")
     fresh = Talker(f"ws://127.0.0.1:{port}/")

@@ -61,6 +61,10 @@ async def test_questions_are_answered_in_any_order(sides: tuple[Channel, Channel
     assert answers == [*({"what": "echo", "number": n, "long": long} for n in range(5)), {"what": "back"}]
 
 
+async def test_any_text_comes_through(sides: tuple[Channel, Channel, Side]) -> None:
+    assert (await sides[0].ask("echo", name="a\ud800b"))["name"] == "a\ud800b"
+
+
 async def test_notes_come_in_order(sides: tuple[Channel, Channel, Side]) -> None:
     for number in range(100):
         sides[0].note("event", number=number)
