@@ -20,9 +20,9 @@ from sbc.admin.revoking import kind_of, revocation_of
 from sbc.admin.roles import Tokens, doorkeeper
 from sbc.admin.stream import Stream
 from sbc.model.errors import Refusal
-from sbc.model.interfaces import Operations
 from sbc.model.leg import State
 from sbc.model.manifest import Continuity
+from sbc.model.operations import Operations
 
 BODY_LIMIT = 64 * 1024
 PAGE = 100
@@ -100,6 +100,7 @@ class AdminDoor:
             web.get("/api/v1/revocations", self._revocations),
             web.post("/api/v1/revocations", self._revoke),
             web.delete("/api/v1/revocations/{kind}/{name:.+}", self._forgive),
+            web.get("/api/v1/edges", self._edges),
             web.get("/api/v1/nodes", self._nodes),
             web.post(_NODE + "/drain", self._drain),
             web.post(_NODE + "/undrain", self._undrain),
@@ -155,6 +156,9 @@ class AdminDoor:
     async def _forgive(self, request: web.Request) -> web.Response:
         kind = kind_of(request.match_info["kind"])
         return answer(await self._operations.forgive(kind, request.match_info["name"]))
+
+    async def _edges(self, request: web.Request) -> web.Response:
+        return answer({"edges": await self._operations.edges()})
 
     async def _nodes(self, request: web.Request) -> web.Response:
         return answer({"nodes": await self._operations.nodes()})

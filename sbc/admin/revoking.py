@@ -12,7 +12,7 @@ LASTS = 86_400
 LONGEST = 365 * 86_400
 LONGEST_NAME = 1024
 
-_KINDS = [kind.value for kind in Revoked]
+_KINDS = [kind.value for kind in Revoked if kind is not Revoked.NODE]
 _RIGHT = f'the body must be {{"KIND": "NAME", "seconds": N}}, with one KIND of {", ".join(_KINDS)}'
 
 

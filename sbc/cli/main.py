@@ -34,7 +34,7 @@ def _options(
 
 for verb in (local.run, local.check, local.schema, local.demo, local.kernel):
     app.command()(verb)
-for order in (operate.sessions, operate.nodes, operate.show, operate.migrate, operate.end, operate.drain,
+for order in (operate.sessions, operate.nodes, operate.edges, operate.show, operate.migrate, operate.end, operate.drain,
               operate.undrain, operate.abuse, operate.pardon, operate.reload, operate.upgrade, revoke.revoke,
               revoke.forgive, revoke.revocations):
     app.command()(order)

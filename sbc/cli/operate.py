@@ -1,4 +1,4 @@
-"""The verbs that ask the running edge: sessions, nodes, show, migrate, end, drain, undrain, abuse,
+"""The verbs that ask the running edge: sessions, nodes, edges, show, migrate, end, drain, undrain, abuse,
 pardon, reload."""
 
 import time
@@ -49,6 +49,15 @@ def nodes(config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = 
         showing.as_json(answer)
     else:
         showing.table(answer["nodes"], "no nodes")
+
+
+def edges(config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:
+    """List the edges that share the store."""
+    answer = find(config, admin).ask("GET", "/api/v1/edges")
+    if json:
+        showing.as_json(answer)
+    else:
+        showing.table(answer["edges"], "no edges")
 
 
 def show(session: Session, config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:

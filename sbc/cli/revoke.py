@@ -1,16 +1,15 @@
 """The verbs about what is good no more: revoke, forgive, revocations."""
 
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from sbc.cli import show as showing
 from sbc.cli.edge import find, segment
 from sbc.cli.options import AdminAddress, AsJson, ConfigFile
-from sbc.model.identity import Revoked
 
-Kind = Annotated[Revoked, typer.Argument(help="What NAME is.")]
+Kind = Annotated[Literal["principal", "token", "session"], typer.Argument(help="What NAME is.")]
 Name = Annotated[str, typer.Argument(
     metavar="NAME", help="The principal; the token's id (jti, or its SHA-256 in hexadecimal); the session.")]
 
@@ -21,7 +20,7 @@ def revoke(
     config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False,
 ) -> None:
     """Have a principal, a token or a session be good no more; what is open by it ends now."""
-    order = {kind.value: name, "seconds": _seconds(lasts)}
+    order = {kind: name, "seconds": _seconds(lasts)}
     _print(find(config, admin).ask("POST", "/api/v1/revocations", body=order), json)
 
 
@@ -29,7 +28,7 @@ def forgive(
     kind: Kind, name: Name, config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False,
 ) -> None:
     """Take a revocation back."""
-    _print(find(config, admin).ask("DELETE", f"/api/v1/revocations/{kind.value}/{segment(name)}"), json)
+    _print(find(config, admin).ask("DELETE", f"/api/v1/revocations/{kind}/{segment(name)}"), json)
 
 
 def revocations(config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:

@@ -50,6 +50,10 @@ class Revocations:
         for revocation in revocations[-MOST_REVOCATIONS:]:
             self.take(revocation)
 
+    def names(self, kind: Revoked, name: str) -> bool:
+        """Whether one that names this is in force."""
+        return (kind, name) in self._entries
+
     def forgive(self, kind: Revoked, name: str) -> bool:
         """It is in force no more; False: it was not."""
         return self._entries.pop((kind, name), None) is not None
@@ -91,5 +95,5 @@ def names(revocation: Revocation, entry: Stored) -> bool:
             return entry.principal == revocation.name
         case Revoked.SESSION:
             return entry.binding.session == revocation.name
-        case Revoked.TOKEN:
+        case Revoked.TOKEN | Revoked.NODE:
             return False

@@ -11,6 +11,8 @@ from sbc.core.ceiling import Punctuality
 from sbc.core.health import Health
 from sbc.core.ledger import Ledger
 from sbc.core.placement import choose_owner, choose_replica, suits, without
+from sbc.core.revocations import Revocations
+from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import AgentName, NodeId, PoolName, SessionId
 from sbc.model.manifest import Manifest
 from sbc.model.node import Node, NodeState
@@ -54,6 +56,8 @@ class Roster:
 
     def __init__(self) -> None:
         self.ledger = Ledger()
+        self.drained = Revocations()
+        """Which nodes operators have taken out of service, at whichever edge."""
         self._standings: dict[NodeId, Standing] = {}
         self._pools: dict[PoolName, dict[NodeId, Standing]] = {}
         self._wanted: dict[AgentName, float] = {}
@@ -67,6 +71,7 @@ class Roster:
 
     def put(self, standing: Standing) -> None:
         """A node appears, or is described anew."""
+        standing.health.draining |= self.is_drained(standing.node.id)
         self._standings[standing.node.id] = standing
         self._pools.setdefault(standing.node.pool, {})[standing.node.id] = standing
 
@@ -75,6 +80,25 @@ class Roster:
         standing = self._standings.pop(node, None)
         if standing is not None:
             del self._pools[standing.node.pool][node]
+
+    def is_drained(self, node: NodeId) -> bool:
+        """Whether an operator has ordered it, and did not take that back."""
+        return self.drained.names(Revoked.NODE, node)
+
+    def keep_out(self, order: Revocation) -> None:
+        """A node is to have no more sessions, whether it is there or not. Raises Refusal: there are too many such."""
+        self.drained.take(order)
+        standing = self.get(NodeId(order.name))
+        if standing is not None:
+            standing.health.draining = True
+
+    def let_in(self, node: NodeId) -> bool:
+        """It may have sessions again; False: it was not drained."""
+        standing, ordered = self.get(node), self.drained.forgive(Revoked.NODE, node)
+        draining = standing is not None and standing.health.draining
+        if standing is not None:
+            standing.health.draining = False
+        return ordered or draining
 
     def find(self, name: str, pool: PoolName | None = None) -> list[Standing]:
         """The nodes that an operator may mean by `pool/name`, or by a name alone."""

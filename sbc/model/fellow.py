@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
+
+SILENT: Final = 3.0
+"""After how many seconds without a renewal, of which there are two a second, an edge is called silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,3 +15,10 @@ class Fellow:
     name: str
     words: Mapping[str, str]
     """What it says of itself. `trunk`: where nodes dial it. `edge`: which edge it is a worker of."""
+    silence: float
+    """How long ago it renewed its lease, in seconds."""
+
+    @property
+    def state(self) -> str:
+        """`up`; `silent`: nobody knows whether it serves. Its sessions are its own until its lease is over."""
+        return "up" if self.silence < SILENT else "silent"

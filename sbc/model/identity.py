@@ -66,6 +66,8 @@ class Revoked(Enum):
     PRINCIPAL = "principal"
     TOKEN = "token"
     SESSION = "session"
+    NODE = "node"
+    """It is drained: not to have sessions until that is taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,10 @@ class Revocation:
 
     kind: Revoked
     name: str
-    """The principal, the token's id (TokenProof.id), or the session's plain id."""
+    """The principal, the token's id (TokenProof.id), the session's plain id, or the node's id."""
     since: float
     until: float
-    """When it is forgotten."""
+    """When it is forgotten. 0: it was taken back, at `since`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,17 @@
 """What is true of the edge at the moment of a scrape, counted when it is asked."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from sbc.model.fellow import Fellow
 from sbc.runtime.hall import Hall
 from sbc.telemetry.collector import NO_STORE, Gauges
 from sbc.transports.listener import Listener
 
 
-def gauges(hall: Hall, listeners: Mapping[str, Listener], store_works: bool) -> Gauges:
-    """All of it. listeners: by name."""
+def gauges(hall: Hall, listeners: Mapping[str, Listener], store_works: bool,
+           edges: Sequence[Fellow]) -> Gauges:  # fmt: skip
+    """All of it. listeners: by name. edges: those of the same store."""
     dialogs: Counter[tuple[str, str, str]] = Counter()
     journal_bytes = 0
     for session in hall.sessions.values():
@@ -21,4 +23,4 @@ def gauges(hall: Hall, listeners: Mapping[str, Listener], store_works: bool) -> 
     shared = hall.house.shared
     figures = shared.figures() if shared is not None else NO_STORE
     return Gauges(dialogs, nodes, journal_bytes, expiry, hall.rules.authorities.ages, len(hall.house.revocations),
-                  figures, store_works)
+                  Counter(edge.state for edge in edges), figures, store_works)

@@ -148,7 +148,7 @@ class Fleet:
         standing.health.hang_up()
         self._watch(standing)
         standing.checkpoints = bool(message.get("checkpoints", False))
-        standing.health.draining = False
+        standing.health.draining = self._roster.is_drained(known)
         self._judge(standing, standing.health.spoke(self._now()))
         self._announce("node_registered", {"node": known, "checkpoints": standing.checkpoints})
         if self._edges is not None:

@@ -1,14 +1,17 @@
-"""What operators may ask of the running edge: implements Operations of model/interfaces.py for the admin API."""
+"""What operators may ask of the running edge: implements Operations of model/operations.py for the admin API."""
 
+import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sbc.config import Config, redacted
 from sbc.core.dialog import NodeSide
 from sbc.core.roster import Standing
-from sbc.model.errors import CloseCode, Refusal
+from sbc.model.errors import CloseCode, Refusal, StoreError
 from sbc.model.events import EndOrdered
+from sbc.model.fellow import Fellow
 from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import NodeId, SessionId
 from sbc.model.interfaces import Stored
@@ -48,6 +51,7 @@ class EdgeOperations:
         reload: Callable[[], Awaitable[dict[str, Any]]], unready: Callable[[], str | None],
         depart: Callable[[float], dict[str, Any]],
         upgrade: Callable[[], Awaitable[dict[str, Any]]],
+        edges: Callable[[], Sequence[Fellow]],
     ) -> None:  # fmt: skip
         self._hall = hall
         self._config = config
@@ -55,6 +59,7 @@ class EdgeOperations:
         self._unready = unready
         self._depart = depart
         self._upgrade = upgrade
+        self._edges = edges
         self.listen = events.listen
 
     # Sessions.
@@ -144,7 +149,12 @@ class EdgeOperations:
     async def revocations(self) -> list[dict[str, Any]]:
         return [revocation_row(revocation) for revocation in self._hall.house.revocations]
 
-    # Nodes.
+    # Edges and nodes.
+
+    async def edges(self) -> list[dict[str, Any]]:
+        here = self._config().edge.name
+        return [{"edge": edge.name, "state": edge.state, "here": edge.name == here, "silence": round(edge.silence, 1),
+                 **edge.words} for edge in self._edges()]
 
     async def nodes(self) -> list[dict[str, Any]]:
         return [self._node_row(standing) for standing in sorted(self._hall.house.roster, key=lambda one: one.node.id)]
@@ -169,14 +179,20 @@ class EdgeOperations:
         return standings[0]
 
     async def drain(self, node: str) -> dict[str, Any]:
-        standing = self._one_node(node)
+        standing, now = self._one_node(node), time.time()
+        order = Revocation(Revoked.NODE, standing.node.id, now, math.inf)
+        self._hall.house.roster.keep_out(order)
         self._hall.node_leaves(standing.node.id, None)
+        with suppress(StoreError):  # readiness tells of it; edges that share a store say it again
+            await self._hall.house.store.revoke(order)
         return self._node_row(standing)
 
     async def undrain(self, node: str) -> dict[str, Any]:
         standing = self._one_node(node)
-        standing.health.draining = False
+        self._hall.house.roster.let_in(standing.node.id)
         self._hall.node_ready()
+        with suppress(StoreError):
+            await self._hall.house.store.forgive(Revoked.NODE, standing.node.id)
         return self._node_row(standing)
 
     # Who misbehaves.

@@ -2,13 +2,9 @@
 other edges have revoked, and which edges there are."""
 
 import ssl
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 
 from sbc.config import Config
-from sbc.model.errors import Refusal, StoreError
-from sbc.model.fellow import Fellow
-from sbc.model.identity import Revoked
 from sbc.runtime.fellows import Fellows
 from sbc.runtime.hall import Hall
 from sbc.runtime.reload import security_of
@@ -20,9 +16,6 @@ TICKETS = 12 * 3600.0
 """For how many seconds the keys of session tickets are used (RFC 5077 section 5.5: who has such a key reads what was
 resumed with it). A TLS context makes its own and never another, so there is a new context then."""
 
-OTHERS = 5.0
-"""How often an edge that shares its store looks what the others have revoked, in seconds."""
-
 log = logs.get("sbc")
 
 
@@ -30,17 +23,15 @@ class Rounds:
     """Goes round each second."""
 
     def __init__(self, hall: Hall, records: Callable[[], RecordWriter | None], config: Callable[[], Config],
-                 listeners: Mapping[str, Listener], named: Callable[[Sequence[Fellow]], None]) -> None:  # fmt: skip
-        """records, config, listeners: those of the moment. named: told of the edges of the store, when these change."""
+                 listeners: Mapping[str, Listener], fellows: Fellows | None) -> None:  # fmt: skip
+        """records, config, listeners: those of the moment. fellows: the other edges of the store, if it has others."""
         self._hall = hall
         self._records = records
         self._records_fault: str | None = None
         self._config = config
         self._listeners = listeners
-        self._tickets_since = self._heard = hall.house.loop.time()
-        self.fellows = Fellows(shared, hall.house.spawn, named) if (shared := hall.house.shared) is not None else None
-        self._on_record: set[tuple[Revoked, str]] = set()
-        """What was revoked when the store was asked last."""
+        self._tickets_since = hall.house.loop.time()
+        self._fellows = fellows
 
     def go(self) -> None:
         """Look at everything."""
@@ -51,26 +42,8 @@ class Rounds:
         if house.loop.time() - self._tickets_since >= TICKETS:
             self._tickets_since = house.loop.time()
             self.renew_tickets()
-        if self.fellows is not None:
-            self.fellows.look()
-        if house.shared is not None and house.loop.time() - self._heard >= OTHERS:
-            self._heard = house.loop.time()
-            house.spawn("revocations", self._hear_others())
-
-    async def _hear_others(self) -> None:
-        """Revoke and forgive what other edges have."""
-        house = self._hall.house
-        try:
-            found = await house.store.revocations()
-        except StoreError:
-            return  # readiness tells of it
-        for revocation in found:
-            if revocation not in house.revocations:
-                with suppress(Refusal):  # there are too many
-                    self._hall.revoke(revocation)
-        before, self._on_record = self._on_record, {(one.kind, one.name) for one in found}
-        for kind, name in before - self._on_record:
-            house.revocations.forgive(kind, name)
+        if self._fellows is not None:
+            self._fellows.look()
 
     def _reject_keys(self, why: str) -> None:
         self._hall.house.announce("jwks_rejected", {"why": why})

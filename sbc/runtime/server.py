@@ -15,6 +15,7 @@ from sbc.core.roster import Roster
 from sbc.kernel.ward import Ward
 from sbc.model.errors import ConfigError, SbcError
 from sbc.model.fellow import Fellow
+from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import PoolName, SessionId
 from sbc.model.interfaces import SharedStore, Store
 from sbc.model.worker import Worker
@@ -27,6 +28,7 @@ from sbc.runtime.clerk import Office
 from sbc.runtime.constable import Constable
 from sbc.runtime.crossing import Crossing, ways_out
 from sbc.runtime.departure import Departure
+from sbc.runtime.fellows import beside
 from sbc.runtime.figures import gauges
 from sbc.runtime.fleet import Fleet
 from sbc.runtime.hall import Hall
@@ -115,7 +117,8 @@ class Server:
         if address is not None and shared is not None and ward is not None and (worker is None or worker.number == 0):
             self._anchor = Anchor(address, shared, ward, self._fit, self.metrics, self.announce)
         self.listeners: dict[str, Listener] = {}
-        self._rounds = Rounds(self.hall, lambda: self.records, lambda: self.config, self.listeners, self._meet)
+        self._fellows = beside(self.hall, self._meet)
+        self._rounds = Rounds(self.hall, lambda: self.records, lambda: self.config, self.listeners, self._fellows)
         self.departure = Departure(self.hall, self.listeners, self._anchor, self.crossing.retire, tasks.spawn,
                                    self.announce)  # fmt: skip
         self.sorting = Sorting(worker or Worker(0, 1, ""), self.listeners, self.metrics.quic)
@@ -152,7 +155,7 @@ class Server:
         on_record = await self.store.open()
         if self._predecessor is None:  # who may still have them all
             self.hall.dormant.lay_down(on_record)
-        self.hall.house.revocations.restore(await self.store.revocations())
+        self._recall(await self.store.revocations())
         self._rounds.go()
         self.fleet.apply(self.config)
 
@@ -279,12 +282,16 @@ class Server:
     def _meet(self, fellows: Sequence[Fellow]) -> None:
         self.fleet.name_edges(fellows)
         self.crossing.meet(fellows)
+    def _recall(self, on_record: Sequence[Revocation]) -> None:
+        """What operators ordered before this edge was started."""
+        for table, of_nodes in ((self.hall.house.revocations, False), (self.hall.house.roster.drained, True)):
+            table.restore([one for one in on_record if (one.kind is Revoked.NODE) is of_nodes])
 
     def _introduce(self) -> None:
         """Say to the other edges of the store what they have to know of this one."""
         trunk = self.config.trunk
-        if self._rounds.fellows is not None:
-            self._rounds.fellows.introduce({
+        if self._fellows is not None:
+            self._fellows.introduce({
                 "trunk": trunk.advertise if trunk is not None else None,
                 "edge": self.config.edge.name.partition("/")[0] if self.worker is not None else None,
                 WORD: self.crossing.address})  # fmt: skip
@@ -322,12 +329,16 @@ class Server:
             successor.over()
         log.info("edge_stopped", edge=self.config.edge.name)
 
+    def edges(self) -> Sequence[Fellow]:
+        """Those of the same store, this one among them."""
+        return self._fellows.edges if self._fellows is not None else [Fellow(self.config.edge.name, {}, 0.0)]
+
     def gauges(self) -> Gauges:
         """What is true at the moment of a scrape."""
         if self.trunk is not None:
             for kind, count in self.trunk.counts.by_kind().items():
                 self.metrics.abuse[f"trunk_{kind}"] = count
-        return gauges(self.hall, self.listeners, self.store.healthy())
+        return gauges(self.hall, self.listeners, self.store.healthy(), self.edges())
 
 
 def _record_writer(config: Config) -> RecordWriter | None:

@@ -141,7 +141,7 @@ if asked == 'beat' then  -- KEYS: the lease of an edge, the stores there have be
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
   redis.call('HSETNX', CLIENT, ARGV[8], string.format('%.0f', now))
-  redis.call('HSET', NODE, string.match(me, '^(.*)/'), string.format('%.0f', now + ARGV[5]) .. ' ' .. ARGV[9])
+  redis.call('HSET', NODE, string.match(me, '^(.*)/'), string.format('%.0f %.0f ', now + ARGV[5], now) .. ARGV[9])
   return {'ok', string.format('%.0f', now), redis.call('HGET', CLIENT, ARGV[8])}
 end
 
@@ -186,10 +186,11 @@ if asked == 'edges' then  -- KEYS[1]: the edges that there are
   local time, living = redis.call('TIME'), {}
   local now, all = time[1] * 1000 + math.floor(time[2] / 1000), redis.call('HGETALL', B)
   for place = 1, #all, 2 do
-    local till, said = string.match(all[place + 1], '^(%d+) (.*)$')
+    local till, beat, said = string.match(all[place + 1], '^(%d+) (%d+) (.*)$')
     if tonumber(till) > now then
       living[#living + 1] = all[place]
       living[#living + 1] = said
+      living[#living + 1] = now - beat
     else
       redis.call('HDEL', B, all[place])
     end

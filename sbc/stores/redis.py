@@ -19,6 +19,7 @@ from typing import Final
 from sbc.model.binding import Binding
 from sbc.model.errors import Conflict, StoreError
 from sbc.model.fellow import Fellow
+from sbc.model.identity import Revocation
 from sbc.model.ids import AgentName, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Keeper, Spawn, Stored, StoreFigures
 from sbc.stores.operations import (
@@ -65,6 +66,7 @@ class RedisStore(QueuedStore):
         self._spawn = spawn
         self._keeper: Keeper | None = None
         self._introduction: Mapping[str, str] = {}
+        self._ordered: Callable[[], None] | None = None
         self._redis: RedisWriter | None = None
         self._touched: dict[SessionId, float] = {}
         """When each session of ours was touched last, the longest ago first."""
@@ -90,6 +92,8 @@ class RedisStore(QueuedStore):
         self.lease = Lease(self._name, self._edge, self._beside, self._seconds, self._spawn, self)
         self.lease.keeper = self._keeper
         self.lease.introduction = self._introduction
+        if self._ordered is not None:
+            self.lease.ordered = self._ordered
         self.claims = Claims(self._name, self, self._spawn)
         self._addresses = Addresses(self._name, self)
         await super().open()
@@ -232,6 +236,18 @@ class RedisStore(QueuedStore):
         self._restating.discard(session)
         self._patchy.discard(session)
         self._awaited.pop(session, None)
+
+    def listen(self, ordered: Callable[[], None]) -> None:
+        """See SharedStore; before `open`."""
+        self._ordered = ordered
+
+    async def words(self) -> Sequence[Revocation]:
+        """See SharedStore."""
+        return await super().revocations()
+
+    async def revocations(self) -> Sequence[Revocation]:
+        """See Store."""
+        return [word for word in await self.words() if word.until]
 
     def introduce(self, words: Mapping[str, str]) -> None:
         """See SharedStore."""

@@ -19,7 +19,7 @@ from sbc.model.ids import SessionId
 from sbc.model.interfaces import Keeper, Spawn
 from sbc.stores.operations import Beat, Beaten, Look, Looked, Question
 from sbc.stores.redis_link import FAULTS, Link
-from sbc.stores.redis_words import Taken, channel
+from sbc.stores.redis_words import ORDERS, Taken, channel
 
 BEAT: Final = 0.25
 """Seconds between two renewals."""
@@ -66,6 +66,8 @@ class Lease:
         self.fenced = 0
         """How often the lease was over before it was renewed."""
         self.works = True
+        self.ordered: Callable[[], None] = _nobody
+        """Told when another edge has given an order."""
         self.introduction: Mapping[str, str] = {}
         """What others are told of this edge."""
         self.ahead = 0.0
@@ -196,7 +198,7 @@ class Lease:
             link, home, me = self._ground.link, self._ground.home, self.me
             try:
                 if link is not None and home:
-                    self._line = line = await link.listen([channel(me)])
+                    self._line = line = await link.listen([channel(me), ORDERS])
                     self._line_at = home if home == self._ground.home else ""
                     if not listening.done():
                         listening.set_result(None)
@@ -208,7 +210,11 @@ class Lease:
             await asyncio.sleep(REST)
 
     def _called(self, message: Any) -> None:
-        if self.keeper is not None and isinstance(message, list) and message[0] == b"message":
+        if not isinstance(message, list) or message[0] != b"message":
+            return
+        if message[1] == ORDERS.encode():
+            self.ordered()
+        elif self.keeper is not None:
             self.keeper.wanted(SessionId(str(message[2], "utf-8", "replace")))
 
     async def _hang_up(self) -> None:
@@ -216,3 +222,7 @@ class Lease:
         if line is not None:
             with suppress(*FAULTS):
                 await line.disconnect(nowait=True)
+
+
+def _nobody() -> None:
+    """Nobody has to be told."""

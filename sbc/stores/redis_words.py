@@ -55,6 +55,10 @@ KEPT: Final = 3 * 3600
 
 REVOCATIONS: Final = "sbc:revocations"
 """What is good no more: since when and until when, by kind and name."""
+REMEMBERED: Final = 24 * 3600.0
+"""Seconds for which it is known that one was taken back."""
+ORDERS: Final = "sbc:orders"
+"""Where it is said that one was given or taken back."""
 STORES: Final = "sbc:{edges}:stores"
 """Since when each server was seen. In the slot of the leases."""
 EDGES: Final = "sbc:{edges}:edges"
@@ -130,7 +134,8 @@ def command(operation: Operation, me: str, milliseconds: int, store: tuple[str, 
             return ("HSET", REVOCATIONS, name_out((revocation.kind.value, revocation.name)),
                     f"{revocation.since!r} {revocation.until!r}")
         case Forgive(kind, name):
-            return "HDEL", REVOCATIONS, name_out((kind.value, name))
+            # Not deleted: who still has it in force has to know that it was not lost, but taken back.
+            return "HSET", REVOCATIONS, name_out((kind.value, name)), f"{time.time()!r} 0"
         case ReadRevocations():
             return "HGETALL", REVOCATIONS
         case Look(tenure):
@@ -175,10 +180,11 @@ def result(operation: Operation, said: Any, store: str, settled: float) -> Resul
             return claimed(session, said)
         case ReadRevocations():
             now = time.time()
-            return sorted((one for one in _revocations(said) if one.until > now), key=lambda one: one.since)
+            found = (one for one in _revocations(said) if one.until > now or one.until == 0)
+            return sorted(found, key=lambda one: one.since)
         case ReadEdges():
-            pairs = zip(said[::2], said[1::2], strict=True)
-            return [Fellow(str(name, "utf-8"), json.loads(words)) for name, words in pairs]
+            living = zip(said[::3], said[1::3], said[2::3], strict=True)
+            return [Fellow(str(name, "utf-8"), json.loads(words), since / 1000) for name, words, since in living]
         case Peek():
             return Peeked(None if said is None else str(said, "utf-8"), store)
         case Find():
@@ -200,8 +206,11 @@ def _gone(operation: Operation, why: str) -> StoreError:
 def afterwards(operation: Operation, said: Any) -> list[Words]:
     """What is to be done then to the keys that lead to sessions, each of which is in a slot of its own."""
     match operation:
+        case Revoke() | Forgive() if not isinstance(said, Exception):
+            return [("EVALSHA", SHA, 1, STORES, "call", "", KEPT, ORDERS, "")]
         case ReadRevocations() if not isinstance(said, Exception):
-            over = [one for one in _revocations(said) if one.until <= time.time()]
+            now = time.time()
+            over = [one for one in _revocations(said) if (one.until or one.since + REMEMBERED) <= now]
             return [("HDEL", REVOCATIONS, name_out((one.kind.value, one.name))) for one in over]
         case Create(stored) | Restate(stored) if said == b"ok":
             return [_lead(stored.agent, stored.principal, key, stored.binding.session) for key in stored.keys]

@@ -1,4 +1,4 @@
-"""What operators ask of an edge with several workers: implements Operations of model/interfaces.py for all of them.
+"""What operators ask of an edge with several workers: implements Operations of model/operations.py for all of them.
 
 What is ordered of all is done by those that live; a worker that is started again learns it from another one
 (`brief`). A question is answered by those that live too, so that one that is dead does not make the rest invisible.
@@ -88,7 +88,12 @@ class CrewOperations:
         rows = {(row["kind"], row["name"]): row for rows in await self._all("revocations") for row in rows}
         return sorted(rows.values(), key=lambda row: float(row["since"]))
 
-    # Nodes.
+    # Edges and nodes.
+
+    async def edges(self) -> list[dict[str, Any]]:
+        rows = {row["edge"]: row for rows in await self._all("edges") for row in rows}
+        here = [row["edge"] for rows in await self._all("edges") for row in rows if row["here"]]
+        return [row | {"here": name in here} for name, row in sorted(rows.items())]
 
     async def nodes(self) -> list[dict[str, Any]]:
         return node_rows(await self._all("nodes"))

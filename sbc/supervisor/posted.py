@@ -27,7 +27,7 @@ async def serve_as_worker(outfit: Outfit, config: Config) -> None:
         store = open_store(config.edge, tasks.spawn)
         server = Server(config, tasks, store, supply, bytes.fromhex(outfit.once), outfit.worker)
         operations = EdgeOperations(server.hall, server.events, lambda: server.config, server.reload, server.unready,
-                                    server.departure.drain, server.upgrade.begin)  # fmt: skip
+                                    server.departure.drain, server.upgrade.begin, server.edges)  # fmt: skip
         registry = make_registry(server.metrics, server.gauges)
         desk = Desk(server, operations, registry, supply, socket_of(outfit.passing), partial(config_of, outfit))
         desk.channel = Channel(desk, tasks.spawn)

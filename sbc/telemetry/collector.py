@@ -4,7 +4,7 @@ A custom Collector, so that nothing is paid between scrapes. Label values are es
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -35,6 +35,8 @@ class Gauges:
     """By URL of an issuer's keys: seconds since they were fetched last; infinite: they never were."""
     revocations: int
     """In force."""
+    edges: Mapping[str, int] = field(default_factory=dict)
+    """Those of the same store, by state."""
     store: StoreFigures = NO_STORE
     store_works: bool = True
 
@@ -83,6 +85,10 @@ def _gauges(gauges: Gauges) -> Iterator[Metric]:
     for state, count in gauges.nodes.items():
         nodes.add_metric((state,), count)
     yield nodes
+    edges = GaugeMetricFamily("sbc_edges", "Edges of the same store now, this one among them.", labels=("state",))
+    for state, count in gauges.edges.items():
+        edges.add_metric((state,), count)
+    yield edges
     yield GaugeMetricFamily("sbc_journal_bytes", "Bytes held by all journals.", value=gauges.journal_bytes)
     expiry = GaugeMetricFamily(
         "sbc_certificate_expiry_seconds", "Seconds until the certificate expires.", labels=("certificate",))

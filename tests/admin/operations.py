@@ -66,6 +66,9 @@ class RecordingOperations:
         self.left -= self.state == "draining" and self.left > 0
         return [{"node": "tutors/a", "state": self.state, "sessions": self.left, "capacity": 200, "trunk": True}]
 
+    async def edges(self) -> list[Row]:
+        return [{"edge": "one", "state": "up", "here": True, "silence": 0.2, "trunk": "ws://one:9071/trunk"}]
+
     async def drain(self, node: str) -> Row:
         self.orders.append(("drain", node))
         if node not in ("a", "tutors/a"):

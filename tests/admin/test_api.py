@@ -14,7 +14,7 @@ from yarl import URL
 from sbc.admin import api
 from sbc.admin.api import AdminDoor
 from sbc.config import AdminToken
-from sbc.model.interfaces import Operations
+from sbc.model.operations import Operations
 from tests.admin.operations import BROKEN, FAULTY, ROWS, STORELESS, RecordingOperations
 
 PATIENT = 5.0

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sbc.runtime.fellows import OTHERS
 from tests.cluster.test_edges_one_store import beside, go_to, on
 from tests.support.edge import Edge
 from tests.support.oracle import exactly_once
@@ -19,8 +20,9 @@ async def both(scene: Scene, other: Edge, redis: Redis) -> None:
     """Two edges that advertise their trunks, and nodes that dial the first one."""
     def at(edge: Edge) -> dict[str, Any]:
         return {"listen": f"127.0.0.1:{edge.trunk}", "advertise": edge.trunk_url}
-    await beside(scene, other, {"edge": on(redis, "two"), "trunk": at(other)},
-                 {"edge": on(redis, "one"), "trunk": at(scene.edge)})
+    agents = {"tutor": {"durability": "sync"}}
+    await beside(scene, other, {"agents": agents, "edge": on(redis, "two"), "trunk": at(other)},
+                 {"agents": agents, "edge": on(redis, "one"), "trunk": at(scene.edge)})
 
 
 async def test_a_node_that_dials_one_edge_goes_on_with_its_sessions_at_another(
@@ -87,3 +89,40 @@ async def go_to_begin(client: Any) -> None:
             return False
         return True
     await wait_until(opened, "it is let in")
+
+
+async def test_a_drain_at_one_edge_is_one_at_all_until_it_is_called_off(
+    scene: Scene, other: Edge, redis: Redis,
+) -> None:
+    scene.trunk("a", "b", module="node_sdk")
+    await both(scene, other, redis)
+    clients = await scene.talking(4)
+    status, _ = await other.get("/api/v1/nodes/a/drain", "POST")
+    assert status == 202
+    await scene.edge.sees(scene.nodes["a"], state="draining")
+
+    async def moved() -> bool:
+        return all(row["owner"] == "tutors/b" for row in await scene.edge.sessions())
+    await wait_until(moved, "all sessions have left the node")
+    scene.edge.kill()
+    scene.edge.start()
+    await scene.edge.ready()
+    await scene.edge.sees(scene.nodes["a"], state="draining")
+    scene.nodes["a"].stop()
+    scene.nodes["a"].start()
+    await scene.nodes["a"].serving()
+    await other.sees(scene.nodes["a"], state="draining")
+    redis.stop()
+    redis.start()
+    await other.ready()
+    status, body = await scene.edge.get("/api/v1/edges")
+    assert status == 200 and {row["edge"] for row in body["edges"]} >= {"one"}
+    await asyncio.sleep(OTHERS)  # what the server has lost is told to it again, and not taken for called off
+    await scene.edge.sees(scene.nodes["a"], state="draining")
+    status, _ = await scene.edge.get("/api/v1/nodes/a/undrain", "POST")
+    assert status == 200
+    for edge in (scene.edge, other):
+        await edge.sees(scene.nodes["a"])
+    assert await other.metric("sbc_edges", state="up") == 2
+    for client in clients:
+        await client.close()

@@ -1,15 +1,12 @@
-"""What is seen to each second: the keys of tickets do not grow old, and what other edges revoke is heard of."""
+"""What is seen to each second: the keys of tickets do not grow old."""
 
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from sbc.config import load
-from sbc.core.revocations import Revocations
-from sbc.model.errors import StoreError
-from sbc.model.identity import Revocation, Revoked
 from sbc.runtime.authorities import Authorities
-from sbc.runtime.rounds import OTHERS, TICKETS, Rounds
+from sbc.runtime.rounds import TICKETS, Rounds
 from tests.transports.door import issued
 
 
@@ -25,7 +22,7 @@ def test_tickets_get_new_keys(tmp_path: Path) -> None:
     hall: Any = SimpleNamespace(house=house, rules=SimpleNamespace(authorities=Authorities({})))
     front = SimpleNamespace(shelf=None)
     listeners: Any = {"s": SimpleNamespace(front=front)}
-    rounds = Rounds(hall, lambda: None, lambda: config, listeners, lambda fellows: None)
+    rounds = Rounds(hall, lambda: None, lambda: config, listeners, None)
     clock.now = TICKETS - 1
     rounds.go()
     assert front.shelf is None, "not yet"
@@ -40,36 +37,3 @@ def test_tickets_get_new_keys(tmp_path: Path) -> None:
     rounds.go()
     assert front.shelf is first, "what cannot be read changes nothing"
     assert [event for event, _ in told] == ["certificate_rejected"]
-
-
-async def test_what_other_edges_revoke_is_revoked_here() -> None:
-    clock, work, revocations = SimpleNamespace(now=0.0), list[Any](), Revocations()
-    found: list[Revocation] | None = []
-
-    async def on_record() -> list[Revocation]:
-        if found is None:
-            raise StoreError("away")
-        return list(found)
-    house = SimpleNamespace(loop=SimpleNamespace(time=lambda: clock.now), spawn=lambda _, task: work.append(task),
-                            shared=True, store=SimpleNamespace(revocations=on_record), revocations=revocations)
-    hall: Any = SimpleNamespace(house=house, revoke=revocations.take,
-                                rules=SimpleNamespace(authorities=Authorities({})))
-    rounds = Rounds(hall, lambda: None, lambda: load(""), {}, lambda fellows: None)
-
-    async def later() -> list[str]:
-        clock.now += OTHERS
-        rounds.go()
-        rounds.go()
-        (asking,) = work
-        work.clear()
-        await asking
-        return [one.name for one in revocations]
-    ours, theirs = (Revocation(Revoked.TOKEN, name, 0.0, 9e9) for name in ("ours", "theirs"))
-    revocations.take(ours)  # it is not on record yet
-    assert await later() == ["ours"]
-    found = [theirs, ours]
-    assert await later() == ["ours", "theirs"]
-    found = None
-    assert await later() == ["ours", "theirs"], "a store that is away takes nothing back"
-    found = [ours]
-    assert await later() == ["ours"], "they have forgiven it"
