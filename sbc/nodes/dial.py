@@ -6,14 +6,25 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from socket import (
+    IPPROTO_TCP,
+    SO_KEEPALIVE,
+    SOL_SOCKET,
+    TCP_KEEPCNT,
+    TCP_KEEPIDLE,
+    TCP_KEEPINTVL,
+    TCP_USER_TIMEOUT,
+)
 from typing import cast
 
 from sbc.model.marking import Mark
-from sbc.nodes.address import Address, Speech
+from sbc.nodes.address import MOST_SHARED, Address, Speech
 from sbc.tls import SUITES
 from sbc.wire.marking import marked
 from sbc.wire.tls_transport import TlsTransport
 
+GONE = 10_000
+"""After how much silence of another edge's machine it is taken for lost, in milliseconds (tcp(7))."""
 DIAL_TIMEOUT = 3.0
 """Seconds for TCP and TLS together."""
 
@@ -63,9 +74,19 @@ async def dial(
             if where.socket:
                 await loop.create_unix_connection(lambda: first, where.socket)
             else:
-                await loop.create_connection(lambda: first, where.host, where.port)
+                made, _ = await loop.create_connection(lambda: first, where.host, where.port)
+                if where.most_shared > MOST_SHARED:
+                    _watch(made)
     except (OSError, ValueError, TimeoutError) as error:  # ValueError: no name that a host can have
         failed(f"cannot connect: {error or 'timed out'}")
+
+
+def _watch(transport: asyncio.BaseTransport) -> None:
+    """Have the kernel notice that the machine at the other end is gone: nobody probes edges, as nodes are probed."""
+    sock = transport.get_extra_info("socket")
+    sock.setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1)
+    for option, value in ((TCP_KEEPIDLE, 4), (TCP_KEEPINTVL, 2), (TCP_KEEPCNT, 3), (TCP_USER_TIMEOUT, GONE)):
+        sock.setsockopt(IPPROTO_TCP, option, value)
 
 
 class _Marker(asyncio.Protocol):

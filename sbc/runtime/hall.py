@@ -36,7 +36,7 @@ from sbc.runtime.http.lateness import Lateness, of_strict_agents
 from sbc.runtime.http.registry import Registry
 from sbc.runtime.http.session import HttpSession
 from sbc.runtime.http.single import Single
-from sbc.runtime.interconnect import Interconnect
+from sbc.runtime.interconnect import Interconnect, Underway
 from sbc.runtime.movers import Movers
 from sbc.runtime.pace import waited_for
 from sbc.runtime.record import Records
@@ -71,6 +71,7 @@ class Hall:
         self.records = records
         self.sessions: dict[SessionId, Session] = {}
         onward = whereabouts(house, interconnect)
+        self._passing: set[Underway] = interconnect.passing if interconnect is not None else set()
         self._requests = RequestFront(self, onward, Registry(), set())
         self.request: TakeRequest = self._requests.request
         """Reception's, without a call between: every request comes this way."""
@@ -294,15 +295,16 @@ class Hall:
         """How many requests are under way; streams that stay open between turns are not waited for."""
         sessions = (session for session in self.sessions.values() if isinstance(session, HttpSession))
         singles = sum(not single.standing for single in self.singles)
-        return singles + sum(session.dialog.under_way for session in sessions)
+        passing = sum(not passing.standing for passing in self._passing)
+        return singles + passing + sum(session.dialog.under_way for session in sessions)
 
     async def stop(self) -> None:
         """Tell every client to come back elsewhere or later, and every node that its legs are done."""
         self.stopping = True
         self.house.office.bring()
         durable = self.house.store.durable
-        for single in list(self.singles):
-            single.abandon()
+        for request in [*self.singles, *self._passing]:
+            request.abandon()
         leaving = self.by_rank()
         at_once = math.ceil(max(self._pace(), len(leaving) / STOPPING) * STEP)
         for number, session in enumerate(leaving, 1):

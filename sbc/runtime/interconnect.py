@@ -8,6 +8,7 @@ transports/interconnect.py, runtime/arrivals.py.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from sbc.core.fields import without
 from sbc.core.forwarding import BETWEEN_EDGES, HOP_BY_HOP
@@ -45,6 +46,17 @@ class Arrived:
     hop: Hop
 
 
+class Underway(Protocol):
+    """A request that is passed on (runtime/http/passing.py)."""
+
+    @property
+    def standing(self) -> bool:
+        """Whether nobody waits for the end of its answer."""
+
+    def abandon(self) -> None:
+        """The edge stops: nothing more comes of it."""
+
+
 class Interconnect:
     """One for all of an edge."""
 
@@ -58,6 +70,8 @@ class Interconnect:
         self._name = name
         self._worker = worker
         self._nodes: dict[str, Node] = {}
+        self.passing: set[Underway] = set()
+        """The requests that are passed on."""
         self._addresses: Mapping[str, str] = {}
         """Where other edges are reached (host:port), by name."""
         self._reaches_edges = trust is not None

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import trustme
 
 from sbc.config import parse
 from sbc.config.model import SharedAddress
@@ -183,3 +184,24 @@ def test_an_address_that_edges_share_needs_a_store_and_a_warden() -> None:
         'f:5:79: edge.address.lease: longer than the edge owns its sessions (got "1m"); 45s (edge.redis.lease) at most']
     for wrong in ("192.0.2.10", "192.0.2.10/33", "127.0.0.1/8", "224.0.0.1/24", "::/0", "fe80::1%eth0/64"):
         assert "edge.address.share" in told((shared % "").replace("192.0.2.10/24", f'"{wrong}"'), kernel)[0]
+
+
+def test_an_interconnect_needs_a_store_that_edges_share_and_an_address_that_leads_here(tmp_path: Path) -> None:
+    leaf = trustme.CA()
+    own = leaf.issue_cert("edge-1.internal")
+    (tmp_path / "edge.pem").write_bytes(own.private_key_and_cert_chain_pem.bytes())
+    (tmp_path / "ca.pem").write_bytes(leaf.cert_pem.bytes())
+    tls = f"tls: {{cert: {tmp_path}/edge.pem, key: {tmp_path}/edge.pem, ca: {tmp_path}/ca.pem}}"
+
+    def written(listen: str, more: str = "", store: str = "redis://h") -> str:
+        return with_line(f'edge: {{store: "{store}", interconnect: {{listen: "{listen}", {more}{tls}}}}}')
+    found = parse(written("0.0.0.0:7070", "advertise: edge-1.internal:7071, "), "f").edge.interconnect
+    assert found is not None and (str(found.listen), found.advertise) == ("0.0.0.0:7070", "edge-1.internal:7071")
+    assert faults(written("127.0.0.1:7070", store="memory:")) == [
+        "f:5:40: edge.interconnect: there are no other edges without a store that edges share; "
+        "edge.store: redis://HOST:PORT, or leave it out"]
+    assert faults(written("0.0.0.0:7070")) == [
+        'f:5:51: edge.interconnect.listen: no address at which another edge could reach this one (got "0.0.0.0:7070"); '
+        "advertise: HOST:PORT beside it"]
+    assert "edge.interconnect.advertise" in faults(written("0.0.0.0:7070", "advertise: nowhere, "))[0]
+    assert "edge.interconnect.tls.ca" in faults(written("127.0.0.1:7070").replace("ca.pem", "none.pem"))[0]

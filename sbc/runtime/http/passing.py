@@ -50,6 +50,7 @@ class Passing(Answerer):
         self._instead = instead
         self._give_up = interconnect.loop.time() + asked.way.manifest.migration.hold
         self._exchange.home = cast(Home, self)  # it is asked for no more than stands below
+        interconnect.passing.add(self)
 
     def begin(self) -> None:
         """Send it, now or as soon as somebody is reached."""
@@ -108,13 +109,11 @@ class Passing(Answerer):
             return
         if exchange.begun:
             self._interconnect.told(self._node, WAY, "broken")
-            if exchange.client is not None:
-                exchange.client.abort()
-            exchange.over()
+            self._break_off()
         elif sent:
             self._interconnect.told(self._node, WAY, "unknown")
             exchange.stage = SENT
-            exchange.tell()
+            self._break_off()
         else:
             exchange.stage = WAITING
             self._not_reached()
@@ -128,6 +127,7 @@ class Passing(Answerer):
         self._interconnect.told(self._node, WAY, "unreached")
         if exchange.upload.whole and self._instead is not None:
             exchange.home = None
+            self._interconnect.passing.discard(self)
             self._instead()
         else:
             exchange.refuse(unreached())
@@ -147,7 +147,32 @@ class Passing(Answerer):
         self._metrics.unknown += 1
 
     def over(self, _exchange: Exchange) -> None:
-        """Nothing is kept of it."""
+        self._interconnect.passing.discard(self)
+
+    # The edge stops.
+
+    @property
+    def standing(self) -> bool:
+        """Whether nobody waits for the end of its answer."""
+        return self._exchange.begun and self._exchange.reading.standing
+
+    def abandon(self) -> None:
+        """Nothing more comes of it."""
+        exchange = self._exchange
+        if exchange.stage is WAITING:
+            exchange.refuse(Refusal(503, "stopping", "this edge is being stopped", retry_after=1))
+        else:
+            self._break_off()
+
+    def _break_off(self) -> None:
+        """The rest of the answer will not come; nobody knows the outcome of what has none."""
+        exchange = self._exchange
+        if not exchange.begun:
+            exchange.tell()
+            return
+        if exchange.client is not None:
+            exchange.client.abort()
+        exchange.over()
 
 
 def unreached() -> Refusal:
