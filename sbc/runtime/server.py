@@ -196,7 +196,7 @@ class Server:
         return built
 
     def _trunk_socket(self) -> socket | None:
-        if self.config.trunk is None:
+        if self.trunk is None or self.config.trunk is None:
             return None
         where = self.config.trunk.listen
         # aiohttp would listen by itself, but name no address when it cannot.
