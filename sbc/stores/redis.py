@@ -262,7 +262,7 @@ class RedisStore(QueuedStore):
     @property
     def passed_on(self) -> str:
         """See Store. The tenure: to all others the two processes are one edge."""
-        return self.lease.me
+        return self.lease.me if self._redis is not None else ""
 
     def adopt(self, stored: Stored) -> None:
         """See Store."""

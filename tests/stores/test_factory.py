@@ -8,6 +8,7 @@ import pytest
 from sbc.config import parse
 from sbc.config.model import Edge
 from sbc.model.errors import StoreError
+from sbc.model.interfaces import SharedStore
 from sbc.runtime.tasks import Tasks
 from sbc.stores.factory import open_store
 from sbc.stores.memory import MemoryStore
@@ -25,7 +26,10 @@ async def test_the_stores_there_are(edge: Edge) -> None:
     async with Tasks() as tasks:
         for url, kind in [("memory:", MemoryStore), ("sqlite:var/sbc.db", SqliteStore), ("redis://h:1/2", RedisStore),
                           ("rediss+sentinel://a,b/main", RedisStore), ("redis+cluster://a:1,b:2", RedisStore)]:
-            assert isinstance(open_store(replace(edge, store=url), tasks.spawn), kind)
+            store = open_store(replace(edge, store=url), tasks.spawn)
+            assert isinstance(store, kind)
+            # Asked before it is opened: a property that cannot be read by then makes it another kind of store.
+            assert isinstance(store, SharedStore) is (kind is RedisStore)
 
 
 @pytest.mark.parametrize("url", ["", "memory", "memory:x", "sqlite", "sqlite:", "sqlite3:x"])
