@@ -7,7 +7,6 @@ transports/interconnect.py, runtime/arrivals.py.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from sbc.core.fields import without
@@ -38,12 +37,9 @@ Known = Callable[[bool | None], None]
 """Told whether a session is known there; None: there was no answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A request as it came, before anything of it was read or changed."""
-
-    fields: Fields
-    hop: Hop
+Arrived = tuple[Fields, str, bool, str]
+"""What a request said when it came, before anything of it was changed: its fields, and who its client was, whether it
+came over TLS, whom the certificate named. A plain tuple, for it is made with every request."""
 
 
 class Underway(Protocol):
@@ -141,23 +137,24 @@ class Interconnect:
 
 def as_it_came(request: Request) -> Arrived:
     """What is kept of a request that may have to go on. Its fields are never changed, but replaced."""
-    return Arrived(request.fields, Hop(request.client, request.secure, request.listener, request.certificate))
+    return request.fields, request.client, request.secure, request.certificate
 
 
 def onward(request: Request, arrived: Arrived) -> Request:
     """A request as it goes to another edge: as its client made it, but for what belongs to a connection."""
-    return Request(request.method, request.target, request.authority or NAME, forwarded(arrived), request.bodied,
+    fields, client, secure, certificate = arrived
+    return Request(request.method, request.target, request.authority or NAME,
+                   forwarded(fields, Hop(client, secure, request.listener, certificate)), request.bodied,
                    request.length)  # fmt: skip
 
 
-def forwarded(arrived: Arrived) -> Fields:
-    """The fields of a request's head as they go on."""
-    named = {token.strip().lower() for name, value in arrived.fields if name == b"connection"
-             for token in value.split(b",")}  # fmt: skip
-    kept = without(arrived.fields, {*HOP_BY_HOP, *BETWEEN_EDGES, *named}, (FIELD,))
-    if any(name == b"te" and b"trailers" in value.lower() for name, value in arrived.fields):
+def forwarded(fields: Fields, hop: Hop) -> Fields:
+    """The fields of a head as they go on. hop: whose it is."""
+    named = {token.strip().lower() for name, value in fields if name == b"connection" for token in value.split(b",")}
+    kept = without(fields, {*HOP_BY_HOP, *BETWEEN_EDGES, *named}, (FIELD,))
+    if any(name == b"te" and b"trailers" in value.lower() for name, value in fields):
         kept.append((b"te", b"trailers"))
-    return [*kept, arrived.hop.field()]
+    return [*kept, hop.field()]
 
 
 class _Asking(Answerer):

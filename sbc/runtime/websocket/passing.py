@@ -13,7 +13,7 @@ from sbc.model.node import Node
 from sbc.model.route import Hello
 from sbc.nodes.passage import Admitted, Lost, Passage, Turned
 from sbc.runtime.http.passing import AGAIN, unreached
-from sbc.runtime.interconnect import Arrived, Interconnect, forwarded
+from sbc.runtime.interconnect import Interconnect, forwarded
 from sbc.transports.websocket import Doorstep
 from sbc.wire.hop import Hop
 from sbc.wire.link import Link
@@ -105,7 +105,7 @@ def _nothing(_pipe: Pipe) -> None:
 def _head(hello: Hello) -> Fields:
     """A hello as an extended CONNECT (RFC 8441 section 4)."""
     hop = Hop(hello.client, hello.secure, hello.listener, hello.certificate)
-    kept = [field for field in forwarded(Arrived(hello.fields, hop)) if field[0] not in _LEFT_OUT]
+    kept = [field for field in forwarded(hello.fields, hop) if field[0] not in _LEFT_OUT]
     if first(kept, b"sec-websocket-version") is None:  # WebTransport has none
         kept.append((b"sec-websocket-version", b"13"))
     return [
