@@ -28,8 +28,8 @@ def ways_out(spawn: Spawn, metrics: Metrics, config: Config, worker: Worker | No
     return Interconnect(spawn, config.edge.h2_engine, metrics, name, worker, trust)
 
 
-EDGES = "edges"
-"""By which name a process inherits the socket for other edges."""
+EDGES = "edges:"
+"""By which name a process inherits the socket for other edges; no listener can have it."""
 
 
 class Crossing:

@@ -3,8 +3,9 @@
 import asyncio
 import gc
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from socket import SOCK_STREAM, socket
+from socket import SOCK_SEQPACKET, SOCK_STREAM, socket
 from typing import Any
 
 from sbc.config import Config, diff, load
@@ -54,6 +55,7 @@ from sbc.telemetry.metrics import Metrics
 from sbc.telemetry.records import RecordWriter
 from sbc.telemetry.systemd import Notifier
 from sbc.transports.listener import Listener
+from sbc.transports.quic.passing import WAY
 from sbc.transports.quic.sorting import Sorting
 from sbc.transports.sockets import Sockets, Supply, bind
 
@@ -161,6 +163,7 @@ class Server:
 
     async def open_doors(self) -> None:
         """Let nodes and clients in. Raises OSError, ssl.SSLError, SbcError."""
+        self._join_fellows()
         opened = self._build_doors()
         trunk = self._trunk_socket()
         if self._predecessor is not None:
@@ -194,6 +197,13 @@ class Server:
             where = listener.listen
             built.append((door, self._supply.sockets(listener.name, where.host, where.port, door.terms)))
         return built
+
+    def _join_fellows(self) -> None:
+        """Have what comes by QUIC where its connection is, among the workers."""
+        if self.worker is not None:
+            way_in, *out = iter(partial(self._supply.take, WAY, SOCK_SEQPACKET), None)
+            others = [number for number in range(self.worker.count) if number != self.worker.number]
+            self.sorting.join(way_in, dict(zip(others, out, strict=True)))
 
     def _trunk_socket(self) -> socket | None:
         if self.trunk is None or self.config.trunk is None:

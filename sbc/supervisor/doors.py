@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from sbc.config import Listener
 from sbc.transports.entrance import DoorTerms
 from sbc.transports.listener import BACKLOG
+from sbc.transports.quic.steering import steer
 from sbc.transports.sockets import Sockets, bind, bind_all, bind_datagrams
 
 Doors = Sequence[Sequence[socket.socket]]
@@ -34,6 +35,7 @@ def open_doors(listener: Listener, terms: DoorTerms, workers: int) -> Doors:
             for make in kinds:
                 opened[-1].append(make(host, port, shared=True, floats=terms.floats))
         _listen(opened)
+        _steer(opened)
     except OSError:
         close(opened)
         raise
@@ -50,6 +52,8 @@ def taken_over(given: Sequence[socket.socket], workers: int) -> Doors:
         datagrams = datagrams[:1]
     doors = [[*streams[number:number + 1], *datagrams[number:number + 1]] for number in range(workers)]
     _listen(doors)
+    if len(datagrams) == workers:
+        _steer(doors)
     return doors
 
 
@@ -57,7 +61,9 @@ def more_datagrams(listener: Listener, terms: DoorTerms, workers: int) -> Doors:
     """For a listener that begins to serve QUIC. Raises OSError."""
     host, port = listener.listen.host, listener.listen.port
     bind_datagrams(host, port, floats=terms.floats).close()
-    return [[bind_datagrams(host, port, shared=True, floats=terms.floats)] for _ in range(workers)]
+    opened = [[bind_datagrams(host, port, shared=True, floats=terms.floats)] for _ in range(workers)]
+    _steer(opened)
+    return opened
 
 
 def needed(doors: Doors, terms: DoorTerms) -> Doors:
@@ -88,6 +94,13 @@ def _listen(doors: Doors) -> None:
         for sock in sockets:
             if sock.type == socket.SOCK_STREAM:
                 sock.listen(BACKLOG)
+
+
+def _steer(doors: Doors) -> None:
+    """Have each worker read what is for its connections, wherever its clients are."""
+    for sock in doors[0]:
+        if sock.type == socket.SOCK_DGRAM:
+            steer(sock, len(doors))
 
 
 def _port(bound: Sockets) -> int:

@@ -26,6 +26,8 @@ from sbc.supervisor.process import State, WorkerProcess
 from sbc.supervisor.switchboard import GATHERING, Switchboard
 from sbc.telemetry import logs
 from sbc.telemetry.systemd import Notifier
+from sbc.transports.quic.passing import WAY
+from sbc.transports.quic.steering import ways
 from sbc.transports.sockets import bind
 
 STOPPING: Final = 45.0
@@ -83,6 +85,7 @@ class Supervisor:
         self._directory = tempfile.mkdtemp(prefix="sbc-")
         here = Worker(0, count, self._directory)
         self._doors[INTERCONNECT] = [[_listen_at(here.socket(number))] for number in range(count)]
+        self._doors[WAY] = ways(count)
         await self._open_trunk()
         for worker in self.workers:
             await worker.start()
@@ -209,7 +212,7 @@ class Supervisor:
         """Those who leave are kept by the workers until what is open there has ended."""
         wanted = {listener.name: listener for listener in self.config.listeners}
         for name in [name for name in self._doors if name not in wanted or name in opening.new]:
-            if name != INTERCONNECT:
+            if name not in (INTERCONNECT, WAY):
                 doors.close(self._doors.pop(name))
         self._doors |= opening.new
         for name, more in opening.more.items():

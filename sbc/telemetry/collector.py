@@ -189,9 +189,9 @@ def _quic(tally: QuicTally) -> Iterator[Metric]:
         ("moves", "Changes of clients' addresses.", tally.moves),
     ):
         yield CounterMetricFamily(f"sbc_quic_{name}", text, value=value)
-    ways = {"received": tally.received, "sent": tally.sent, "lost": tally.lost}
+    ways = {"received": tally.received, "sent": tally.sent, "lost": tally.lost, "passed": tally.passed}
     yield _counter(
-        "sbc_quic_datagrams", "Datagrams received, sent, or not taken by the kernel.", ("way",), _single(ways))
+        "sbc_quic_datagrams", "Datagrams received, sent, not taken by the kernel, passed on.", ("way",), _single(ways))
     yield _counter(
         "sbc_quic_datagrams_dropped", "Datagrams that nothing came of.", ("reason",), _single(tally.dropped))
 

@@ -54,8 +54,8 @@ class Traffic(Protocol):
 class QuicTally:
     """What comes and goes by QUIC, over all listeners."""
 
-    __slots__ = ("connections", "dropped", "half_open", "handshakes", "lost", "moves", "negotiations", "received",
-                 "retries", "sent")
+    __slots__ = ("connections", "dropped", "half_open", "handshakes", "lost", "moves", "negotiations", "passed",
+                 "received", "retries", "sent")
 
     def __init__(self) -> None:
         self.connections = 0
@@ -72,6 +72,8 @@ class QuicTally:
         """Of clients to other addresses."""
         self.received = 0
         self.sent = 0
+        self.passed = 0
+        """To the process that has the connection."""
         self.lost = 0
         """Datagrams that the kernel did not take."""
         self.dropped: defaultdict[str, int] = defaultdict(int)

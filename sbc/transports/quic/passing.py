@@ -18,8 +18,8 @@ from sbc.telemetry.metrics import QuicTally
 from sbc.transports.quic.udp import PORTION, Local
 from sbc.wire.http3.engine import Address
 
-WAY: Final = "quic"
-"""By which name a process inherits its ways."""
+WAY: Final = "quic:"
+"""By which name a process inherits its ways; no listener can have it."""
 _LONGEST: Final = 66_000
 _BUFFER_OCTETS: Final = 1024 * 1024
 _HEAD: Final = struct.Struct("!BBBHIIBB")
@@ -102,6 +102,7 @@ class WayOut:
         """Have it there, or lose it."""
         try:
             self._sock.send(written(parcel))
+            self._tally.passed += parcel.kind is Kind.DATAGRAM
         except OSError:  # it is full, or nobody is there
             if parcel.kind is Kind.DATAGRAM:
                 self._tally.dropped["not_passed"] += 1

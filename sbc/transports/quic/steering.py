@@ -41,3 +41,11 @@ def steer(sock: socket.socket, workers: int) -> None:
     ))  # fmt: skip
     held = ctypes.create_string_buffer(program, len(program))
     sock.setsockopt(socket.SOL_SOCKET, _ATTACH, struct.pack("@HP", len(program) // 8, ctypes.addressof(held)))
+
+
+def ways(workers: int) -> list[list[socket.socket]]:
+    """For each worker the sockets by which it passes on what others have the connection of (passing.py): its way in,
+    then the ways out to the others in their order. Raises OSError."""
+    pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(workers)]
+    return [[pairs[number][0], *(out for other, (_, out) in enumerate(pairs) if other != number)]
+            for number in range(workers)]  # fmt: skip
