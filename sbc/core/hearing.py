@@ -1,5 +1,6 @@
 """Who is told of what passes a relay."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -14,6 +15,9 @@ class Clerk(Protocol):
 
     def bring(self) -> None:
         """Hand them over now."""
+
+    def whole(self) -> tuple[int, Sequence[bytes]]:
+        """All that the store is to have of the journal."""
 
 
 class Ear(Protocol):

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
+from sbc.core.relay import Relay
 from sbc.model.errors import Conflict, Refusal, StoreError
 from sbc.model.events import BindLost
 from sbc.model.ids import AgentName, PrincipalId, SessionId
@@ -140,7 +141,7 @@ class Afar:
                 found.tell(BindLost())
             elif found.dialog.on_record is not None and found.dialog.binding is binding:
                 found.dialog.on_record = None
-        self._store.restate(told, journals_of(found), done)
+        self._store.restate(told, _on_record(found), done)
         return True
 
     def _lost_asleep(self, session: SessionId, error: Exception | None) -> None:
@@ -177,8 +178,21 @@ def as_it_is(session: Session, keys: Sequence[Key]) -> Stored:
 
 def journals_of(session: Session) -> Journals:
     """The messages of a live session, and what its protocol remembers."""
-    inbound, outbound = session.dialog.inbound.journal, session.dialog.outbound.journal
-    return Journals((inbound.first, inbound.since(0)), (outbound.first, outbound.since(0)), session.memory())
+    return Journals(_all(session.dialog.inbound), _all(session.dialog.outbound), session.memory())
+
+
+def _all(relay: Relay) -> tuple[int, Sequence[bytes]]:
+    journal = relay.journal
+    # Of what was not kept it is known how much it was: it must not be said again.
+    return (journal.first, journal.since(0)) if journal.last >= relay.count else (relay.count + 1, ())
+
+
+def _on_record(session: Session) -> Journals:
+    """The same as far as the store is to have it."""
+    inbound, outbound = session.dialog.inbound.clerk, session.dialog.outbound.clerk
+    nothing: tuple[int, Sequence[bytes]] = (1, ())
+    return Journals(nothing if inbound is None else inbound.whole(), nothing if outbound is None else outbound.whole(),
+                    session.memory())
 
 
 def _not_now() -> Refusal:

@@ -9,7 +9,7 @@ comes until it is heard again (`durability_lost`).
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -138,6 +138,11 @@ class Clerk:
 
     def _hand_over(self, first: int, messages: list[bytes]) -> None:
         self._office.store.journal(self._dialog.session, self._from_client, first, messages)
+
+    def whole(self) -> tuple[int, Sequence[bytes]]:
+        """All that a store is to have of it, as if it had nothing: the first number, and the messages."""
+        first, journal = self._owed_from(), self._relay.journal
+        return first, journal.since(0) if self._brings and first == journal.first else ()
 
     def _owed_from(self) -> int:
         """The first message that may be owed to anybody. Of those before the store knows that there were so many, and

@@ -199,8 +199,11 @@ def restore(dialog: Dialog, entry: Stored, journals: Journals) -> None:
     dialog.recovered = dialog.account.recovered = True
     _refill(dialog.inbound, *journals.from_client)
     _refill(dialog.outbound, *journals.from_node)
-    if entry.checkpoint is not None and entry.checkpoint.sent > dialog.outbound.count:
-        _refill(dialog.outbound, entry.checkpoint.sent + 1, ())  # the node will not say again what it knows it has said
+    if entry.checkpoint is not None:
+        # There were that many at least: the node has them, and will not say its own again.
+        for relay, covered in ((dialog.inbound, entry.checkpoint.received), (dialog.outbound, entry.checkpoint.sent)):
+            if covered > relay.count:
+                _refill(relay, covered + 1, ())
     dialog.passed = dialog.inbound.count
 
 

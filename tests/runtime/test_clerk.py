@@ -146,3 +146,18 @@ async def test_a_store_out_of_order_stops_no_session_and_that_is_said(
     assert ground.announced == ["durability_lost", "durability_back"]
     say(dialog)
     assert notary.waits
+
+
+@pytest.mark.parametrize(("word", "checkpoints", "whole"), [
+    ("none", True, (1, 0)), ("none", False, (3, 0)), ("async", True, (1, 2)), ("async", False, (3, 0)),
+    ("sync", True, (1, 2)),
+])  # fmt: skip
+async def test_a_store_that_has_forgotten_all_is_told_what_it_had(
+        word: str, checkpoints: bool, whole: tuple[int, int]) -> None:
+    ground = Ground()
+    dialog = ground.dialog(word, checkpoints=checkpoints)
+    say(dialog, 2)
+    ground.office.bring()
+    assert dialog.inbound.clerk is not None
+    first, messages = dialog.inbound.clerk.whole()
+    assert (first, len(messages)) == whole
