@@ -1,6 +1,7 @@
 """What was written, checked -> the frozen values that the house works with. Nothing can fail here."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from sbc.config import model, schema, schema_auth, schema_capacity, schema_edges, schema_network, schema_session
 from sbc.config.walk import ALWAYS_THERE
@@ -11,7 +12,7 @@ from sbc.model.ids import AgentName, PoolName, node_id
 from sbc.model.manifest import Continuity, Durability, Manifest, Migration, Output, Placement, Replay, Standby, When
 from sbc.model.marking import Mark
 from sbc.model.node import Node, Probe
-from sbc.model.policy import Access, Limits, NewSessions, Policy, Rewrite
+from sbc.model.policy import Access, Limits, PerSecond, Policy, Rewrite
 from sbc.model.route import KeySource, Route, SessionKey
 
 """From where the PROXY protocol is believed if nothing is written."""
@@ -162,10 +163,13 @@ def _loss(written: str | int) -> int | None:
             return 0
 
 
+_RATES: Final = ("sessions_per_second", "messages_per_second_of", "bytes_per_second_of")
+
+
 def _policy(name: str, policy: schema_session.Policy) -> Policy:
     written = policy.limits
-    rates = None if written.sessions_per_second is None else NewSessions(**written.sessions_per_second.model_dump())
-    limits = Limits(**written.model_dump(exclude={"sessions_per_second"}), sessions_per_second=rates)
+    rates = {name: PerSecond(**rate) for name, rate in written.model_dump(include=set(_RATES)).items() if rate}
+    limits = Limits(**{**written.model_dump(exclude=set(_RATES)), **rates})
     hidden = frozenset(header.lower().encode() for header in policy.headers.hide)
     added = _fields(policy.headers.set)
     hidden |= {name for name, _ in added}

@@ -128,6 +128,32 @@ class NewSessions(Section):
     """How many of all clients of a tenant (`auth.jwt.tenant`); more are answered with 429."""
 
 
+class Messages(Section):
+    """How many messages and requests may come in all sessions of one. A connection over it is not read for a while."""
+
+    principal: Annotated[int, whole(1, 10_000_000)] | None = None
+    """From one client; a request over it is answered with 429."""
+    source: Annotated[int, whole(1, 10_000_000)] | None = None
+    """From one IPv4 address or one IPv6 /64; a request over it is answered with 429."""
+    agent: Annotated[int, whole(1, 10_000_000)] | None = None
+    """To an agent, from all clients together; a request over it is answered with 503."""
+    tenant: Annotated[int, whole(1, 10_000_000)] | None = None
+    """From all clients of a tenant (`auth.jwt.tenant`); a request over it is answered with 429."""
+
+
+class Octets(Section):
+    """How much clients may say in all sessions of one. A connection over it is not read for a while."""
+
+    principal: Annotated[int, Size("16KiB", "64GiB")] | None = None
+    """One client; a request over it is answered with 429."""
+    source: Annotated[int, Size("16KiB", "64GiB")] | None = None
+    """From one IPv4 address or one IPv6 /64; a request over it is answered with 429."""
+    agent: Annotated[int, Size("16KiB", "64GiB")] | None = None
+    """To an agent, from all clients together; a request over it is answered with 503."""
+    tenant: Annotated[int, Size("16KiB", "64GiB")] | None = None
+    """All clients of a tenant (`auth.jwt.tenant`); a request over it is answered with 429."""
+
+
 class Limits(Section):
     """The bounds of a session."""
 
@@ -143,6 +169,10 @@ class Limits(Section):
     bytes_per_second: Annotated[int, Size("16KiB", "64GiB")] | None = None
     """How much a client may send in a session, in the same way; null: any amount. A body counts by its Content-Length
     when it begins, one without when it is over; requests that name no session are not counted."""
+    messages_per_second_of: Messages | None = None
+    """How many messages and requests may come a second in all sessions of one; null: as many as come."""
+    bytes_per_second_of: Octets | None = None
+    """How much clients may say a second in all sessions of one; null: as much as they will."""
     burst: Annotated[float, Duration("100ms", "10m")] = default("2s")
     """So many seconds' worth of each of these rates may come at once."""
     message: Annotated[int, Size("1B", "64MiB")] = default("1MiB")

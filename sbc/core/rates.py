@@ -6,15 +6,9 @@ rate that a reload changes holds for what comes next.
 """
 
 import math
-from collections import Counter
 from ipaddress import IPv6Address, ip_address
 
 from sbc.model.errors import Refusal
-from sbc.model.ids import AgentName, PrincipalId
-from sbc.model.policy import Limits
-
-Spent = tuple[str, str, str, float]
-"""Of what kind of bucket, the policy, whose bucket, and its rate a second."""
 
 MOST_BUCKETS = 65_536
 """Of more principals or sources than these, the one that has rested longest is forgotten."""
@@ -56,11 +50,11 @@ class Buckets:
     def __len__(self) -> int:
         return len(self._full_at)
 
-    def wait(self, name: tuple[str, str], per_second: float, burst: float, now: float) -> float:
-        """For how many seconds one more has to wait; 0.0: it may come."""
+    def wait(self, name: tuple[str, str], per_second: float, burst: float, now: float, amount: int = 1) -> float:
+        """For how many seconds so many more have to wait; 0.0: they may come."""
         bucket = Bucket()
         bucket.full_at = self._full_at.get(name, 0.0)
-        return bucket.wait(1, per_second, burst, now)
+        return bucket.wait(amount, per_second, burst, now)
 
     def spend(self, name: tuple[str, str], per_second: float, now: float, amount: int = 1) -> None:
         """Count so many."""
@@ -70,106 +64,6 @@ class Buckets:
         if len(self._full_at) >= self._most:
             del self._full_at[next(iter(self._full_at))]
         self._full_at[name] = bucket.full_at
-
-
-class Meter:
-    """What the client of one session says, held against the rates of its policy."""
-
-    __slots__ = ("_limits", "_messages", "_octets")
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._messages = Bucket()
-        self._octets = Bucket()
-
-    def spend(self, messages: int, octets: int, now: float) -> None:
-        """Count what came."""
-        limits = self._limits
-        if limits.messages_per_second is not None:
-            self._messages.spend(messages, limits.messages_per_second, now)
-        if limits.bytes_per_second is not None:
-            self._octets.spend(octets, limits.bytes_per_second, now)
-
-    def wait(self, messages: int, now: float) -> tuple[str, float]:
-        """Which rate is used up, by the name of its limit, and for how many seconds so many messages more have to wait
-        for it: of two the longer. ("", 0.0): they may come."""
-        limits, longest = self._limits, ("", 0.0)
-        if limits.messages_per_second is not None:
-            wait = self._messages.wait(messages, limits.messages_per_second, limits.burst, now)
-            longest = ("messages_per_second", wait) if wait else longest
-        if limits.bytes_per_second is not None:
-            wait = self._octets.wait(0, limits.bytes_per_second, limits.burst, now)
-            longest = ("bytes_per_second", wait) if wait > longest[1] else longest
-        return longest
-
-    def take(self, octets: int, now: float) -> None:
-        """Count one message of so many bytes. Raises Refusal 429 if it comes too soon."""
-        kind, wait = self.wait(1, now)
-        if wait:
-            raise too_soon(kind, wait)
-        self.spend(1, octets, now)
-
-
-def meter_of(limits: Limits) -> Meter | None:
-    """A meter for a new session; None: its policy has no rates."""
-    if limits.messages_per_second is None and limits.bytes_per_second is None:
-        return None
-    return Meter(limits)
-
-
-class Turnstile:
-    """Counts the new sessions of principals, sources and agents, and requests that name no session."""
-
-    __slots__ = ("_tables", "spent")
-
-    def __init__(self, most: int = MOST_BUCKETS) -> None:
-        self._tables = {kind: Buckets(most) for kind in ("principal", "source", "agent", "tenant", "stray")}
-        self.spent: Counter[Spent] | None = None
-        """What other workers have yet to be told of; None: there are none."""
-
-    def enter(self, policy: str, limits: Limits, agent: AgentName, principal: PrincipalId, client: str,
-              tenant: str, now: float) -> None:  # fmt: skip
-        """Count a new session; one that is refused counts for nobody. client: its address; tenant: empty if nobody
-        said.
-
-        Raises Refusal: 429 if its principal, tenant or source begins too many, 503 if all clients of its agent do.
-        """
-        rates, burst = limits.sessions_per_second, limits.burst
-        if rates is None:
-            return
-        due = [
-            (kind, (policy, name), rate) for kind, name, rate in (
-                ("principal", principal, rates.principal), ("source", source(client), rates.source),
-                ("agent", agent, rates.agent), ("tenant", tenant, rates.tenant if tenant else None),
-            ) if rate is not None
-        ]  # fmt: skip
-        for kind, name, rate in due:
-            wait = self._tables[kind].wait(name, rate, burst, now)
-            if wait:
-                raise too_soon(f"sessions_per_second_{kind}", wait, 503 if kind == "agent" else 429)
-        for kind, name, rate in due:
-            self._spend(kind, name, rate, now)
-
-    def stray(self, policy: str, limits: Limits, principal: PrincipalId, now: float) -> None:
-        """Count a request that names no session: those of a principal are held together against the messages of
-        one. Raises Refusal 429."""
-        rate, name = limits.messages_per_second, (policy, principal)
-        if rate is None:
-            return
-        wait = self._tables["stray"].wait(name, rate, limits.burst, now)
-        if wait:
-            raise too_soon("messages_per_second", wait)
-        self._spend("stray", name, rate, now)
-
-    def _spend(self, kind: str, name: tuple[str, str], rate: float, now: float) -> None:
-        self._tables[kind].spend(name, rate, now)
-        if self.spent is not None and len(self.spent) < MOST_BUCKETS:
-            self.spent[kind, *name, rate] += 1
-
-    def hear(self, spent: Spent, amount: int, now: float) -> None:
-        """Another worker has counted so many."""
-        kind, policy, name, rate = spent
-        self._tables[kind].spend((policy, name), rate, now, amount)
 
 
 def source(client: str) -> str:
@@ -183,6 +77,7 @@ def source(client: str) -> str:
     return client
 
 
-def too_soon(kind: str, wait: float, status: int = 429) -> Refusal:
-    """What is told to whoever is over a rate; wait: seconds."""
-    return Refusal(status, kind, "too much in too short a time", retry_after=math.ceil(wait))
+def too_soon(limit: str, wait: float) -> Refusal:
+    """What is told to whoever is over a rate: 429, or 503 if it is one of all clients together. wait: seconds."""
+    status = 503 if limit.endswith("_agent") else 429
+    return Refusal(status, limit, "too much in too short a time", retry_after=math.ceil(wait))

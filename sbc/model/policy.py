@@ -7,8 +7,8 @@ from sbc.model.identity import Auth
 
 
 @dataclass(frozen=True, slots=True)
-class NewSessions:
-    """How many sessions may begin a second; None: as many as come."""
+class PerSecond:
+    """How much may come a second of all that is somebody's together; None: as much as comes."""
 
     principal: int | None = None
     source: int | None = None
@@ -34,11 +34,14 @@ class Limits:
     """How often a silent connection is asked whether it lives; unanswered for twice as long, it is lost."""
     body: int = 64 * 1024 * 1024
     """How long the body of a request may be, passed on as it comes or not."""
-    sessions_per_second: NewSessions | None = None
+    sessions_per_second: PerSecond | None = None
     messages_per_second: int | None = None
     """Of a session's client; of requests that name no session: of their principal."""
     bytes_per_second: int | None = None
     """Of a session's client."""
+    messages_per_second_of: PerSecond | None = None
+    """Of all sessions of one, and of requests that name none."""
+    bytes_per_second_of: PerSecond | None = None
     burst: float = 2.0
     """So many seconds' worth of a rate may come at once."""
     sessions_per_tenant: int | None = None

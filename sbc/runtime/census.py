@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sbc.core.ledger import Ledger
-from sbc.core.rates import Turnstile
+from sbc.core.turnstile import Turnstile
 from sbc.runtime.constable import Constable
 
 EVERY: Final = 0.1

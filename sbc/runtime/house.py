@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sbc.core.homes import Homes
-from sbc.core.rates import Turnstile
 from sbc.core.revocations import Revocations
 from sbc.core.roster import Roster
 from sbc.core.seal import Seal
+from sbc.core.turnstile import Turnstile
 from sbc.kernel.ward import Ward
 from sbc.model.ids import NodeId, SessionId
 from sbc.model.interfaces import SharedStore, Spawn, Store

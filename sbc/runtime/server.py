@@ -10,9 +10,9 @@ from typing import Any
 
 from sbc.config import Config, diff, load
 from sbc.core.homes import Homes
-from sbc.core.rates import Turnstile
 from sbc.core.revocations import Revocations
 from sbc.core.roster import Roster
+from sbc.core.turnstile import Turnstile
 from sbc.kernel.ward import Ward
 from sbc.model.errors import ConfigError, SbcError
 from sbc.model.fellow import Fellow

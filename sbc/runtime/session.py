@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from sbc.core.dialog import Dialog
-from sbc.core.rates import meter_of
+from sbc.core.meter import meter_of
 from sbc.core.transitions import receive
 from sbc.model.commands import (
     Answer,
@@ -60,7 +60,7 @@ class Session:
         self.dialog = dialog
         self.policy = policy
         self.record = record
-        self.meter = meter_of(policy.limits)
+        self.meter = meter_of(policy.limits, house.turnstile)
         """What its client says, if that is limited."""
         self.tenancy: Tenancy | None = None
         """Whose client it is of, where that is counted."""

@@ -11,7 +11,7 @@ from sbc.model.identity import ApiKeys, Auth, Jwt
 from sbc.model.manifest import Continuity, Durability, Manifest, Migration, Output, Placement, Replay, Standby, When
 from sbc.model.marking import Mark
 from sbc.model.node import Node, Probe
-from sbc.model.policy import Access, Limits, NewSessions, Policy
+from sbc.model.policy import Access, Limits, PerSecond, Policy
 from sbc.model.route import KeySource, Route, SessionKey
 from tests.config.written import LEAST, with_line, with_section
 
@@ -59,6 +59,7 @@ policies:
     access: {allow: [10.0.0.0/8], deny: ["10.0.0.1"], methods: [GET], origins: ["https://A.example:8443", "null"]}
     limits: {sessions_per_principal: 2, message: 64KiB, body: 1MiB, journal: 128KiB, messages_per_second: 9,
              bytes_per_second: 32KiB, burst: 500ms, sessions_per_second: {principal: 3, source: null, agent: 4},
+             messages_per_second_of: {tenant: 7}, bytes_per_second_of: {source: 64KiB},
              head: 8KiB, headers: 50, head_timeout: 1s, idle: 1m, ping: 5s}
     headers: {hide: [Via]}
 routes:
@@ -176,7 +177,8 @@ def test_what_is_taken_as_proof(tmp_path: Path) -> None:
 def test_policies_and_routes() -> None:
     config = parse(FULL, "f")
     limits = Limits(2, 64 * 1024, 128 * 1024, 8 * 1024, 50, 1.0, 60.0, 5.0, 1024 * 1024,
-                    NewSessions(principal=3, agent=4), 9, 32 * 1024, 0.5)
+                    PerSecond(principal=3, agent=4), 9, 32 * 1024, PerSecond(tenant=7),
+                    PerSecond(source=64 * 1024), 0.5)
     access = Access((ip_network("10.0.0.0/8"),), (ip_network("10.0.0.1/32"),), frozenset({b"GET"}),
                     frozenset({b"https://a.example:8443", b"null"}))
     assert config.policies["strict"] == Policy("strict", limits, frozenset({b"via"}), access=access)

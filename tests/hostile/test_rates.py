@@ -162,3 +162,38 @@ async def test_new_sessions_of_requests_have_a_rate(scene: Scene) -> None:
     assert [answer[0] for answer in answers[:2]] == [200] * 2
     assert answers[-1] == (429, "1")
     assert await asked(scene, 1, data=b"{}", headers={"X-Chat": "k0"}) == [(200, "")]
+
+
+async def test_all_sessions_of_one_share_a_rate(scene: Scene) -> None:
+    """What one of them has used up the others wait for, WebSockets and requests; another client does not."""
+    scene.plain("a", module="node_http")
+    await scene.open(web(scene, limits={"messages_per_second_of": {"source": 1}, "burst": "5s"}))
+    answers = [(await asked(scene, 1, data=b"{}", headers={"X-Chat": f"k{number}"}))[0][0] for number in range(8)]
+    assert answers[:5] == [200] * 5 and answers[-1] == 429
+    assert (await asked(scene, 1, data=b"{}"))[0][0] == 429
+    assert await asked(scene, 1, "127.0.0.2", data=b"{}") == [(200, "")]
+    assert await scene.edge.metric("sbc_refused_total", code="messages_per_second_source") >= 2
+
+
+async def test_connections_of_one_share_a_rate(scene: Scene) -> None:
+    scene.plain("a")
+    limits = {"messages_per_second_of": {"source": 20}, "burst": "500ms"}
+    await scene.open({"policies": {"default": {"limits": limits}}})
+    fast, beside = await RawClient.opened(scene.edge.port), await RawClient.opened(scene.edge.port)
+    began = time.monotonic()
+    for number in range(30):
+        await fast.send(frame(TEXT, b"message %d" % number))
+    for number in range(30):
+        got = await fast.frame()
+        assert got is not None and got.payload == b"message %d" % number
+    await beside.send(frame(TEXT, b"hello"))
+    answer = await beside.frame()
+    assert answer is not None and answer.payload == b"hello"
+    await beside.send(frame(TEXT, b"once more"))
+    answer = await beside.frame()
+    assert answer is not None and answer.payload == b"once more"
+    # 32 messages of both: the first 10 at once; what was read before it was known that it is too much is paid after.
+    assert time.monotonic() - began >= (31 - 10) / 20 - 0.1
+    assert await scene.edge.metric("sbc_throttled_total", limit="messages_per_second_source") >= 1
+    fast.abort()
+    beside.abort()

@@ -5,12 +5,12 @@ import json
 import pytest
 
 from sbc.core.ledger import Ledger
-from sbc.core.rates import Turnstile
+from sbc.core.turnstile import Turnstile, Whose
 from sbc.model.abuse import AbuseRules
 from sbc.model.errors import Refusal
 from sbc.model.ids import AgentName, NodeId, PoolName, PrincipalId
 from sbc.model.node import Node
-from sbc.model.policy import Limits, NewSessions
+from sbc.model.policy import Limits, PerSecond
 from sbc.runtime.census import Census
 from sbc.runtime.constable import Constable
 from sbc.telemetry.metrics import Metrics
@@ -76,12 +76,13 @@ def test_seats_on_a_node_are_everybodys() -> None:
 
 def test_rates_are_used_up_by_all() -> None:
     one, other = Worker(), Worker()
-    limits = Limits(sessions_per_second=NewSessions(principal=1.0), burst=3.0)
+    limits = Limits(sessions_per_second=PerSecond(principal=1), burst=3.0)
+    whose = Whose("default", AgentName("a"), ANN, "192.0.2.1")
     for _ in range(3):
-        one.turnstile.enter("default", limits, AgentName("a"), ANN, "192.0.2.1", "", 50.0)
+        one.turnstile.enter(limits, whose, 50.0)
     tell(one, other)
     with pytest.raises(Refusal, match="sessions_per_second_principal"):
-        other.turnstile.enter("default", limits, AgentName("a"), ANN, "192.0.2.1", "", 50.0)
+        other.turnstile.enter(limits, whose, 50.0)
     assert not tell(other, one), "what was heard is not told again"
 
 

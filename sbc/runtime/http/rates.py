@@ -2,8 +2,8 @@
 
 import time
 
-from sbc.core.rates import Turnstile
-from sbc.model.ids import PrincipalId
+from sbc.core.turnstile import Turnstile, Whose
+from sbc.model.ids import AgentName, PrincipalId
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.ways import Way
 
@@ -12,9 +12,14 @@ def count(turnstile: Turnstile, way: Way, exchange: Exchange, principal: Princip
           named: bool) -> None:  # fmt: skip
     """Count a request. begins: whether it begins a session, or its answer may; named: whether it says which, so that
     its session counts what comes next. Raises Refusal if it comes too soon."""
-    now, limits = time.monotonic(), way.limits
+    now, client = time.monotonic(), whose(way.policy.name, way.agent, principal, exchange)
     if not named:
-        turnstile.stray(way.policy.name, limits, principal, now)
+        turnstile.stray(way.limits, client, exchange.request.length or 0, now)
     if begins:
-        turnstile.enter(way.policy.name, limits, way.agent, principal, exchange.request.client,
-                        exchange.identity.tenant if exchange.identity is not None else "", now)  # fmt: skip
+        turnstile.enter(way.limits, client, now)
+
+
+def whose(policy: str, agent: AgentName, principal: PrincipalId, exchange: Exchange) -> Whose:
+    """Whom a request counts for."""
+    identity = exchange.identity
+    return Whose(policy, agent, principal, exchange.request.client, identity.tenant if identity is not None else "")

@@ -28,6 +28,7 @@ from sbc.runtime.http.journal import request_entry, said
 from sbc.runtime.http.known import KnownSession
 from sbc.runtime.http.legs import Places
 from sbc.runtime.http.outgoing import Place, outgoing
+from sbc.runtime.http.rates import whose
 from sbc.runtime.http.registry import Registry
 from sbc.runtime.http.returns import come_back
 from sbc.runtime.http.withheld import withheld
@@ -76,6 +77,7 @@ class HttpSession(KnownSession):
             raise Refusal(503, "session_busy", f"at most {MOST_EXCHANGES} requests of a session at a time",
                           retry_after=1)  # fmt: skip
         if self.meter is not None:
+            self.meter.count_for(whose(self.policy.name, self.record.agent, self.record.principal, exchange))
             self.meter.take(exchange.request.length or 0, self.house.loop.time())
         exchange.home, standing = self, False
         if self.withheld is not None:

@@ -33,7 +33,9 @@ class Way:
         self.policy = rules.policies[route.policy]
         limits = self.limits = self.policy.limits
         self.most_head, self.most_fields, self.most_body = limits.head, limits.headers, limits.body
-        self.paced = limits.messages_per_second is not None or limits.sessions_per_second is not None
+        self.paced = any(rate is not None for rate in (
+            limits.messages_per_second, limits.sessions_per_second, limits.messages_per_second_of,
+            limits.bytes_per_second_of))
         """Whether requests are counted before a node is asked."""
         self.protocol = rules.protocols[route.name]
         self.asks_for_body = type(self.protocol).wants_body is not Protocol.wants_body

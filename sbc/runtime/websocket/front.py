@@ -11,6 +11,7 @@ from sbc.core.dialog import Dialog
 from sbc.core.provenance import traced
 from sbc.core.rewriting import rewritten
 from sbc.core.screening import as_request, check_head, claims
+from sbc.core.turnstile import Whose
 from sbc.model.binding import Binding
 from sbc.model.errors import Refusal
 from sbc.model.events import ClientLost, Reattached
@@ -176,7 +177,7 @@ class WebSocketFront:
         house, limits, now = self._host.house, policy.limits, time.monotonic()
         if limits.sessions_per_second is not None:
             tenant = wish.identity.tenant if wish.identity is not None else ""
-            house.turnstile.enter(policy.name, limits, route.agent, wish.principal, hello.client, tenant, now)
+            house.turnstile.enter(limits, Whose(policy.name, route.agent, wish.principal, hello.client, tenant), now)
         manifest = self._host.rules.agents[route.agent]
         at_once = house.usher.judge(manifest)
         whose = tenancy(policy.name, wish.identity)

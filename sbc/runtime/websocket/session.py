@@ -11,6 +11,7 @@ from typing import Any
 from sbc.core.dialog import Dialog
 from sbc.core.frames import Fault, Opcode, payload_of, read_close
 from sbc.core.seal import NONCE_BYTES
+from sbc.core.turnstile import Whose
 from sbc.model.commands import Answer
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import ClientBye, ClientLost
@@ -108,6 +109,9 @@ class WebSocketSession(Session):
         headers = answer_headers(order, token, protocol, legs.deflate, dialog.inbound.count, self.good_until)
         self.client, early = door.admit(headers, self)
         if self.meter is not None:
+            tenant = self.identity.tenant if self.identity is not None else ""
+            self.meter.count_for(
+                Whose(self.policy.name, self.record.agent, self.record.principal, self.address, tenant))
             Throttle(self, self.meter).watch(self.client)
         dialog.inbound.restart(deflate=legs.deflate)
         legs.wire()

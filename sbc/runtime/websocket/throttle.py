@@ -5,7 +5,7 @@ import asyncio
 from typing import Protocol
 
 from sbc.core.dialog import Dialog
-from sbc.core.rates import Meter
+from sbc.core.meter import Meter
 from sbc.model.errors import CloseCode
 from sbc.runtime.house import House
 from sbc.wire.link import Link, Pause
@@ -47,14 +47,16 @@ class Throttle:
         now = house.loop.time()
         self._meter.spend(count - self._counted, octets, now)
         self._counted = count
-        limit, wait = self._meter.wait(0, now)
-        if wait > LONGEST_WAIT:
+        limit, wait = self._meter.owed(0, now)
+        if wait > LONGEST_WAIT:  # of a rate that it shares it may be others that owe so much
             house.metrics.abuse[limit] += 1
             self._session.expel(CloseCode.POLICY, limit)
-        elif wait and self._timer is None:
+            return
+        limit, wait = self._meter.wait(0, now)
+        if wait and self._timer is None:
             house.metrics.throttled[limit] += 1
             link.pause(Pause.TOO_FAST)
-            self._timer = house.loop.call_later(wait, self._go_on, link)
+            self._timer = house.loop.call_later(min(wait, LONGEST_WAIT), self._go_on, link)
 
     def stop(self) -> None:
         timer, self._timer = self._timer, None
@@ -66,6 +68,6 @@ class Throttle:
         loop = self._session.house.loop
         _, wait = self._meter.wait(0, loop.time())
         if wait:  # what stood in a buffer of TLS or a stream came all the same
-            self._timer = loop.call_later(wait, self._go_on, link)
+            self._timer = loop.call_later(min(wait, LONGEST_WAIT), self._go_on, link)
         else:
             link.resume(Pause.TOO_FAST)
