@@ -51,7 +51,8 @@ def run(path: str, when_ready: Callable[[], None] = lambda: None) -> int:
     except SbcError as error:
         print(error, file=sys.stderr)
         return 1
-    writer = logs.setup("info", sys.stderr, short=sys.stderr.isatty())
+    writer = logs.setup("info", sys.stderr, short=sys.stderr.isatty(),
+                        marks=None if outfit is None else {"worker": outfit.number})
     _raise_descriptor_limit()
     if outfit is None:
         for warning in warnings(config):

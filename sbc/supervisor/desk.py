@@ -1,6 +1,7 @@
 """A worker's side of the channel to the supervisor: what it does when it is asked, and what it tells."""
 
 import asyncio
+import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -104,8 +105,8 @@ class Desk:
                 self.channel.note("census", told=told)
 
     def cut(self) -> None:
-        """The supervisor has ended: so does its worker."""
-        self._server.stop.set()
+        """The supervisor has ended: so does its worker, in order if it has come to serve."""
+        signal.raise_signal(signal.SIGTERM)
 
     async def _alive(self) -> bool:
         return True

@@ -119,6 +119,7 @@ class CrewOperations:
 
     async def depart(self, settle: float) -> dict[str, Any]:
         answers = await self._all("depart", settle=settle)
+        self._supervisor.depart(settle)
         away = all(answer["state"] == "drained" for answer in answers)
         return {"state": "drained" if away else "draining", "sessions": sum(answer["sessions"] for answer in answers)}
 

@@ -36,14 +36,14 @@ async def serve_as_worker(outfit: Outfit, config: Config) -> None:
         desk.census = Census(house.roster.ledger, house.turnstile, house.constable, time.monotonic)
         server.fleet.deaf = lambda: desk.trunks.silent
         await desk.channel.open(socket_of(outfit.control))
-        loop = asyncio.get_running_loop()
-        for order in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(order, server.stop.set)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload is the supervisor's
         await server.open()
         await desk.learn()
         tasks.spawn("census", desk.count())
         await server.open_doors()
+        loop = asyncio.get_running_loop()
+        for order in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(order, server.stop.set)
         desk.channel.note("ready")
         await server.serve()
         desk.channel.close()

@@ -218,7 +218,8 @@ class Supervisor:
         for name, more in opening.more.items():
             self._doors[name] = [[*had, *new] for had, new in zip(self._doors[name], more, strict=True)]
         for name, listener in wanted.items():
-            self._doors[name] = doors.needed(self._doors[name], terms_of(listener, self.config))
+            if name in self._doors:  # or the edge lets nobody in any more
+                self._doors[name] = doors.needed(self._doors[name], terms_of(listener, self.config))
 
     def _reloaded(self, applied: bool, event: str, fields: Mapping[str, Any]) -> None:
         self.reloads["applied" if applied else "rejected"] += 1
@@ -232,6 +233,14 @@ class Supervisor:
         await self._changed.wait()
 
     # The end.
+
+    def depart(self, settle: float) -> None:
+        """In so many seconds workers let nobody in any more: whoever knocks then is to be turned away, not kept."""
+        asyncio.get_running_loop().call_later(settle, self._close_doors)
+
+    def _close_doors(self) -> None:
+        for name in [name for name in self._doors if name != INTERCONNECT]:
+            doors.close(self._doors.pop(name))
 
     async def close(self) -> None:
         """Have all workers end in order, and let go of everything."""

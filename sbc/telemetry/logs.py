@@ -45,7 +45,8 @@ class Event(NamedTuple):
 
     def line(self) -> str:
         """Most events are JSON values as they stand, at a fifth of the cost of looking at each."""
-        head = {"level": logging.getLevelName(self.level).lower(), "logger": self.logger, "event": self.name}
+        head = {"level": logging.getLevelName(self.level).lower(), "logger": self.logger, "event": self.name,
+                **Writer.marks}  # fmt: skip
         moment = {"time": _stamp(self.created)}
         try:
             line = orjson.dumps({**moment, **head, **self.fields, **head}, option=_AS_THEY_STAND).decode()
@@ -124,6 +125,8 @@ class Writer(logging.Handler):
 
     json_lines: "Writer | None" = None
     """The one that logs go to, if it writes JSON: most lines need none of what the standard library does for them."""
+    marks: Mapping[str, object] = {}
+    """What stands in every line: which process of several says it."""
 
     def __init__(self, stream: TextIO, lines: logging.Formatter, backlog: int = BACKLOG) -> None:
         super().__init__()
@@ -187,10 +190,11 @@ class Writer(logging.Handler):
         return self.format(record)
 
 
-def setup(level: str, stream: TextIO, *, short: bool = False) -> Writer:
+def setup(level: str, stream: TextIO, *, short: bool = False, marks: Mapping[str, object] | None = None) -> Writer:
     """Send everything that is logged, by us and by the libraries we use, to `stream` from `level` on.
 
-    level: debug | info | warning | error. short: for people at a terminal instead of JSON. Close the Writer at the end.
+    level: debug | info | warning | error. short: for people at a terminal instead of JSON. marks: what stands in
+    every line. Close the Writer at the end.
     """
     writer = Writer(stream, ShortLines() if short else JsonLines())
     root = logging.getLogger()
@@ -199,6 +203,7 @@ def setup(level: str, stream: TextIO, *, short: bool = False) -> Writer:
         former.close()
     root.addHandler(writer)
     Writer.json_lines = None if short else writer
+    Writer.marks = marks or {}
     root.setLevel(level.upper())
     return writer
 
@@ -214,7 +219,8 @@ def _long(value: object) -> bool:
 def _fields(record: logging.LogRecord) -> dict[str, object]:
     event = getattr(record, "sbc_event", None)
     head: dict[str, object] = {
-        "level": record.levelname.lower(), "logger": record.name, "event": "log" if event is None else event}
+        "level": record.levelname.lower(), "logger": record.name, "event": "log" if event is None else event,
+        **Writer.marks}
     fields = record.__dict__["sbc_fields"] if event is not None else {"message": record.getMessage()}
     line = {**head, **{key: _plain(value) for key, value in fields.items()}, **head}
     if record.exc_info and record.exc_info[1] is not None:

@@ -10,12 +10,12 @@ from contextlib import suppress
 from typing import Any
 
 import psutil
-import pytest
 from websockets.asyncio.client import connect
 
 from tests.support.clients import InvalidStatus, Talker
 from tests.support.edge import Edge, free_port
 from tests.support.oracle import exactly_once
+from tests.support.redis import Redis, needs_redis
 from tests.support.scene import Scene
 from tests.support.wait import wait_until
 
@@ -53,8 +53,8 @@ async def come_back(client: Talker, patience: float = 12.0) -> None:
         try:
             await client.reattach()
             return
-        except Exception:
-            assert time.monotonic() < deadline, "it is not let in"
+        except Exception as refusal:
+            assert time.monotonic() < deadline, f"it is not let in: {refusal!r}"
             await asyncio.sleep(0.1)
 
 
@@ -87,7 +87,20 @@ async def test_two_workers_are_one_edge_for_nodes_and_operators(scene: Scene) ->
         assert (await scene.edge.get(f"/api/v1/sessions/{one}", "DELETE"))[0] == 200
     await wait_until(lambda: _count(scene.edge, 14), "two have ended")
 
+    # A supervisor that stands still holds up no session, and makes no node look silent.
+    os.kill(scene.edge.pid, signal.SIGSTOP)
+    for client in clients[:8]:
+        if client.open_still:
+            await client.say(60, every=0.025)
+    await asyncio.sleep(1.6)
+    os.kill(scene.edge.pid, signal.SIGCONT)
+    for client in clients[:8]:
+        if client.open_still:
+            await client.answered()
+    assert '"node_down"' not in scene.edge.log_file.read_text()
+
     assert (await scene.edge.post("/api/v1/nodes/a/drain"))[0] == 202
+
     async def moved() -> bool:
         return all(row["owner"] == "tutors/b" for row in await scene.edge.sessions("?limit=100"))
     await wait_until(moved, "all have left the node, whichever worker they are at")
@@ -205,6 +218,15 @@ async def test_a_worker_that_cannot_start_again_leaves_the_other_alone(scene: Sc
     assert len(await scene.edge.sessions()) == 12
 
 
+async def _answers(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 async def _ready(edge: Edge) -> bool:
     return int((await edge.get("/readyz"))[0]) == 200
 
@@ -224,15 +246,29 @@ async def test_a_reload_holds_in_all_workers_or_in_none(scene: Scene) -> None:
     scene.edge.configure(list(scene.nodes.values()), changes | crew(seal_keys=[{"id": "k2", "file": str(key)}]))
     assert (await scene.edge.post("/api/v1/reload"))[0] == 422
     assert await scene.edge.metric("sbc_config_reload_ok") == 0
-    with pytest.raises(OSError):
-        await asyncio.open_connection("127.0.0.1", port)
+    assert not await _answers(port)
     scene.edge.configure(list(scene.nodes.values()), changes | crew(workers=3))
     assert (await scene.edge.post("/api/v1/reload"))[0] == 422
+    # A worker that does not come through it refuses for all.
     scene.edge.configure(list(scene.nodes.values()), changes)
+    before = pids(scene.edge)
+    os.kill(before[1], signal.SIGSTOP)
+    reload = asyncio.create_task(scene.edge.post("/api/v1/reload"))
+    await wait_until(lambda: _answers(port), "the reload has begun")
+    os.kill(before[1], signal.SIGKILL)
+    assert (await reload)[0] == 422
+    assert not await _answers(port)
+    await wait_until(lambda: pids(scene.edge)[1] != before[1], "it is started again")
+    await scene.edge.ready()
+    for _ in range(8):
+        clients.append(await scene.client())
+    for row in await scene.edge.sessions():
+        assert "latency_ceiling" not in (await scene.edge.session(row["session"]))["manifest"]
+
     status, answer = await scene.edge.post("/api/v1/reload")
     assert status == 200 and answer == {"changed": True, "opened": ["more"], "closed": []}
     assert await scene.edge.metric("sbc_config_reloads_total", outcome="applied") == 1
-    assert await scene.edge.metric("sbc_config_reloads_total", outcome="rejected") == 2
+    assert await scene.edge.metric("sbc_config_reloads_total", outcome="rejected") == 3
     assert await scene.edge.metric("sbc_config_reload_ok") == 1
     others = [await scene.client() for _ in range(12)]
     for client in others[6:]:
@@ -249,12 +285,34 @@ async def test_a_reload_holds_in_all_workers_or_in_none(scene: Scene) -> None:
     await fresh.close()
     scene.edge.configure(list(scene.nodes.values()), crew())
     assert (await scene.edge.post("/api/v1/reload"))[1]["closed"] == ["more"]
-    with pytest.raises(OSError):
-        await asyncio.open_connection("127.0.0.1", port)
+    assert not await _answers(port)
     for client in clients:
         if client.open_still:
             await client.say()
             await client.answered()
+
+
+@needs_redis
+async def test_each_worker_has_a_lease_of_its_own_in_a_shared_store(scene: Scene, redis: Redis) -> None:
+    scene.trunk("a", "b")
+    store = crew(store=redis.url, redis={"lease": "20s", "patience": "500ms"})
+    await scene.open({**store, "agents": REPLAYED})
+    clients = await scene.talking(12)
+    at = await spread(scene.edge)
+    assert at[0] and at[1]
+    await asyncio.sleep(0.3)  # the store promises what is older than its commit interval
+    before = pids(scene.edge)
+    os.kill(before[0], signal.SIGKILL)
+    await wait_until(lambda: sum(not client.open_still for client in clients) == len(at[0]), "those see it")
+    gone = [client for client in clients if not client.open_still]
+    for client in gone:
+        await come_back(client)
+    for client in clients:
+        await client.say(2)
+        await client.answered()
+        exactly_once(client)
+    assert len(await scene.edge.sessions()) == 12
+    assert "Traceback" not in scene.edge.log()
 
 
 async def test_workers_do_not_outlive_the_supervisor(scene: Scene) -> None:
@@ -265,5 +323,4 @@ async def test_workers_do_not_outlive_the_supervisor(scene: Scene) -> None:
     scene.edge.kill()
     assert (await client.ended())[0] == 1012
     await wait_until(lambda: not any(worker.is_running() for worker in workers), "the workers have ended")
-    with pytest.raises(OSError):
-        await asyncio.open_connection("127.0.0.1", scene.edge.port)
+    assert not await _answers(scene.edge.port)

@@ -126,6 +126,16 @@ def test_a_person_gets_a_short_line() -> None:
         r'\d\d:\d\d:\d\d\.\d{3} warning node_down node="tutors/a" why="\\u001b\[2J"\n', stream.getvalue())
 
 
+def test_every_line_bears_the_marks() -> None:
+    stream = io.StringIO()
+    writer = logs.setup("info", stream, marks={"worker": 1})
+    logs.get("sbc").info("said", worker=2)
+    logging.getLogger("other").warning("by a library")
+    writer.close()
+    logs.setup("info", stream).close()
+    assert [orjson.loads(line)["worker"] for line in stream.getvalue().splitlines()] == [1, 1]
+
+
 def test_a_second_setup_takes_the_place_of_the_first() -> None:
     first, second = io.StringIO(), io.StringIO()
     logs.setup("info", first)
