@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import signal
@@ -13,14 +14,15 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sbc.config.values import MOST_WORKERS
+from sbc.sdk.client import Transport
+from tests.faults.test_quic_webtransport import Transporter
 from tests.support.asking import HEADER, Stream, asking, url, web
+from tests.support.caller import Caller
 from tests.support.clients import Talker
 from tests.support.oracle import exactly_once
+from tests.support.quic import ca_file, secure
 from tests.support.scene import Scene
 from tests.support.wait import wait_until
-
-pytestmark = pytest.mark.skipif(MOST_WORKERS < 2, reason="workers are not to be had yet")
 
 MEGABYTE = 1024 * 1024
 
@@ -194,3 +196,40 @@ def workers_in_order(scene: Scene) -> list[int]:
             row = json.loads(line)
             found[row["worker"]] = row["pid"]
     return [found[number] for number in sorted(found)]
+
+
+async def over_quic(scene: Scene, talker: Transporter) -> None:
+    """Come back until the connection is at the worker that does not have the session."""
+    while True:
+        before = await forwarded(scene, "websocket")
+        await talker.open(token=talker.token)
+        if await forwarded(scene, "websocket") > before:
+            return
+        talker.client.drop()
+        talker.take()
+
+
+async def test_clients_of_every_transport_are_served_by_another_worker(scene: Scene) -> None:
+    scene.plain("w")
+    route = {"match": {"path": "/"}, "agent": "tutor", "protocol": "opaque", "policy": "default", "session": HEADER}
+    await scene.open(secure(scene, {"edge": {"workers": 2}, "routes": [route]}))
+    place, keys = f"wss://127.0.0.1:{scene.edge.port}/", itertools.count()
+    for transport in (Transport.HTTP1, Transport.HTTP2, Transport.HTTP3):
+        before = await forwarded(scene, "websocket")
+        while await forwarded(scene, "websocket") == before:
+            async with Caller(place, ca_file=ca_file(scene), transports=[transport], ping=2.0,
+                              headers={"X-Chat": str(next(keys))}) as caller:
+                await caller.say(20, pad=30_000)
+                await caller.answered()
+                exactly_once(caller)
+    talker = Transporter(scene, "aioquic")
+    await talker.open()
+    await talker.say(2)
+    await talker.answered()
+    talker.client.drop()
+    await over_quic(scene, talker)
+    await talker.say(5, pad=100_000)
+    await talker.answered()
+    exactly_once(talker)
+    talker.client.close()
+    assert "Traceback" not in scene.edge.log()
