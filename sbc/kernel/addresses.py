@@ -14,6 +14,7 @@ no such lifetime, is left alone.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from errno import EADDRNOTAVAIL
 from ipaddress import IPv6Interface, ip_interface
 from math import inf
 from typing import Final
@@ -135,8 +136,10 @@ class Addresses:
                 place = ip_interface(address)
                 for index in kernel.link_lookup(ifname=held.order.device):
                     kernel.addr("del", index=index, address=str(place.ip), prefixlen=place.network.prefixlen)
-        except (NetlinkError, OSError) as error:  # its lifetime is over, or somebody else has removed it
-            log.warning("address_not_removed", address=address, why=str(error))
+        except (NetlinkError, OSError) as error:
+            # Its lifetime is over, or somebody has removed it.
+            if getattr(error, "code", 0) != EADDRNOTAVAIL:
+                log.warning("address_not_removed", address=address, why=str(error))
 
 
 def _put(order: Assign, left: float) -> None:

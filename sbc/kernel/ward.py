@@ -21,6 +21,9 @@ MOST_UNANSWERED: Final = 4096
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
 """Seconds between two tries to reach the warden."""
+AGAIN: Final = 10.0
+"""Seconds after which an order that stands and was refused is said again: the edge in whose way it was may be gone, the
+process before this one when it is succeeded."""
 
 Counts = MutableMapping[tuple[str, str], int]
 Answered = Callable[[bool], None]
@@ -53,7 +56,7 @@ class Ward:
             return
         self._standing[name] = order
         if self.reached:
-            self.tell(order)
+            self._say_standing(name, order)
 
     def drop(self, name: str, undoing: Order) -> None:
         """Say a standing order no more, and one that undoes it."""
@@ -96,9 +99,20 @@ class Ward:
     def _begin(self, line: "_Line") -> None:
         self._line = line
         log.info("warden_reached", path=self._path)
-        for order in self._standing.values():
-            self.tell(order)
+        for name, order in self._standing.items():
+            self._say_standing(name, order)
         self._tell_watching(True)
+
+    def _say_standing(self, name: str, order: Order) -> None:
+        self.tell(order, partial(self._answered, name, order, self._line))
+
+    def _answered(self, name: str, order: Order, line: "_Line | None", done: bool) -> None:
+        if not done:
+            asyncio.get_running_loop().call_later(AGAIN, self._again, name, order, line)
+
+    def _again(self, name: str, order: Order, line: "_Line | None") -> None:
+        if line is self._line and self._standing.get(name) == order:
+            self._say_standing(name, order)
 
     def _tell_watching(self, there: bool) -> None:
         for told in self._watching:

@@ -41,11 +41,11 @@ class Anchor:
         self._alarm: asyncio.TimerHandle | None = None
         self._left = asyncio.Event()
         self._left.set()
-        self._leaving = False
+        self._leaving = self._passed_on = False
         ward.watch(self._warden_there)
 
     async def run(self) -> None:
-        """Ask for it, and keep it, until cancelled or left."""
+        """Ask for it, and keep it, until cancelled, left or passed on."""
         while not self._leaving:
             began = self._loop.time()
             self._do(self._floating.wish(self._fit(), began))
@@ -54,8 +54,17 @@ class Anchor:
                     await self._ask(order.number)
             await asyncio.sleep(max(0.0, began + BEAT - self._loop.time()))
 
+    def pass_on(self) -> None:
+        """A successor of this process, on the same machine, takes it from here under a number of its own: the warden
+        leaves it on the device."""
+        self._leaving = self._passed_on = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+
     async def leave(self) -> None:
         """Give it up, and come back once it is off the device and the store knows; or nobody says so in time."""
+        if self._passed_on:
+            return
         self._leaving = True
         self._do(self._floating.wish(False, self._loop.time()))
         try:
@@ -75,6 +84,8 @@ class Anchor:
             given = await self._store.hold(self._terms.share, number, self._terms.lease)
         except StoreError:
             return  # which is told elsewhere; what is ours stays ours until its lease is over
+        if self._passed_on:
+            return
         now = self._loop.time()
         self._do(self._floating.granted(asked, given, now) if given else self._floating.refused(now))
 

@@ -115,13 +115,13 @@ class Server:
         self._order_network(config)
         self.trunk = _trunk_door(config, self.fleet) if worker is None else None
         address, shared = config.edge.address, house.shared
-        self._anchor: Anchor | None = None
+        self.anchor: Anchor | None = None
         if address is not None and shared is not None and ward is not None and (worker is None or worker.number == 0):
-            self._anchor = Anchor(address, shared, ward, self._fit, self.metrics, self.announce)
+            self.anchor = Anchor(address, shared, ward, self._fit, self.metrics, self.announce)
         self.listeners: dict[str, Listener] = {}
         self._fellows = beside(self.hall, self._meet)
         self._rounds = Rounds(self.hall, lambda: self.records, lambda: self.config, self.listeners, self._fellows)
-        self.departure = Departure(self.hall, self.listeners, self._anchor, self.crossing.retire, tasks.spawn,
+        self.departure = Departure(self.hall, self.listeners, self.anchor, self.crossing.retire, tasks.spawn,
                                    self.announce)  # fmt: skip
         self.sorting = Sorting(worker or Worker(0, 1, ""), self.listeners, self.metrics.quic)
         self._predecessor = None if legacy is None else Predecessor(
@@ -177,8 +177,8 @@ class Server:
         self._tasks.spawn("pulse", pulse(self.hall, self.fleet, self._rounds.go))
         if self.hall.house.ward is not None:
             self._tasks.spawn("ward", self.hall.house.ward.run())
-        if self._anchor is not None:
-            self._tasks.spawn("anchor", self._anchor.run())
+        if self.anchor is not None:
+            self._tasks.spawn("anchor", self.anchor.run())
         self._tasks.spawn("watchdog", self.notifier.watch())
         # What lives as long as the process is not looked at by every collection.
         gc.collect()
@@ -313,7 +313,8 @@ class Server:
     def _order_network(self, config: Config) -> None:
         self._pool.bear(marks_of(config))
         ward = self.hall.house.ward
-        if ward is not None:
+        # A device is shaped once for all workers.
+        if ward is not None and (self.worker is None or self.worker.number == 0):
             shape(ward, config)
 
     # The end.

@@ -23,7 +23,7 @@ from tests.support.redis import Redis, needs_redis
 from tests.support.wait import wait_until
 
 pytestmark = [needs_redis, pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")]
-LEASE = 3.0
+LEASE = 5.0
 NODE = 9001
 
 
@@ -167,7 +167,7 @@ async def test_an_edge_that_is_stopped_hands_it_over(pair: Pair) -> None:
     pair.holder.edge.terminate()
     await pair.gone("it gives it up", 10.0)
     assert await pair.moved(LEASE) < 2.0
-    assert '"address_left"' in pair.holder.log() and await _metric(pair.other, "sbc_address_held") == 1.0
+    assert pair.holder.told("address_left") and await _metric(pair.other, "sbc_address_held") == 1.0
     await asyncio.to_thread(pair.holder.edge.wait, 10)
 
 
@@ -176,8 +176,9 @@ async def test_it_stays_if_the_warden_is_killed_and_another_comes_and_goes_if_no
     assert holder.warden is not None
     holder.warden.kill()
     holder.warden.wait()
+    came = holder.told("address_came")
     holder.start_warden()
-    await asyncio.sleep(LEASE + 0.5)  # it is there for longer than its lease, so it was ordered anew
+    await wait_until(lambda: holder.told("address_came") > came, "it is ordered anew", LEASE)
     assert await _who_answers() == holder.name
     assert not any(pair.other.name in names for _, names in pair.watch.seen), pair.watch.seen
     holder.warden.kill()
@@ -190,11 +191,12 @@ async def test_it_stays_if_the_warden_is_killed_and_another_comes_and_goes_if_no
 async def test_an_edge_that_hangs_loses_it_in_time(pair: Pair) -> None:
     edge = pair.holder.edge
     assert edge is not None
+    lost = pair.holder.told("address_lost")
     edge.send_signal(signal.SIGSTOP)
     await pair.gone("its warden takes it off", LEASE + 0.2)
     await pair.moved(LEASE + 2)
     edge.send_signal(signal.SIGCONT)
-    await wait_until(lambda: '"address_lost"' in pair.holder.log(), "it knows", 5.0)
+    await wait_until(lambda: pair.holder.told("address_lost") > lost, "it knows", 5.0)
     assert await _who_answers() == pair.other.name
 
 
@@ -207,3 +209,21 @@ async def test_a_machine_that_is_cut_off_has_it_no_longer_than_its_lease(pair: P
     await wait_until(lambda: _ready(holder), "it is back", 10.0)
     await asyncio.sleep(0.6)  # it asks for it again
     assert await _who_answers() == other.name and await pair.network.neighbour() == other.link
+
+
+async def test_it_stays_while_a_process_is_succeeded_by_another_one(pair: Pair) -> None:
+    holder = pair.holder
+    assert holder.edge is not None
+    before = len(pair.watch.seen)
+    async with (aiohttp.ClientSession() as http,
+                http.post(f"http://{holder.address}:{ADMIN}/api/v1/upgrade") as answer):
+        assert answer.status in (200, 202), await answer.text()
+        successor = (await answer.json())["process"]
+    try:
+        await asyncio.to_thread(holder.edge.wait, 15)
+        await asyncio.sleep(0.2)  # with it goes what was its own
+        assert await _who_answers() == holder.name and await _metric(holder, "sbc_address_held") == 1.0
+        assert len(pair.watch.seen) == before, pair.watch.seen
+    finally:
+        os.kill(successor, signal.SIGTERM)
+    await pair.moved(10.0)

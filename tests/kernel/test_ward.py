@@ -93,6 +93,23 @@ async def test_a_refusal_is_counted_and_what_follows_is_done(serving: Serving, w
     await wait_until(lambda: counts == {("unshape", "refused"): 1, ("unshape", "done"): 1}, "both are answered")
 
 
+async def test_what_stands_is_said_again_if_it_was_refused(
+    serving: Serving, ward: Ward, counts: Counts, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(edge_side, "AGAIN", 0.02)
+    serving.come()
+    ward.keep("one", Unshape("none"))
+    ward.keep("two", Unshape("eth0"))
+    await wait_until(lambda: counts["unshape", "refused"] >= 3, "it is tried again and again")
+    assert serving.devices == ["eth0"], "what was done is not"
+    ward.drop("one", Unshape("away"))
+    await wait_until(lambda: serving.devices == ["eth0", "away"], "it stands no more")
+    refused = counts["unshape", "refused"]
+    ward.tell(Unshape("last"))
+    await wait_until(lambda: serving.devices[-1] == "last", "time has passed")
+    assert counts["unshape", "refused"] <= refused + 1
+
+
 async def test_what_an_edge_ordered_is_undone_when_it_ends(serving: Serving, counts: Counts) -> None:
     serving.come()
     ward = Ward(serving.path, counts)

@@ -13,6 +13,7 @@ from sbc.config import Config
 from sbc.model.errors import Refusal
 from sbc.model.interfaces import Spawn, Store
 from sbc.nodes.trunk import TrunkDoor
+from sbc.runtime.anchor import Anchor
 from sbc.runtime.crossing import EDGES, Crossing
 from sbc.runtime.fleet import Fleet
 from sbc.runtime.hall import Hall
@@ -50,6 +51,7 @@ class Running(Protocol):
     trunk: TrunkDoor | None
     records: RecordWriter | None
     listeners: dict[str, Listener]
+    anchor: Anchor | None
     crossing: Crossing
     phase: str
     """Why it is not ready for clients, `ready` if it is."""
@@ -116,6 +118,8 @@ class Upgrade:
             for quic in listener.quic_doors:
                 quic.read_no_more()
         running.crossing.retire()
+        if running.anchor is not None:
+            running.anchor.pass_on()
         running.sorting.lead(passing)
         if running.trunk is not None:
             await running.trunk.accept_no_more()
