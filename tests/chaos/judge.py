@@ -6,7 +6,7 @@ lasts and a little longer. What nothing explains is a violation.
 
 from collections.abc import Iterator, Sequence
 
-from tests.chaos.owned import given, owned
+from tests.chaos.owned import given, had, owned
 from tests.chaos.told import Fault, told
 from tests.chaos.troubles import Fact, Troubles
 
@@ -21,7 +21,7 @@ def judge(facts: Sequence[Fact]) -> list[Fault]:
     """All violations, in the order of time. facts: each with `t` and `what`."""
     facts = sorted(facts, key=lambda fact: fact["t"])
     troubles = Troubles.of(facts)
-    found = [*told(facts, troubles), *owned(facts, troubles), *given(facts, troubles), *left(facts, troubles),
+    found = [*told(facts, troubles), *owned(facts, troubles), *had(facts), *given(facts, troubles), *left(facts, troubles),
              *ended(facts, troubles), *stuck(facts), *bounded(facts), *sound(facts)]
     return sorted(found, key=lambda fault: fault[1])
 

@@ -39,6 +39,21 @@ def owned(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
                 requests.add((seat, fact["number"]))
 
 
+def had(facts: Sequence[Fact]) -> Iterator[Fault]:
+    """P3, as the edges say themselves: nobody has a session any more once another one has it at a later epoch."""
+    latest: dict[str, tuple[int, str, float]] = {}
+    for fact in facts:
+        if fact["what"] != "has":
+            continue
+        for session, epoch in fact["sessions"].items():
+            later, edge, since = latest.get(session, (0, "", 0.0))
+            if later > epoch and edge != fact["host"] and since < fact["asked"]:
+                yield "P3", fact["t"], (f"{fact['host']} has session {session} at epoch {epoch}, and {edge} had it at "
+                                        f"{later} by {since:.3f}")
+            elif epoch > later:
+                latest[session] = epoch, fact["host"], fact["t"]
+
+
 def given(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
     """P2 with agents that make no checkpoints: it is given to a node once, unless its edge forgot that it was."""
     heard: dict[tuple[str, int], Fact] = {}

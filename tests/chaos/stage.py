@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -251,8 +252,15 @@ class Stage:
         while True:
             await asyncio.sleep(1.0)
             self.history.write("memory", resident={host: actor.resident() for host, actor in self.actors.items()})
+            await asyncio.gather(*(self._note_sessions(edge) for edge in self.cast.edges))
             for host in self.cast.hosts:
                 self._revive(host)
+
+    async def _note_sessions(self, edge: str) -> None:
+        """Which sessions an edge says that it has; `asked`: it has them at that time at the earliest."""
+        asked = time.time()
+        rows = (await self._asked(edge, "/api/v1/sessions?limit=1000")).get("sessions", ())
+        self.history.write("has", host=edge, asked=asked, sessions={row["session"]: row["epoch"] for row in rows})
 
     async def _ask_figures(self, edge: str) -> None:
         text = (await self._asked(edge, "/metrics")).get("text", "")

@@ -148,6 +148,17 @@ def test_two_edges_or_nodes_have_a_session_at_one_epoch() -> None:
     assert promises([*NODES, leg(5, "n1", 6, E2), owns(5.1, "n1", 6, 2)]) == ["P3"]
 
 
+def has(t: float, edge: str, epoch: int, asked: float) -> dict[str, Any]:
+    return fact(t, "has", host=edge, asked=asked, sessions={"s": epoch})
+
+
+def test_an_edge_goes_on_with_a_session_that_another_has_claimed() -> None:
+    facts = [STAGE, has(1.0, "e1", 5, 0.9), has(2.0, "e2", 6, 1.9), has(2.1, "e1", 5, 1.95)]
+    assert not judge(facts), "it may have let go in the midst of being asked"
+    assert promises([*facts, has(3.1, "e1", 5, 3.0)]) == ["P3"]
+    assert not judge([*facts, has(3.1, "e1", 7, 3.0)])
+
+
 def test_a_node_takes_a_message_twice_or_misses_one() -> None:
     assert promises([*NODES, node(5, "took", "n2", 6, n=2)]) == ["P2"]
     assert promises([*NODES, node(5, "took", "n2", 6, n=4)]) == ["P2"]

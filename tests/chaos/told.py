@@ -55,7 +55,7 @@ class Ask:
     pieces: dict[int, int] = field(default_factory=dict)
     edge: str = ""
     moved: bool = False
-    """It came in at another edge than before."""
+    """What it asked for last was asked for at several edges."""
     epoch: int = 0
     key: str = ""
 
@@ -146,8 +146,9 @@ def _of_ask(ask: Ask, fact: Fact, troubles: Troubles) -> Iterator[Fault]:
     match fact["what"]:
         case "asks":
             ask.asked[fact["bit"]] = fact["method"]
+            ask.moved = False
         case "in":
-            ask.moved = ask.edge not in ("", fact["edge"])
+            ask.moved = ask.moved or ask.edge not in ("", fact["edge"])
             ask.edge = fact["edge"]
         case "told":
             yield from ask.hear(fact, troubles)
