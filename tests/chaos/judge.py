@@ -21,8 +21,8 @@ def judge(facts: Sequence[Fact]) -> list[Fault]:
     """All violations, in the order of time. facts: each with `t` and `what`."""
     facts = sorted(facts, key=lambda fact: fact["t"])
     troubles = Troubles.of(facts)
-    found = [*told(facts, troubles), *owned(facts, troubles), *had(facts), *given(facts, troubles), *left(facts, troubles),
-             *ended(facts, troubles), *stuck(facts), *bounded(facts), *sound(facts)]
+    found = [*told(facts, troubles), *owned(facts, troubles), *had(facts), *given(facts, troubles),
+             *left(facts, troubles), *ended(facts, troubles), *stuck(facts), *bounded(facts), *sound(facts)]
     return sorted(found, key=lambda fault: fault[1])
 
 
