@@ -17,10 +17,14 @@ from pathlib import Path
 
 from tests.chaos.faults import Cast, Fault, plan
 from tests.chaos.judge import judge
+from tests.chaos.scenarios import SCENARIOS, unharmed
 from tests.chaos.stage import Stage
 from tests.chaos.told import Fault as Broken
 from tests.chaos.troubles import Fact
 from tests.support.history import read
+
+LEASE = "6s"
+"""Of the edges in a run of random faults: some outages of the store are longer than that, some are not."""
 
 
 def gathered(place: Path, cast: Cast) -> list[Fact]:
@@ -42,10 +46,10 @@ def _logged(host: str, line: str) -> Fact:
         return {"t": 0.0, "what": "log", "edge": host, "event": "crashed" if "Traceback" in line else "", "line": line}
 
 
-async def play(place: Path, cast: Cast, seed: int, faults: Sequence[Fault], seconds: float, *, lease: str = "6s",
-               talkers: int = 9, askers: int = 3) -> list[Fact]:
+async def play(place: Path, cast: Cast, seed: int, faults: Sequence[Fault], seconds: float, lease: str = LEASE,
+               stay: bool = False) -> list[Fact]:
     """The history of a run. Raises AssertionError if it cannot be begun, and as Net does without root."""
-    stage = Stage(place, cast, seed, lease, talkers, askers)
+    stage = Stage(place, cast, seed, lease, stay)
     try:
         await stage.open()
         await stage.play(faults, seconds)
@@ -71,18 +75,24 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--edges", type=int, default=2)
     parser.add_argument("--keep", type=Path, default=None, help="where the history stays if a promise was broken")
+    parser.add_argument("--scenario", choices=list(SCENARIOS), default=None, help="instead of random faults")
     options = parser.parse_args()
-    cast = Cast.of(edges=options.edges, nodes=3, plain=2, redis=2, sentinels=3, clients=2)
-    print(f"seed {options.seed}, {options.seconds:g} s", flush=True)
-    faults = plan(options.seed, options.seconds, cast)
+    print(f"seed {options.seed}, {options.scenario or f'{options.seconds:g} s'}", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
-        facts = asyncio.run(play(place, cast, options.seed, faults, options.seconds))
+        if options.scenario:
+            scenario = SCENARIOS[options.scenario]
+            cast = scenario.cast
+            playing = play(place, cast, options.seed, scenario.faults, scenario.seconds, scenario.lease, stay=True)
+        else:
+            cast = Cast.of(edges=options.edges, nodes=3, plain=2, redis=2, sentinels=3, clients=2)
+            playing = play(place, cast, options.seed, plan(options.seed, options.seconds, cast), options.seconds)
+        facts = asyncio.run(playing)
         if options.keep is not None:
             shutil.copytree(place, options.keep, dirs_exist_ok=True)
             with (options.keep / "history.jsonl").open("w") as file:
                 file.writelines(json.dumps(fact) + "\n" for fact in facts)
-    broken = judge(facts)
+    broken = judge(facts) + (unharmed(facts) if options.scenario else [])
     print(report(facts, broken))
     sys.exit(1 if broken else 0)
 

@@ -62,8 +62,8 @@ class Actor:
         return int(words[1]) * 4096 if len(words) > 1 else 0
 
 
-def actors(net: Net, cast: Cast, place: Path, seed: int, lease: str, talkers: int, askers: int) -> dict[str, Actor]:
-    """All of them, none started yet. talkers, askers: on each host of clients."""
+def actors(net: Net, cast: Cast, place: Path, seed: int, lease: str, stay: bool) -> dict[str, Actor]:
+    """All of them, none started yet. stay: clients leave no edge by themselves."""
     made: dict[str, list[str]] = {}
     python, at = [sys.executable, "-m"], net.hosts
     (place / "seal.key").write_text("5e" * 32)
@@ -90,7 +90,7 @@ def actors(net: Net, cast: Cast, place: Path, seed: int, lease: str, talkers: in
                       "--history", str(place / f"{host}.jsonl")]
     for number, host in enumerate(cast.clients):
         made[host] = [*python, "tests.chaos.clients", "--name", host, "--history", str(place / f"{host}.jsonl"),
-                      "--seed", str(seed * 10 + number), "--talkers", str(talkers), "--askers", str(askers),
+                      "--seed", str(seed * 10 + number), *(["--stay"] if stay else []),
                       *(f"--edge={at[edge]}" for edge in cast.edges)]
     return {host: Actor(net, host, command, place) for host, command in made.items()}
 

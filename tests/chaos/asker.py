@@ -24,7 +24,10 @@ MOST_BITS = 1000
 class Asker:
     """As Talker has it."""
 
-    def __init__(self, name: str, edges: Sequence[str], history: History, dice: random.Random) -> None:
+    def __init__(self, name: str, edges: Sequence[str], history: History, dice: random.Random,
+                 stays: bool) -> None:
+        """stays: it leaves no edge by itself, and hears each stream to its end."""
+        self._stays = stays
         self.name, self._edges, self._history, self._dice = name, list(edges), history, dice
         self._edge = dice.choice(self._edges)
         self._bit = 0
@@ -45,7 +48,7 @@ class Asker:
                     await self._listen(http)
                 else:
                     await self._post(http, self._dice.choice((0, 0, 1, 5, 20)))
-                if self._dice.random() < 0.1:
+                if self._dice.random() < 0.1 and not self._stays:
                     self._elsewhere()
                 await asyncio.sleep(self._dice.uniform(0.0, 0.4))
         self._note("settled")
@@ -54,7 +57,8 @@ class Asker:
         self._history.write(what, client=self.name, **facts)
 
     def _elsewhere(self) -> None:
-        self._edge = self._dice.choice(self._edges)
+        if not self._stays:
+            self._edge = self._dice.choice(self._edges)
 
     def _next(self) -> int:
         self._bit += 1
@@ -118,7 +122,7 @@ class Asker:
                     self._note("in", bit=bit, edge=edge, status=answer.status, last=last)
                     if answer.status == 200:
                         noted.begin()
-                        leave_at = self._dice.randint(3, 100)
+                        leave_at = say + 1 if self._stays else self._dice.randint(3, 100)
                         async for piece in answer.content.iter_any():
                             noted.take(piece)
                             if noted.count >= leave_at:

@@ -22,9 +22,10 @@ async def play(options: argparse.Namespace) -> None:
     for number in range(options.talkers):
         path, exact = PATHS[number % len(PATHS)]
         clients.append(Talker(f"{options.name}-{path[1:]}-{number}", path, options.edge, history,
-                              random.Random(dice.random()), exact))
+                              random.Random(dice.random()), exact, options.stay))
     for number in range(options.askers):
-        clients.append(Asker(f"{options.name}-ask-{number}", options.edge, history, random.Random(dice.random())))
+        clients.append(Asker(f"{options.name}-ask-{number}", options.edge, history, random.Random(dice.random()),
+                             options.stay))
 
     def settle() -> None:
         for client in clients:
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--talkers", type=int, default=9)
     parser.add_argument("--askers", type=int, default=3)
+    parser.add_argument("--stay", action="store_true")
     asyncio.run(play(parser.parse_args()))
 
 

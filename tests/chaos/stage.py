@@ -31,12 +31,13 @@ AT_ONCE = 5
 class Stage:
     """Begun with `open`, ended with `close` in any case."""
 
-    def __init__(self, place: Path, cast: Cast, seed: int, lease: str, talkers: int, askers: int) -> None:
+    def __init__(self, place: Path, cast: Cast, seed: int, lease: str, stay: bool) -> None:
+        """seed: of the clients. lease: of the edges. stay: clients leave no edge by themselves."""
         self.cast = cast
         self.net = Net(cast.hosts)
         self.history = History(str(place / "watcher.jsonl"))
         self._place = place
-        self._made = (place, seed, lease, talkers, askers)
+        self._made = (place, seed, lease, stay)
         self.actors: dict[str, Actor] = {}
         self._down: set[str] = set()
         """Hosts whose process is not to run at the moment."""
@@ -46,8 +47,7 @@ class Stage:
     async def open(self) -> None:
         """Build the network, start everything, wait until it serves. Raises AssertionError, or as Net does."""
         self.net.build()
-        place, seed, lease, talkers, askers = self._made
-        self.actors = actors(self.net, self.cast, place, seed, lease, talkers, askers)
+        self.actors = actors(self.net, self.cast, *self._made)
         for host in self.cast.redis + self.cast.sentinels:
             self.actors[host].start()
         for host in self.cast.redis:

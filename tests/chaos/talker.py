@@ -22,6 +22,8 @@ AHEAD = 60
 """How many of its messages a client lets be unanswered."""
 KEEPALIVE = 1011
 """What this client says to an edge that answers no pings."""
+STAY = 8.0
+"""Seconds that a client that wanders stays at an edge, on an average."""
 FATAL = (400, 401, 403, 404)
 
 
@@ -29,10 +31,11 @@ class Talker:
     """`settle()` ends the wandering: what was said is answered, and the session ends."""
 
     def __init__(self, name: str, path: str, edges: Sequence[str], history: History, dice: random.Random,
-                 exact: bool) -> None:
-        """exact: the agent makes checkpoints, so each message has to be answered."""
+                 exact: bool, stays: bool) -> None:
+        """exact: its agent makes checkpoints: each message has to be answered. stays: it leaves no edge by itself."""
         self.name, self.path, self.exact = name, path, exact
         self._edges, self._history, self._dice = list(edges), history, dice
+        self._stays = stays
         self._settling = asyncio.Event()
         self._number = 0
         self._edge = dice.choice(self._edges)
@@ -95,7 +98,8 @@ class Talker:
         whose = "theirs"
         speaking = asyncio.create_task(self._speak(socket, has))
         try:
-            async with asyncio.timeout(None if self._settling.is_set() else self._dice.expovariate(1 / 8)) as stay:
+            stays = self._stays or self._settling.is_set()
+            async with asyncio.timeout(None if stays else self._dice.expovariate(1 / STAY)) as stay:
                 leaving = asyncio.create_task(self._stay_if_settling(stay))
                 try:
                     async for text in socket:
