@@ -90,9 +90,11 @@ if asked == 'create' then
 end
 
 if asked == 'restate' then
-  local edge, epoch = unpack(redis.call('HMGET', B, 'g', 'e'))
+  local edge, epoch, owner, replica = unpack(redis.call('HMGET', B, 'g', 'e', 'o', 'r'))
   if edge and edge ~= me and tonumber(epoch) >= tonumber(ARGV[6]) then return 'taken' end
   local at = put()
+  -- What is stated may be older than what the same edge has bound meanwhile.
+  if edge == me and tonumber(epoch) > tonumber(ARGV[6]) then redis.call('HSET', B, 'o', owner, 'r', replica, 'e', epoch) end
   local client_first, node_first, count = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   redis.call('HSET', B, 'cf', client_first, 'nf', node_first)
   if ARGV[at + 3] ~= '' then redis.call('SET', MEMORY, ARGV[at + 3], 'EX', ttl) end

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import cast
 
 import pytest
@@ -107,3 +108,17 @@ async def test_another_node_gets_what_the_one_before_was_not_sent_and_nothing_tw
     scene.word.waits = False
     scene.sluice.begin_with([b"3' ", b"4 "], first=3)
     assert await scene.far.read(100) == b"1 2 3' 4 "
+
+
+async def test_who_asks_whether_messages_are_here_is_told_though_another_node_is_given_them(scene: Scene) -> None:
+    scene.word.waits = True
+    pongs: list[str] = []
+    for number in range(1, 4):
+        scene.say(b"%d " % number)
+        scene.sluice.afterwards(partial(pongs.append, f"pong {number}"))
+    scene.sluice.begin_with([b"2' ", b"3' "], first=2)
+    scene.word.pass_on(2)
+    assert await scene.far.read(100) == b"1 " and pongs == ["pong 1"]
+    scene.word.waits = False
+    scene.word.pass_on(3)
+    assert await scene.far.read(100) == b"2' 3' " and pongs == ["pong 1", "pong 2", "pong 3"]

@@ -16,7 +16,7 @@ from sbc.model.interfaces import Journals
 from sbc.runtime.tasks import Tasks
 from sbc.stores.queue import Bounds
 from sbc.stores.redis_claims import LOOKS_APART
-from tests.stores.asking import answers, binding, creating, dialog, rebinding, until
+from tests.stores.asking import answers, asked, binding, creating, dialog, rebinding, until
 from tests.stores.redis_edges import LEASE, Edge
 from tests.stores.redis_history import play
 from tests.support.redis import Redis, Wire, needs_redis
@@ -300,3 +300,12 @@ async def test_the_end_of_a_lease_is_not_overlooked_by_a_timer_that_rings_too_ea
     edge.store.lease.tenure.until = asyncio.get_running_loop().time() + 0.0005
     edge.store.lease._look_at_clock()
     assert edge.events == ["edge_fenced"]
+
+
+async def test_what_is_stated_anew_takes_back_no_later_binding_of_the_same_edge(redis: Redis, tasks: Tasks) -> None:
+    edge = await opened(Edge("one", redis.url, tasks))
+    await edge.begin(dialog("s", 4))
+    stated = asked(lambda done: edge.store.restate(*edge.live[S], done))
+    assert await rebinding(edge.store, binding("s", 5), 4) is None and await stated is None
+    assert await asked(lambda done: edge.store.restate(*edge.live[S], done)) is None
+    assert await rebinding(edge.store, binding("s", 6), 5) is None

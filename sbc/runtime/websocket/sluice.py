@@ -55,9 +55,12 @@ class Sluice:
     def begin_with(self, replay: list[bytes], *, first: int) -> None:
         """Another link carries the leg, or the same one goes on, and is given the messages from number `first` on: of
         what waits, those go with it."""
-        self._held = [(number, held) for number, held in self._held if number < first]
+        before = self._held
+        self._held = [(number, held) for number, held in before if number < first]
         if replay:
             self._held.append((self._notary.count, b"".join(replay)))
+        # Whoever asked whether they are here is told all the same, once they are.
+        self._held += [(self._notary.count, held) for number, held in before if number >= first and callable(held)]
         self._octets = sum(len(held) for _, held in self._held if isinstance(held, bytes))
         if not self._notary.waits:
             self._pass_on(self._notary.count)
