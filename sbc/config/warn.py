@@ -21,8 +21,8 @@ OWN_KEYS = frozenset({"mcp"})
 
 def warnings(config: Config) -> list[str]:
     """A line `dotted.path: what, and what to do` for each thing that looks wrong and is no fault."""
-    return [*_doors(config), *_issuers(config), *unsafe(config), *_store(config), *_pools(config), *_agents(config),
-            *_routes(config)]  # fmt: skip
+    return [*_doors(config), *_issuers(config), *_tenants(config), *unsafe(config), *_store(config), *_pools(config),
+            *_agents(config), *_routes(config)]  # fmt: skip
 
 
 def _doors(config: Config) -> Iterator[str]:
@@ -35,6 +35,8 @@ def _doors(config: Config) -> Iterator[str]:
             yield (f"listeners.{number}: {listener.listen} is not loopback and no auth is asked for (policies: "
                    f"{open_policies}): whoever reaches it may open sessions; listen on loopback, "
                    "or say in access.allow from where one may")
+        if listener.quic_retry == "always" and "quic" not in listener.transports:
+            yield f"listeners.{number}.quic_retry: there is no quic here: add it to transports, or leave this out"
     if not config.admin.listen.loopback:
         if not config.admin.tokens:
             yield (f"admin.listen: {config.admin.listen} is not loopback and no token is asked for: whoever reaches it "
@@ -69,6 +71,17 @@ def _issuers(config: Config) -> Iterator[str]:
         if jwt is not None and jwt.published and jwt.jwks_keep < jwt.jwks_refresh:
             yield (f"policies.{name}.auth.jwt.jwks_keep: keys are let go of before they are fetched again: "
                    f"write at least {jwt.jwks_refresh:g}s")
+
+
+def _tenants(config: Config) -> Iterator[str]:
+    for name, policy in config.policies.items():
+        limits, jwt = policy.limits, policy.auth.jwt if policy.auth is not None else None
+        rates = (limits.sessions_per_second, limits.messages_per_second_of, limits.bytes_per_second_of)
+        limited = limits.sessions_per_tenant is not None or any(
+            rate is not None and rate.tenant is not None for rate in rates)
+        if limited and (jwt is None or jwt.tenant is None):
+            yield (f"policies.{name}.limits: nobody says whose client one is, so that what holds for tenants holds for "
+                   "nobody: write auth.jwt.tenant")
 
 
 def _is_loopback(host: str) -> bool:

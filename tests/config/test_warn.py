@@ -30,6 +30,21 @@ def test_a_pool_that_can_have_no_nodes() -> None:
     assert told(LEAST + TRUNK % "127.0.0.1:0") == []
 
 
+def test_a_retry_where_there_is_no_quic() -> None:
+    assert told(listener("quic_retry: always")) == ["listeners.0.quic_retry"]
+
+
+@pytest.mark.parametrize("limits", [
+    "sessions_per_tenant: 5", "sessions_per_second: {tenant: 5}", "messages_per_second_of: {tenant: 5}",
+    "bytes_per_second_of: {tenant: 16KiB, source: 16KiB}",
+])  # fmt: skip
+def test_limits_of_tenants_that_nobody_names(limits: str) -> None:
+    base = LEAST + TRUNK % "127.0.0.1:0" + "policies: {default: {limits: {" + limits + "}"
+    jwt = ", auth: {jwt: {jwks: 'https://a.test/k', issuer: i, audience: a"
+    assert told(base + "}}") == told(base + jwt + "}}}}") == ["policies.default.limits"]
+    assert told(base + jwt + ", tenant: org}}}}") == []
+
+
 def test_doors_off_loopback() -> None:
     base = TRUNK % "127.0.0.1:0"
     outside = with_section("listeners", 'listeners: [{name: a, listen: "0.0.0.0:0"}]')
