@@ -11,9 +11,10 @@ from typing import Protocol
 
 from sbc.core.fields import without
 from sbc.core.forwarding import BETWEEN_EDGES, HOP_BY_HOP
+from sbc.core.homes import Homes
 from sbc.model.fellow import Fellow
 from sbc.model.http import Fields, Request, Response
-from sbc.model.ids import PoolName, node_id
+from sbc.model.ids import PoolName, SessionId, node_id
 from sbc.model.interfaces import Spawn
 from sbc.model.node import Node
 from sbc.model.streams import Answerer, NodeStream
@@ -80,6 +81,14 @@ class Interconnect:
         """Another worker of this edge."""
         assert self._worker is not None
         return self._node(f"worker:{self._worker.socket(number)}", str(number))
+
+    def beginner(self, session: SessionId) -> Node | None:
+        """The other worker that is to begin a session which nobody has; None: this one may."""
+        worker = self._worker
+        if worker is None:
+            return None
+        homes = Homes(worker.number, worker.count)
+        return None if homes.here(session) else self.sibling(homes.of(session))
 
     def edge(self, name: str) -> Node | None:
         """Another edge; None: there is no way to it. A worker of this edge has its own."""

@@ -106,8 +106,13 @@ class Edges:
         return False
 
     def seeks(self, asked: Asked, beginning: Sequence[Key], anew: Callable[[], None]) -> bool:
-        """See Onward."""
-        return False
+        """See Onward. Of several workers one begins what a key names, or two of them would at the same time."""
+        node = None
+        if beginning:
+            node = self._interconnect.beginner(session_id(asked.way.agent, asked.principal, beginning[0]))
+        if node is not None:
+            Passing(self._interconnect, self._house.metrics, asked, node, None).begin()
+        return node is not None
 
     def follows(self, asked: Asked, holder: str, instead: Callable[[], None]) -> bool:
         """See Onward."""

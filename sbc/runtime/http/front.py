@@ -27,7 +27,7 @@ from sbc.runtime.http.registry import Registry, session_id
 from sbc.runtime.http.renewal import renew
 from sbc.runtime.http.session import HttpSession
 from sbc.runtime.http.single import Single
-from sbc.runtime.http.waking import Returning
+from sbc.runtime.http.waking import Returning, asleep_of
 from sbc.runtime.http.ways import Ways
 from sbc.runtime.interconnect import as_it_came
 from sbc.runtime.rules import Rules
@@ -141,7 +141,7 @@ class RequestFront:
         session = self._meant(asked, keys)
         if session is not None:
             self._take(asked, session)
-        elif (asleep := self._asleep(asked, keys)) is not None:
+        elif (asleep := asleep_of(self._host.dormant, self._host.house.seal, asked, keys)) is not None:
             self._wake(asked, asleep)
         elif not keys or not self._seen_to_elsewhere(asked, keys, own is not None):
             self._anew(asked, keys, own is not None)
@@ -151,10 +151,16 @@ class RequestFront:
         if self._host.afar is not None:
             self._seek_afar(asked, keys, named)
             return True
+        return self._went_onward(asked, keys, named)
+
+    def _went_onward(self, asked: Asked, keys: Sequence[Key], named: bool) -> bool:
         if self._onward is None:
             return False
-        begins = named or asked.exchange.reading.begins or may_be_minted(asked.way.key)
-        return self._onward.seeks(asked, self._lasting(keys) if begins else (), partial(self._nowhere, asked, named))
+        beginning = _lasting(keys) if self._begins(asked, named) else ()
+        return self._onward.seeks(asked, beginning, partial(self._nowhere, asked, named))
+
+    def _begins(self, asked: Asked, named: bool) -> bool:
+        return named or asked.exchange.reading.begins or may_be_minted(asked.way.key)
 
     def _nowhere(self, asked: Asked, named: bool) -> None:
         """Nobody else has the session either."""
@@ -169,16 +175,12 @@ class RequestFront:
         except Refusal as refusal:
             self._refuse(asked.exchange, refusal)
 
-    def _lasting(self, keys: Sequence[Key]) -> list[Key]:
-        """Those by which a session that begins is to be known."""
-        return [key for key in keys if key.kind not in ("token", HANDLE)]
-
     def _anew(self, asked: Asked, keys: Sequence[Key], named: bool) -> None:
-        """No session is known by these keys. named: the route's own key is one of them. Raises Refusal."""
+        """No session is known by these keys. named: the route's own is one of them. Raises Refusal."""
         if asked.exchange.reading.needs_session:
             raise Refusal(404, "session_gone", "this session has ended")
-        if named or asked.exchange.reading.begins or may_be_minted(asked.way.key):
-            self._founder.begin(asked, self._lasting(keys))
+        if self._begins(asked, named):
+            self._founder.begin(asked, _lasting(keys))
         else:
             self._alone(asked)
 
@@ -191,7 +193,12 @@ class RequestFront:
         sessions = [session for session in opened if session is not None]
         sessions += [session_id(agent, principal, key) for key in others if key.kind != HANDLE]
         self._host.afar.find(self._returning(asked), agent, principal, others, sessions,
-                             partial(self._anew, asked, keys, named))
+                             partial(self._absent_afar, asked, keys, named))
+
+    def _absent_afar(self, asked: Asked, keys: Sequence[Key], named: bool) -> None:
+        """No other edge has it. Raises Refusal."""
+        if not self._went_onward(asked, keys, named):
+            self._anew(asked, keys, named)
 
     def _alone(self, asked: Asked) -> None:
         found, may_begin = None, asked.exchange.reading.may_begin
@@ -281,18 +288,10 @@ class RequestFront:
         found = self._host.sessions.get(session)
         return found if isinstance(found, HttpSession) else None
 
-    def _asleep(self, asked: Asked, keys: Sequence[Key]) -> SessionId | None:
-        """The session that is meant, if the edge was started again since."""
-        dormant, seal = self._host.dormant, self._host.house.seal
-        for key in keys:
-            if key.kind == "token":
-                found = seal.open(key.value, asked.principal)
-            else:
-                agent, principal = asked.way.agent, asked.principal
-                found = dormant.find(agent, principal, key) or session_id(agent, principal, key)
-            if found is not None and found in dormant:
-                return found
-        return None
+
+def _lasting(keys: Sequence[Key]) -> list[Key]:
+    """Those by which a session that begins is to be known."""
+    return [key for key in keys if key.kind not in ("token", HANDLE)]
 
 
 def _gone() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from sbc.core.dialog import Dialog
+from sbc.core.seal import Seal
 from sbc.model.errors import Refusal
 from sbc.model.events import Reattached
 from sbc.model.ids import SessionId
@@ -10,10 +11,11 @@ from sbc.model.interfaces import Journals, Stored
 from sbc.model.manifest import Manifest
 from sbc.protocols.event_ids import HANDLE
 from sbc.protocols.protocol import Key
-from sbc.runtime.dormant import restore
+from sbc.runtime.dormant import Dormant, restore
+from sbc.runtime.http.asked import Asked
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.journal import exchange_of
-from sbc.runtime.http.registry import Registry
+from sbc.runtime.http.registry import Registry, session_id
 from sbc.runtime.http.session import HttpSession
 
 Follow = Callable[[str, Callable[[], None]], bool]
@@ -76,3 +78,16 @@ def number_on(dialog: Dialog) -> None:
     if known > inbound.count:
         inbound.count = dialog.passed = known
         inbound.journal.restart(known + 1)
+
+
+def asleep_of(dormant: Dormant, seal: Seal, asked: Asked, keys: Sequence[Key]) -> SessionId | None:
+    """The session that is meant, if the edge was started again since."""
+    agent, principal = asked.way.agent, asked.principal
+    for key in keys:
+        if key.kind == "token":
+            found = seal.open(key.value, principal)
+        else:
+            found = dormant.find(agent, principal, key) or session_id(agent, principal, key)
+        if found is not None and found in dormant:
+            return found
+    return None
