@@ -4,6 +4,7 @@
     redis_writer.py   carries a batch out as one pipeline          redis_link.py  the connections
     redis_words.py    operations as commands, answers as results   redis.lua      what must be one step at the server
     redis_lease.py    this edge's lease                            redis_claims.py  the sessions of others
+    redis_ours.py     this edge's sessions
 
 A session on record belongs to a *tenure* of an edge: from when it was given a lease to when that was over. The server
 refuses whatever another one asks about it. An edge whose lease is over lets go of all its sessions, and begins a tenure
@@ -44,6 +45,7 @@ from sbc.stores.redis_addresses import Addresses
 from sbc.stores.redis_claims import Claims
 from sbc.stores.redis_lease import REST, Lease
 from sbc.stores.redis_link import Link, Terms
+from sbc.stores.redis_ours import Ours
 from sbc.stores.redis_words import KEPT, Lost, Taken
 from sbc.stores.redis_writer import RedisWriter
 
@@ -68,13 +70,7 @@ class RedisStore(QueuedStore):
         self._introduction: Mapping[str, str] = {}
         self._ordered: Callable[[], None] | None = None
         self._redis: RedisWriter | None = None
-        self._touched: dict[SessionId, float] = {}
-        """When each session of ours was touched last, the longest ago first."""
-        self._restating: set[SessionId] = set()
-        self._patchy: set[SessionId] = set()
-        """Sessions of which the store was not told all, for it did not answer."""
-        self._awaited: dict[SessionId, list[Callable[[Exception | None], None]]] = {}
-        """Who waits until a session that the store has forgotten is stated anew."""
+        self._ours = Ours()
         self.lease: Lease
         self.claims: Claims
 
@@ -107,14 +103,14 @@ class RedisStore(QueuedStore):
 
     def _writer_for(self, opened: Told[Sequence[Stored]]) -> RedisWriter:
         self._redis = RedisWriter(self._name, self._terms, self._seconds, self._spawn, lambda: self.lease.me,
-                                  self._written, self._gone, self._noticed, self._replaced)
+                                  self._written, self._gone, self._noticed, self.emptied)
         opened(())
         return self._redis
 
     async def close(self) -> None:
         """See Store. The lease is given up: others need not wait for its end."""
         give_up = self._loop.time() + 2 * self._terms.patience
-        while (self._patchy or self._restating) and super().healthy() and self._loop.time() < give_up:
+        while not self._ours.whole and super().healthy() and self._loop.time() < give_up:
             self._state_some()
             await asyncio.sleep(REST)
         await super().close()
@@ -122,8 +118,7 @@ class RedisStore(QueuedStore):
 
     def healthy(self) -> bool:
         """See Store."""
-        told = not self._patchy and not self._restating
-        return told and super().healthy() and self.lease.holds()
+        return self._ours.whole and super().healthy() and self.lease.holds()
 
     # What the lease needs (Ground).
 
@@ -138,30 +133,21 @@ class RedisStore(QueuedStore):
     async def over(self, tenure: str, store: str) -> bool:
         return await self.claims.over(tenure, store)
 
-    def _replaced(self) -> None:
-        """The server is another one than before, and may have forgotten anything."""
-        self._patchy.update(self._touched)
-        self._loop.call_soon(self._state_some)
-
     def emptied(self) -> None:
-        self._replaced()
+        self._ours.doubt_all()
+        self._loop.call_soon(self._state_some)
 
     def beating(self) -> bool:
         self._state_some()
-        now = self._loop.time()
-        while self._touched:
-            session, touched = next(iter(self._touched.items()))
-            if now - touched < KEPT / 3:
-                break
-            del self._touched[session]
-            self._touched[session] = now
+        for session in self._ours.to_touch(self._loop.time(), KEPT / 3):
             self._note(Touch(session), 0)
-        return not self._restating and not self._patchy
+        return self._ours.whole
 
     def _state_some(self) -> None:
         """State those sessions anew that the store was not told all of, or may have forgotten: not all at once."""
-        while self._patchy and self._keeper is not None and len(self._restating) < AT_A_TIME and super().healthy():
-            self._keeper.lost(self._patchy.pop())
+        ours = self._ours
+        while ours.patchy and self._keeper is not None and len(ours.restating) < AT_A_TIME and super().healthy():
+            self._keeper.lost(ours.patchy.pop())
 
     # Sessions.
 
@@ -178,14 +164,14 @@ class RedisStore(QueuedStore):
 
         def told(error: Exception | None) -> None:
             if error is None:
-                self._touched[session] = self._loop.time()
+                self._ours.has(session, self._loop.time())
             done(error)
         self._ask(Create(stored, told, self.claims.said_absent(session)))
 
     def rebind(self, binding: Binding, expected: int, done: Callable[[Exception | None], None]) -> None:
         """See Store. That the store has forgotten a session of ours, or has old words of it, is no conflict."""
         def told(error: Exception | None) -> None:
-            if (isinstance(error, Conflict) and self._is_to_state(binding.session)) or (
+            if (isinstance(error, Conflict) and self._ours.is_to_state(binding.session)) or (
                     isinstance(error, Lost) and self._keeper is not None and self._keeper.lost(binding.session)):
                 error = StoreError(f"{self._name}: {error}")
             done(error)
@@ -196,18 +182,9 @@ class RedisStore(QueuedStore):
         session = stored.binding.session
 
         def told(error: Exception | None) -> None:
-            if session not in self._restating:
-                return
-            self._restating.discard(session)
-            if error is None or isinstance(error, Conflict):
-                self._touched[session] = self._loop.time()
-                done(error)
-                for waiting in self._awaited.pop(session, ()):
-                    waiting(error)
-            else:
-                self._patchy.add(session)
+            self._ours.stated(session, error, self._loop.time())
             self._state_some()
-        self._restating.add(session)
+        self._ours.restating[session] = done
         self._ask(Restate(stored, journals, told))
 
     def journal(self, session: SessionId, from_client: bool, first: int, messages: Sequence[bytes],
@@ -215,27 +192,21 @@ class RedisStore(QueuedStore):
         """See Store. What the store has forgotten the session of is on record once all of it is stated anew."""
         def told(error: Exception | None) -> None:
             assert done is not None
-            if isinstance(error, Lost | Taken) and self._is_to_state(session):
-                self._awaited.setdefault(session, []).append(done)
+            if isinstance(error, Lost | Taken) and self._ours.is_to_state(session):
+                self._ours.wait(session, done)
             else:
                 done(error)
         super().journal(session, from_client, first, messages, None if done is None else told)
 
     def release(self, session: SessionId) -> None:
         """See SharedStore."""
-        self._let_go(session)
+        self._ours.let_go(session)
         self._leave(Release(session))
 
     def remove(self, session: SessionId) -> None:
         """See Store."""
-        self._let_go(session)
+        self._ours.let_go(session)
         super().remove(session)
-
-    def _let_go(self, session: SessionId) -> None:
-        self._touched.pop(session, None)
-        self._restating.discard(session)
-        self._patchy.discard(session)
-        self._awaited.pop(session, None)
 
     def listen(self, ordered: Callable[[], None]) -> None:
         """See SharedStore; before `open`."""
@@ -266,11 +237,11 @@ class RedisStore(QueuedStore):
 
     def adopt(self, stored: Stored) -> None:
         """See Store."""
-        self._touched[stored.binding.session] = self._loop.time()
+        self._ours.has(stored.binding.session, self._loop.time())
 
     def forsake(self, session: SessionId) -> None:
         """See Store."""
-        self._let_go(session)
+        self._ours.let_go(session)
 
     def succeeded(self) -> None:
         """See Store."""
@@ -288,9 +259,8 @@ class RedisStore(QueuedStore):
 
     async def claim(self, session: SessionId) -> tuple[Stored, Journals] | None:
         """See SharedStore."""
-        claimed = await self.claims.claim(session)
-        if claimed is not None:
-            self._touched[session] = self._loop.time()
+        if (claimed := await self.claims.claim(session)) is not None:
+            self._ours.has(session, self._loop.time())
         return claimed
 
     def figures(self) -> StoreFigures:
@@ -312,13 +282,8 @@ class RedisStore(QueuedStore):
 
     # What the answers show.
 
-    def _is_to_state(self, session: SessionId) -> bool:
-        """Whether the server is to be told the session anew. Until then what it says of it means nothing: it may have
-        been a replica that heard neither of our claim nor of our latest binding."""
-        return session in self._restating or session in self._patchy
-
     def _noticed(self, session: SessionId, found: Lost | Taken) -> None:
-        if self._keeper is None or self._is_to_state(session):
+        if self._keeper is None or self._ours.is_to_state(session):
             return
         if isinstance(found, Taken):
             self._keeper.taken(session)
@@ -328,7 +293,7 @@ class RedisStore(QueuedStore):
     def _drop(self, note: Note) -> None:
         super()._drop(note)
         if not isinstance(note, Call):
-            self._patchy.add(note.session)
+            self._ours.patchy.add(note.session)
 
     def _doubtful(self, question: Question) -> Sequence[Operation]:
         # It may be on record all the same, for a session that there is not: nobody could begin it again.

@@ -7,10 +7,10 @@ server is, and which it is. So what was said of a server before a failover is ne
 import asyncio
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import hiredis
 from redis.asyncio import RedisCluster
@@ -22,13 +22,14 @@ from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from sbc.config.store_url import Kind, RedisAt
 from sbc.model.errors import StoreError
-from sbc.stores.redis_rows import Words
+from sbc.stores.redis_rows import Words, written
 from sbc.stores.redis_words import SCRIPT, STORES
 
 FAULTS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """What a link raises if it does not work: it is to be closed then."""
 AT_A_TIME: Final = 64
 """Answers that have to come within the patience for one."""
+_PACK: Final = cast(Callable[[Words], bytes], hiredis.pack_command)
 _NEVER: Final = Retry(NoBackoff(), 0)
 _NOT_NOW: Final = ("BUSY", "MISCONF", "OOM", "NOREPLICAS", "NOAUTH", "NOPERM", "READONLY")
 """Answers that speak of the server, not of what it was asked; for others the library has classes."""
@@ -105,8 +106,7 @@ class OneServer:
         answers: list[Any] = []
         async with asyncio.timeout(self._terms.patience) as limit:
             # The library's own packing of a command costs as much as all else that is done for it.
-            packed = b"".join([hiredis.pack_command(words) for words in commands])  # type: ignore[arg-type]
-            await connection.send_packed_command(packed, check_health=False)
+            await connection.send_packed_command(b"".join(map(_packed, commands)), check_health=False)
             for number in range(len(commands)):
                 try:
                     answers.append(await connection.read_response())
@@ -145,7 +145,7 @@ class Cluster:
     async def run(self, commands: Sequence[Words]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)
         for words in commands:
-            pipeline.execute_command(*words)
+            pipeline.execute_command(*written(words))
         async with asyncio.timeout(self._terms.patience + len(commands) / 1000):
             answers = await pipeline.execute(raise_on_error=False)
         return [_own(answer) if isinstance(answer, Exception) else answer for answer in answers]
@@ -248,6 +248,13 @@ async def _master(terms: Terms) -> tuple[str, int]:
             with suppress(*FAULTS):
                 await sentinel.disconnect(nowait=True)
     raise StoreError(f"no Sentinel knows where {terms.at.service} is" + (f": {why}" if why else ""))
+
+
+def _packed(words: Words) -> bytes:
+    try:
+        return _PACK(words)
+    except UnicodeEncodeError:
+        return _PACK(written(words))
 
 
 def _own(error: Exception) -> Exception:

@@ -30,7 +30,7 @@ from sbc.stores.operations import (
     Touch,
 )
 from sbc.stores.redis_link import FAULTS, Identity, Link, Terms, connect
-from sbc.stores.redis_rows import Words, written
+from sbc.stores.redis_rows import Words
 from sbc.stores.redis_words import Lost, Taken, afterwards, channel, command, leaving, result
 
 NOBODY: Final = Identity("", "", 0.0)
@@ -108,7 +108,7 @@ class RedisWriter:
                 results[place] = StoreError(f"{self._name}: it is another server meanwhile")
                 continue
             try:
-                asked.append((place, written(command(operation, me, self._lease, store))))
+                asked.append((place, command(operation, me, self._lease, store)))
             except (TypeError, ValueError) as error:
                 results[place] = StoreError(f"cannot be stored: {error}")
         answers = await link.run([words for _, words in asked])
