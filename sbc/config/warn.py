@@ -21,8 +21,8 @@ OWN_KEYS = frozenset({"mcp"})
 
 def warnings(config: Config) -> list[str]:
     """A line `dotted.path: what, and what to do` for each thing that looks wrong and is no fault."""
-    return [*_doors(config), *_issuers(config), *_tenants(config), *unsafe(config), *_store(config), *_pools(config),
-            *_agents(config), *_routes(config)]  # fmt: skip
+    return [*_doors(config), *_issuers(config), *_tenants(config), *unsafe(config), *_store(config), *_address(config),
+            *_pools(config), *_agents(config), *_routes(config)]  # fmt: skip
 
 
 def _doors(config: Config) -> Iterator[str]:
@@ -104,6 +104,15 @@ def _store(config: Config) -> Iterator[str]:
         if away and config.edge.redis.password_file is None and config.edge.redis.cert is None:
             yield (f"edge.redis: whoever reaches {away[0]} may read and take over all sessions: write password_file, "
                    "or cert and key")
+
+
+def _address(config: Config) -> Iterator[str]:
+    shared = config.edge.address
+    if shared is None:
+        return
+    reached = [listener.listen.host for listener in config.listeners]
+    if shared.host not in reached and ("::" if ":" in shared.host else "0.0.0.0") not in reached:
+        yield (f"edge.address: no listener is reached at {shared.host}: listen there, or on all addresses")
 
 
 def _pools(config: Config) -> Iterator[str]:

@@ -87,6 +87,15 @@ def test_a_redis_store_that_is_reached_without_protection() -> None:
     assert told(alone % "redis://127.0.0.1") == ["trunk.advertise"]
 
 
+def test_an_address_that_edges_share_and_nobody_listens_on() -> None:
+    base = LEAST.replace("127.0.0.1:0", "%s") + (
+        "kernel: {}\nedge: {seal_keys: [{id: a, file: b}], store: 'redis://127.0.0.1', "
+        "address: {share: %s, device: eth0}}")
+    for listen, share, warned in (("192.0.2.10:80", "192.0.2.10/24", False), ("0.0.0.0:80", "192.0.2.10/24", False),
+                                  ("127.0.0.1:80", "192.0.2.10/24", True), ("0.0.0.0:80", "2001:db8::1/64", True)):
+        assert ("edge.address" in told(base % (listen, share))) is warned, (listen, share)
+
+
 def test_a_durable_store_with_tokens_that_are_not() -> None:
     base = LEAST + TRUNK % "127.0.0.1:0"
     assert told(base + "edge: {store: 'sqlite:x'}") == ["edge.seal_keys"]
