@@ -63,10 +63,9 @@ class Crossing:
 
     async def open(self, supply: Supply) -> None:
         """Let others in. Raises OSError."""
-        if self._worker is not None:
-            sock = supply.take(NAME, socket.SOCK_STREAM)
-            if sock is not None:
-                await self._gate.open_to_workers(sock)
+        sock = supply.take(NAME, socket.SOCK_STREAM)
+        if sock is not None:
+            await self._gate.open_to_workers(sock)
         if self.socket is not None and self._shelf is not None:
             await self._gate.open_to_edges(self.socket, self._shelf)
 

@@ -44,6 +44,7 @@ from sbc.runtime.review import Ousted, Review
 from sbc.runtime.rules import Rules
 from sbc.runtime.session import Session
 from sbc.runtime.siblings import whereabouts
+from sbc.runtime.succession.onward import ToSuccessor
 from sbc.runtime.watchman import Watchman
 from sbc.runtime.websocket.front import WebSocketFront
 from sbc.transports.websocket import Doorstep
@@ -200,6 +201,13 @@ class Hall:
         else:
             self.house.store.remove(session_id)
         record.write(session, self.records)
+
+    def leave_to(self, onward: ToSuccessor, interconnect: Interconnect) -> None:
+        """A successor has, or begins, what is not here."""
+        self.afar = None
+        self._requests.onward = onward
+        self._passing = interconnect.passing
+        self._websockets = WebSocketFront(self, onward, interconnect, self.pipes)
 
     def forsake(self, session: Session) -> None:
         """A dialog is our successor's from here on: its connections end here, and nothing is told to anybody else."""

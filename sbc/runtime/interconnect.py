@@ -7,6 +7,7 @@ transports/interconnect.py, runtime/arrivals.py.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from sbc.core.fields import without
@@ -89,6 +90,10 @@ class Interconnect:
             return None
         homes = Homes(worker.number, worker.count)
         return None if homes.here(session) else self.sibling(homes.of(session))
+
+    def successor(self, path: Path) -> Node:
+        """The process that takes this one's place, at a Unix socket."""
+        return self._node(f"worker:{path}", "successor")
 
     def edge(self, name: str) -> Node | None:
         """Another edge; None: there is no way to it. A worker of this edge has its own."""

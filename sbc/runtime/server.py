@@ -336,8 +336,7 @@ class Server:
         if self.records is not None:
             self.records.close()
         self.sorting.close()
-        if successor is not None:
-            successor.over()
+        self.upgrade.close()
         log.info("edge_stopped", edge=self.config.edge.name)
 
     def edges(self) -> Sequence[Fellow]:

@@ -1,14 +1,12 @@
 """Several workers as one edge, from its start to its end: opens every socket, starts the workers, speaks for them."""
 
 import asyncio
-import os
 import shutil
 import socket
 import ssl
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final
 
 from sbc.config import Config, diff, parse, text_of
@@ -26,6 +24,7 @@ from sbc.supervisor.process import State, WorkerProcess
 from sbc.supervisor.switchboard import GATHERING, Switchboard
 from sbc.telemetry import logs
 from sbc.telemetry.systemd import Notifier
+from sbc.transports.interconnect import listen_at
 from sbc.transports.quic.passing import WAY
 from sbc.transports.quic.steering import ways
 from sbc.transports.sockets import bind
@@ -84,7 +83,7 @@ class Supervisor:
         self.ports |= doors.ports_of(self._doors)
         self._directory = tempfile.mkdtemp(prefix="sbc-")
         here = Worker(0, count, self._directory)
-        self._doors[INTERCONNECT] = [[_listen_at(here.socket(number))] for number in range(count)]
+        self._doors[INTERCONNECT] = [[listen_at(here.socket(number))] for number in range(count)]
         self._doors[WAY] = ways(count)
         await self._open_trunk()
         for worker in self.workers:
@@ -272,13 +271,3 @@ def _read(file: str) -> tuple[str, Config, TrunkTerms | None]:
         return text, config, trunk_terms(config)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError([f"{file}: {error}"]) from None
-
-
-def _listen_at(path: Path) -> socket.socket:
-    """Nobody else can reach it: it is in a directory of our own."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.bind(str(path))
-    os.chmod(path, 0o600)
-    sock.listen(BACKLOG)
-    sock.setblocking(False)
-    return sock

@@ -4,8 +4,10 @@ if it had come from that client directly.
 """
 
 import asyncio
+import os
 import ssl
-from socket import socket
+from pathlib import Path
+from socket import AF_UNIX, SOCK_STREAM, socket
 from typing import Protocol, cast
 from weakref import WeakSet
 
@@ -33,6 +35,16 @@ WINDOW = 64 * 1024
 """What one of them may have under way; there is room for the windows of all, so that none holds up another."""
 TOLD_OCTETS = 2048
 """How much longer a head may be for what is told of its client."""
+
+
+def listen_at(path: Path) -> socket:
+    """A Unix socket in a directory that nobody else can enter. Raises OSError."""
+    sock = socket(AF_UNIX, SOCK_STREAM)
+    sock.bind(str(path))
+    os.chmod(path, 0o600)
+    sock.listen(BACKLOG)
+    sock.setblocking(False)
+    return sock
 
 
 class Arrivals(Reception, Protocol):

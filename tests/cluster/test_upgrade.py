@@ -6,9 +6,11 @@ import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from tests.support.asking import Stream, asking, url, web
 from tests.support.clients import Talker
 from tests.support.edge import Edge
 from tests.support.oracle import exactly_once
@@ -111,8 +113,8 @@ async def test_sessions_go_on_in_the_successor_exactly_once_and_nobody_is_refuse
         group.create_task(arrive(scene, until, came))
         await asyncio.sleep(0.3)
         before = len(came)
-        await lineage.upgrade()
-        await lineage.upgrade()
+        for _ in range(2 if store["store"] == "memory:" else 1):
+            await lineage.upgrade()
         await wait_until(lambda: len(came) > before, "somebody came")
         until.set()
     for client in clients:
@@ -123,3 +125,63 @@ async def test_sessions_go_on_in_the_successor_exactly_once_and_nobody_is_refuse
         assert client.lost == []
         exactly_once(client)
     assert len(await scene.edge.sessions()) == len(clients)
+
+
+async def ask(http: aiohttp.ClientSession, scene: Scene, number: int, until: asyncio.Event) -> int:
+    """One request of a session after the other on a connection that is kept; how often it was closed."""
+    closed = asked = 0
+    while not until.is_set():
+        body = b"n" * 10
+        async with http.post(url(scene, f"/ask?n={asked}"), headers={"X-Chat": f"c{number}"}, data=body) as answer:
+            assert answer.status == 200, await answer.text()
+            assert (await answer.json())["told"]["session-message"] == str(asked + 1), "the session goes on"
+            closed += answer.headers.get("Connection") == "close"
+        asked += 1
+        await asyncio.sleep(0.01)
+    return closed
+
+
+async def listen(http: aiohttp.ClientSession, scene: Scene, count: int) -> int:
+    """Every event of a stream, once; how often it had to be opened."""
+    heard, last, opened = list[int](), "", 0
+    while len(heard) < count:
+        back = {"X-Chat": "stream", "Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
+        stream = Stream.opened(http, "GET", url(scene, f"/events?count={count}&every=0.05&ids=1"), headers=back)
+        opened += 1
+        await stream.ended()
+        assert stream.status == 200, stream
+        heard += [event.json["i"] for event in stream.events]
+        last = stream.events[-1].identity if stream.events else last
+    assert heard == list(range(1, count + 1))
+    return opened
+
+
+async def test_no_request_on_a_kept_connection_fails_and_a_stream_goes_on(scene: Scene, lineage: Lineage) -> None:
+    scene.plain("a", module="node_http")
+    await scene.open(web(scene))
+    until = asyncio.Event()
+    async with asking() as http, asyncio.TaskGroup() as group:
+        askers = [group.create_task(ask(http, scene, number, until)) for number in range(4)]
+        listener = group.create_task(listen(http, scene, 300))
+        await asyncio.sleep(0.3)
+        await lineage.upgrade()
+        until.set()
+    assert sum(asker.result() for asker in askers) >= 4, "each connection ends with an answer"
+    assert listener.result() >= 2, "its stream ended once"
+    assert await scene.edge.metric("sbc_upgrades_total", outcome="succeeded") == 1
+
+
+async def test_a_successor_that_fails_changes_nothing(scene: Scene) -> None:
+    scene.plain("a")
+    await scene.open()
+    client, = await scene.talking(1)
+    written = scene.edge.file.read_text()
+    scene.edge.write("listeners: nonsense\n")
+    status, answer = await scene.edge.post("/api/v1/upgrade")
+    assert (status, answer["error"]["code"]) == (503, "upgrade_failed"), answer
+    scene.edge.write(written)
+    await client.say()
+    await client.answered()
+    assert client.open_still and scene.edge.running
+    assert (await scene.edge.get("/readyz"))[0] == 200
+    assert await scene.edge.metric("sbc_upgrades_total", outcome="failed") == 1

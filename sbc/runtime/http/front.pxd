@@ -11,9 +11,9 @@ from sbc.runtime.http.ways cimport Way, Ways
 
 
 cdef class RequestFront:
-    cdef object _founder, _host, _onward
+    cdef object _founder, _host
     cdef Ways _ways
-    cdef public object registry
+    cdef public object onward, registry
     cdef public set singles
 
     cpdef request(self, object stream, Request request, Py_ssize_t octets)

@@ -48,14 +48,14 @@ class Host(founder.Host, Protocol):
 class RequestFront:
     """Takes requests in for the hall."""
 
-    __slots__ = ("_founder", "_host", "_onward", "_ways", "registry", "singles")
+    __slots__ = ("_founder", "_host", "_ways", "onward", "registry", "singles")
 
     def __init__(self, host: Host, onward: Onward | None, registry: Registry[HttpSession],
                  singles: set[Single]) -> None:  # fmt: skip
         """onward: where the sessions are that are not here; None: there is no other place. singles: the requests that
         belong to no session, while they are under way."""
         self._host = host
-        self._onward = onward
+        self.onward = onward
         self._ways = Ways(host.rules)
         self.registry = registry
         self._founder = Founder(host, registry)
@@ -78,7 +78,7 @@ class RequestFront:
 
     def _find_route(self, exchange: Exchange, octets: int) -> None:
         request, host, ways = exchange.request, self._host, self._ways
-        arrived = as_it_came(request) if self._onward is not None else None
+        arrived = as_it_came(request) if self.onward is not None else None
         if host.stopping:
             raise Refusal(503, "stopping", "this edge is being stopped", retry_after=1)
         if ways.rules is not host.rules:
@@ -154,10 +154,10 @@ class RequestFront:
         return self._went_onward(asked, keys, named)
 
     def _went_onward(self, asked: Asked, keys: Sequence[Key], named: bool) -> bool:
-        if self._onward is None:
+        if self.onward is None:
             return False
         beginning = _lasting(keys) if self._begins(asked, named) else ()
-        return self._onward.seeks(asked, beginning, partial(self._nowhere, asked, named))
+        return self.onward.seeks(asked, beginning, partial(self._nowhere, asked, named))
 
     def _begins(self, asked: Asked, named: bool) -> bool:
         return named or asked.exchange.reading.begins or may_be_minted(asked.way.key)
@@ -223,7 +223,7 @@ class RequestFront:
             self.join(asked, known)
         elif known in self._host.dormant:
             self._wake(asked, known)
-        elif self._onward is not None and self._onward.leads(asked, known):
+        elif self.onward is not None and self.onward.leads(asked, known):
             pass
         elif self._host.afar is not None:
             back = self._returning(asked)
@@ -234,7 +234,7 @@ class RequestFront:
 
     def _returning(self, asked: Asked) -> Returning:
         make, join = partial(self._founder.make, asked), partial(self.join, asked)
-        follow = partial(self._onward.follows, asked) if self._onward is not None else None
+        follow = partial(self.onward.follows, asked) if self.onward is not None else None
         return Returning(asked.exchange, asked.keys, self.registry, make, join, follow)
 
     def _wake(self, asked: Asked, known: SessionId) -> None:

@@ -16,6 +16,7 @@ from sbc.core.move import QUIET
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import EndOrdered
 from sbc.model.ids import AgentName, PrincipalId, SessionId
+from sbc.model.interfaces import Journals
 from sbc.protocols.protocol import Key
 from sbc.runtime.afar import as_it_is, journals_of
 from sbc.runtime.dormant import Sleeper
@@ -124,7 +125,7 @@ class Estate:
         hall.house.office.bring()
         said = {
             "stored": stored_out(as_it_is(session, hall.keys_of(session))),
-            "journals": journals_out(journals_of(session)), "lasts": _lasts(session),
+            "journals": journals_out(_counted(session)), "lasts": _lasts(session),
         }  # fmt: skip
         # In the same moment: nothing may come in between that would be in neither process.
         hall.forsake(session)
@@ -136,6 +137,16 @@ class Estate:
         journals = None if asleep.journals is None else journals_out(asleep.journals)
         self._hall.house.store.forsake(asleep.entry.binding.session)
         await self._give({"stored": stored_out(asleep.entry), "journals": journals, "lasts": left})
+
+
+def _counted(session: Session) -> Journals:
+    """Its messages, so that the next ones are numbered on even where none was kept."""
+    dialog, journals = session.dialog, journals_of(session)
+    from_client, from_node = (
+        run if run[0] + len(run[1]) - 1 == relay.count else (relay.count + 1, ())
+        for run, relay in ((journals.from_client, dialog.inbound), (journals.from_node, dialog.outbound))
+    )
+    return Journals(from_client, from_node, journals.memory)
 
 
 def _settled(session: Session) -> bool:

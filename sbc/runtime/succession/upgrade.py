@@ -5,8 +5,11 @@
 """
 
 import asyncio
+import shutil
 import socket
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from sbc.config import Config
@@ -17,10 +20,13 @@ from sbc.runtime.anchor import Anchor
 from sbc.runtime.crossing import EDGES, Crossing
 from sbc.runtime.fleet import Fleet
 from sbc.runtime.hall import Hall
+from sbc.runtime.interconnect import Interconnect
+from sbc.runtime.succession.onward import ToSuccessor
 from sbc.runtime.succession.process import start
 from sbc.runtime.succession.successor import Successor, SuccessorFailed
 from sbc.telemetry.records import RecordWriter
 from sbc.telemetry.systemd import Notifier
+from sbc.transports.interconnect import NAME, listen_at
 from sbc.transports.listener import Listener
 from sbc.transports.quic.passing import WAY
 from sbc.transports.quic.sorting import Sorting
@@ -71,6 +77,9 @@ class Upgrade:
         self._running = running
         self._spawn = spawn
         self._preparing = False
+        self._directory = ""
+        """Where the successor is reached."""
+        self._interconnect: Interconnect | None = None
 
     async def begin(self) -> dict[str, Any]:
         """Have a successor, which accepts all that comes when this returns. Raises Refusal: 409, 503."""
@@ -93,11 +102,14 @@ class Upgrade:
 
     async def _prepare(self) -> tuple[Successor, socket.socket]:
         running = self._running
+        self._directory = self._directory or tempfile.mkdtemp(prefix="sbc-")
+        path = Path(self._directory) / "successor.sock"
+        path.unlink(missing_ok=True)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         try:
-            with theirs:
-                sockets = [*_sockets(running, self.doors), (WAY, theirs)]
+            with theirs, listen_at(path) as door:
+                sockets = [*_sockets(running, self.doors), (WAY, theirs), (NAME, door)]
                 process, channel = start(running.config.source, sockets, running.store.passed_on, running.once,
                                          running.notifier.environment)  # fmt: skip
             successor = Successor(process, running.hall, running.fleet, running.listeners, self._spawn)
@@ -121,6 +133,10 @@ class Upgrade:
         if running.anchor is not None:
             running.anchor.pass_on()
         running.sorting.lead(passing)
+        house, edge = running.hall.house, running.config.edge
+        self._interconnect = way = Interconnect(self._spawn, edge.h2_engine, house.metrics, edge.name, None, None)
+        node = way.successor(Path(self._directory) / "successor.sock")
+        running.hall.leave_to(ToSuccessor(way, house.metrics, node), way)
         if running.trunk is not None:
             await running.trunk.accept_no_more()
         for door in self.doors.values():
@@ -129,6 +145,15 @@ class Upgrade:
             writer, running.records, running.hall.records = running.records, None, successor
             await asyncio.to_thread(writer.close)
         successor.accept()
+
+    def close(self) -> None:
+        """Nothing is passed on any more; the successor is told, if there is one."""
+        if self._interconnect is not None:
+            self._interconnect.close()
+        if self._directory:
+            shutil.rmtree(self._directory, ignore_errors=True)
+        if self.successor is not None:
+            self.successor.over()
 
     async def _hand_over(self, successor: Successor) -> None:
         try:
