@@ -140,7 +140,7 @@ class Asker:
                 break  # nothing has come that could be gone on behind
             self._elsewhere()
             await asyncio.sleep(self._dice.uniform(0.05, 0.5))
-        self._note("unknown", bit=bit, why="given up", edge=self._edge)
+        self._note("unknown", bit=bit, why=f"given up after {noted.count}", edge=self._edge)
 
 
 class _Noted:

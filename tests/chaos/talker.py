@@ -20,8 +20,6 @@ OPEN_WITHIN = 4.0
 PING = 1.0
 AHEAD = 60
 """How many of its messages a client lets be unanswered."""
-KEEPALIVE = 1011
-"""What this client says to an edge that answers no pings."""
 STAY = 8.0
 """Seconds that a client that wanders stays at an edge, on an average."""
 FATAL = (400, 401, 403, 404)
@@ -65,8 +63,8 @@ class Talker:
         hello = {"Session-Id": self._token, "Session-Received": str(self._received)} if self._token else {}
         try:
             socket = await connect(f"ws://{edge}:8080{self.path}", additional_headers=hello, compression=None,
-                                   proxy=None, open_timeout=OPEN_WITHIN, close_timeout=1, ping_interval=PING,
-                                   ping_timeout=2 * PING, max_size=None)
+                                   proxy=None, open_timeout=OPEN_WITHIN, close_timeout=1, ping_interval=None,
+                                   max_size=None)
         except InvalidStatus as refused:
             self._refused(edge, refused)
             await asyncio.sleep(self._dice.uniform(0.2, 1.0))
@@ -97,6 +95,7 @@ class Talker:
             self._last = 0  # what was said last may have been lost with a node
         whose = "theirs"
         speaking = asyncio.create_task(self._speak(socket, has))
+        watching = asyncio.create_task(self._watch(socket))
         try:
             stays = self._stays or self._settling.is_set()
             async with asyncio.timeout(None if stays else self._dice.expovariate(1 / STAY)) as stay:
@@ -111,11 +110,25 @@ class Talker:
                     leaving.cancel()
         except TimeoutError:
             whose = "mine"
-        except ConnectionClosed as end:
-            if end.rcvd is None and end.sent is not None and end.sent.code == KEEPALIVE:
+        except ConnectionClosed:
+            if watching.done() and watching.result():
                 whose = "silent"
         speaking.cancel()
+        watching.cancel()
         await self._leave(edge, socket, whose)
+
+    async def _watch(self, socket: ClientConnection) -> bool:
+        """Leave an edge that answers no ping: whether it was so."""
+        try:
+            while True:
+                await asyncio.sleep(PING)
+                async with asyncio.timeout(2 * PING):
+                    await (await socket.ping())
+        except TimeoutError:
+            socket.transport.abort()
+            return True
+        except ConnectionClosed:
+            return False
 
     async def _stay_if_settling(self, stay: asyncio.Timeout) -> None:
         await self._settling.wait()

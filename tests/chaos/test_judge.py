@@ -108,6 +108,7 @@ def test_an_answered_request_may_be_lost_with_its_edge_and_store() -> None:
     assert not judge(facts + fault(3.5, 4.0, "kill", "e1") + fault(3.5, 4.0, "kill", "r1"))
     assert promises(facts + fault(3.5, 4.0, "kill", "e1")) == ["P2"]
     assert promises(facts + fault(3.5, 4.0, "kill", "r1")) == ["P2"]
+    assert promises(facts + fault(3.5, 4.0, "kill", "r1") + fault(3.5, 4.0, "kill", "n1")) == ["P2"]
     assert promises(facts + fault(3.5, 4.0, "kill", "n1")) == ["P2"]
 
 

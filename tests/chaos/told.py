@@ -107,7 +107,7 @@ def digits(number: int) -> dict[int, int]:
 def _may_be_lost(answered: Fact, at: float, troubles: Troubles) -> bool:
     """Whether an edge was killed while the store was out of order, or forgot: else it knew of each answer before the
     client did (`durability: sync`)."""
-    return troubles.of_store(answered["t"], at) and troubles.of_process(troubles.edge_of(answered), answered["t"], at)
+    return troubles.forgotten(answered["t"], at)
 
 
 def told(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
