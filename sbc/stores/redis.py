@@ -86,8 +86,8 @@ class RedisStore(QueuedStore):
         Raises StoreError: not to be reached, or an edge of the same name is alive.
         """
         self.lease = Lease(self._name, self._edge, self._beside, self._seconds, self._spawn, self)
-        self.lease.keeper = self._keeper
-        self.lease.introduction = self._introduction
+        self.lease.keeper, self.lease.introduction = self._keeper, self._introduction
+        self.lease.doubted = self._ours.is_to_state
         if self._ordered is not None:
             self.lease.ordered = self._ordered
         self.claims = Claims(self._name, self, self._spawn)

@@ -26,6 +26,9 @@ BEAT: Final = 0.25
 REST: Final = 0.05
 """Seconds before what did not work is tried again."""
 
+WAIT: Final = 2.0
+"""Seconds for which who calls for a session waits, too (redis_claims.py)."""
+
 
 class Ground(Protocol):
     """The store, as far as its lease needs it."""
@@ -68,6 +71,8 @@ class Lease:
         self.works = True
         self.ordered: Callable[[], None] = _nobody
         """Told when another edge has given an order."""
+        self.doubted: Callable[[SessionId], bool] = _nothing_doubted
+        """Whether the server has yet to be told a session of ours anew."""
         self.introduction: Mapping[str, str] = {}
         """What others are told of this edge."""
         self.ahead = 0.0
@@ -214,8 +219,17 @@ class Lease:
             return
         if message[1] == ORDERS.encode():
             self.ordered()
-        elif self.keeper is not None:
-            self.keeper.wanted(SessionId(str(message[2], "utf-8", "replace")))
+        else:
+            self._wanted(SessionId(str(message[2], "utf-8", "replace")), self._loop.time() + WAIT)
+
+    def _wanted(self, session: SessionId, until: float) -> None:
+        if self.keeper is None or self._stopped:
+            return
+        if not self.doubted(session):
+            self.keeper.wanted(session)
+        elif self._loop.time() < until:
+            # Let go of now, it would be claimed as the server has it: without what only the server before was told.
+            self._loop.call_later(REST, self._wanted, session, until)
 
     async def _hang_up(self) -> None:
         line, self._line, self._line_at = self._line, None, ""
@@ -226,3 +240,7 @@ class Lease:
 
 def _nobody() -> None:
     """Nobody has to be told."""
+
+
+def _nothing_doubted(_session: SessionId) -> bool:
+    return False

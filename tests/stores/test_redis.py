@@ -16,6 +16,7 @@ from sbc.model.interfaces import Journals
 from sbc.runtime.tasks import Tasks
 from sbc.stores.queue import Bounds
 from sbc.stores.redis_claims import LOOKS_APART
+from sbc.stores.redis_words import channel
 from tests.stores.asking import answers, asked, binding, creating, dialog, rebinding, until
 from tests.stores.redis_edges import LEASE, Edge
 from tests.stores.redis_history import play
@@ -309,3 +310,16 @@ async def test_what_is_stated_anew_takes_back_no_later_binding_of_the_same_edge(
     assert await rebinding(edge.store, binding("s", 5), 4) is None and await stated is None
     assert await asked(lambda done: edge.store.restate(*edge.live[S], done)) is None
     assert await rebinding(edge.store, binding("s", 6), 5) is None
+
+
+async def test_a_session_is_let_go_only_once_a_server_that_forgot_of_it_knows_it_again(
+    redis: Redis, tasks: Tasks,
+) -> None:
+    edge = await opened(Edge("one", redis.url, tasks))
+    await edge.begin(dialog("s", 4))
+    edge.store._ours.patchy.add(S)  # another server, a moment ago
+    call = [b"message", channel(edge.store.lease.me).encode(), b"s"]
+    edge.store.lease._called(call)
+    assert edge.live.keys() == {"s"} and "restated" not in edge.events
+    await until(lambda: not edge.live)
+    assert edge.events == ["restated"]
