@@ -20,6 +20,8 @@ from sbc.runtime.fleet import refuse_strangers
 
 GATHERING: Final = 0.05
 """Seconds that heartbeats are gathered for."""
+PULSE: Final = 2
+"""At the latest in every so many turns workers hear that the supervisor listens."""
 MOST_SEATS: Final = 1_000_000
 """Sessions of one trunk whose worker is remembered; of more, the one that was spoken of first is asked for."""
 
@@ -57,6 +59,7 @@ class Switchboard:
         self._lines: dict[int, Line] = {}
         self._by_trunk: dict[Trunk, Line] = {}
         self._workers: dict[int, Listener] = {}
+        self._turns = 0
         self._beats: deque[tuple[int, Mapping[str, Any]]] = deque()
 
     # Nodes (TrunkListener).
@@ -101,7 +104,10 @@ class Switchboard:
             self._tell_all("trunk_lost", trunk=line.number)
 
     def tell_beats(self) -> None:
-        """Tell what was gathered; to be called every GATHERING seconds."""
+        """Tell what was gathered; to be called every GATHERING seconds. Where there are no trunks nobody listens."""
+        self._turns += 1
+        if not self._lines or not (self._beats or self._turns % PULSE == 0):
+            return
         beats = [(number, message) for number, message in self._beats if number in self._lines]
         self._beats.clear()
         self._tell_all("trunk_beats", beats=beats)

@@ -10,7 +10,7 @@ from sbc.model.errors import Refusal
 from sbc.model.ids import NodeId, SessionId, node_id
 from sbc.model.interfaces import TrunkListener
 
-SILENCE: Final = 0.2
+SILENCE: Final = 0.3
 """After so many seconds without a word of the supervisor's it is he who is silent, not the nodes."""
 
 Note = Callable[..., None]
