@@ -14,9 +14,9 @@ from tests.hostile.test_http2_floods import FLOODS, OPEN
 from tests.kernel.test_filtering import heard  # noqa: F401  a fixture is used by its name
 from tests.kernel.test_shaping import _warden
 from tests.support.spaces import Space, space  # noqa: F401  a fixture is used by its name
-from tests.support.wait import PATIENCE
 
 pytestmark = pytest.mark.skipif(ctypes.util.find_library("nftables") is None, reason=f"{LIBRARY} is not installed")
+PATIENCE = 30.0
 THEM, OTHERS = "127.0.0.2", "127.0.0.3"
 CONFIG = """
 admin: {listen: "127.0.0.1:9070"}

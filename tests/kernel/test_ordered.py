@@ -10,7 +10,7 @@ from pyroute2 import NetNS
 from sbc.kernel.shaping import OURS
 from tests.support.spaces import Space, space  # noqa: F401  a fixture is used by its name
 
-PATIENT = 15.0
+PATIENT = 30.0
 CONFIG = """
 admin: {{listen: "127.0.0.1:0"}}
 listeners: [{{name: plain, listen: "127.0.0.1:0"}}]

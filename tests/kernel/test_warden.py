@@ -17,7 +17,7 @@ from sbc.kernel.orders import LONGEST_LINE, Order, OrderError, Unshape, encode
 from sbc.kernel.warden import MOST_EDGES, Warden, open_door
 from sbc.model.errors import SbcError
 
-PATIENT = 5.0
+PATIENT = 20.0
 
 
 class Recording:
