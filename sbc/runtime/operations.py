@@ -179,21 +179,29 @@ class EdgeOperations:
         return standings[0]
 
     async def drain(self, node: str) -> dict[str, Any]:
-        standing, now = self._one_node(node), time.time()
-        order = Revocation(Revoked.NODE, standing.node.id, now, math.inf)
+        standing = self._one_node(node)
+        await self.keep_out(standing.node.id)
+        return self._node_row(standing)
+
+    async def keep_out(self, node: NodeId) -> None:
+        """Give a node no more sessions, be it there or not. Raises Refusal: there are too many such."""
+        order = Revocation(Revoked.NODE, node, time.time(), math.inf)
         self._hall.house.roster.keep_out(order)
-        self._hall.node_leaves(standing.node.id, None)
+        self._hall.node_leaves(node, None)
         with suppress(StoreError):  # readiness tells of it; edges that share a store say it again
             await self._hall.house.store.revoke(order)
-        return self._node_row(standing)
 
     async def undrain(self, node: str) -> dict[str, Any]:
         standing = self._one_node(node)
-        self._hall.house.roster.let_in(standing.node.id)
+        await self.let_in(standing.node.id)
+        return self._node_row(standing)
+
+    async def let_in(self, node: NodeId) -> None:
+        """Let a node have sessions again, be it there or not."""
+        self._hall.house.roster.let_in(node)
         self._hall.node_ready()
         with suppress(StoreError):
-            await self._hall.house.store.forgive(Revoked.NODE, standing.node.id)
-        return self._node_row(standing)
+            await self._hall.house.store.forgive(Revoked.NODE, node)
 
     # Who misbehaves.
 

@@ -1,7 +1,8 @@
 """Between hall and roof: several workers as one edge (`edge.workers`). The supervisor opens every socket, starts the
 workers, sees to it that they live, and speaks for all of them; each worker is an edge of its own beside it.
 
-    outfit.py channel.py        what a worker is started with; what the two say to each other from then on
-    doors.py restarts.py worker.py supervisor.py        sockets, back-off, one worker's process, all of them
-    desk.py                     the worker's side: what it does when it is asked
+    outfit.py                   what a worker is started with (wire/channel.py: what the two say from then on)
+    doors.py restarts.py process.py supervisor.py       sockets, back-off, one worker's process, all of them
+    reloading.py switchboard.py operations.py merging.py rows.py    what holds for all, and is asked of all
+    posted.py desk.py briefing.py trunks.py     the worker's side: its life, what it is asked, learns, hears of nodes
 """

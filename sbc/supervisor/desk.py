@@ -2,21 +2,21 @@
 
 import asyncio
 import signal
-import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from functools import partial
 from socket import recv_fds, socket
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
 from sbc.config import Config
-from sbc.model.errors import Refusal, SbcError
+from sbc.model.errors import SbcError
 from sbc.model.identity import Revoked
 from sbc.runtime.census import EVERY, Census
 from sbc.runtime.operations import EdgeOperations
 from sbc.runtime.reload import Prepared, drop
 from sbc.runtime.server import Server
+from sbc.supervisor.briefing import briefing
 from sbc.supervisor.merging import written
 from sbc.supervisor.outfit import socket_of
 from sbc.supervisor.trunks import Trunks
@@ -51,6 +51,7 @@ class Desk:
         self.census: Census
         self._asked: Mapping[str, Callable[..., Awaitable[Any]]] = {
             "alive": self._alive, "ready": self._ready, "metrics": self._metrics,
+            "briefing": partial(briefing, server),
             "prepare": self._prepare, "apply": self._apply, "discard": self._discard,
             "sessions": operations.sessions, "session": operations.session, "migrate": operations.migrate,
             "end": operations.end, "revoke": self._revoke, "forgive": self._forgive,
@@ -58,18 +59,6 @@ class Desk:
             "undrain": operations.undrain, "abuse": operations.abuse, "pardon": operations.pardon,
             "depart": operations.depart,
         }  # fmt: skip
-
-    async def learn(self) -> None:
-        """Hear of every trunk, and what the other workers were ordered."""
-        told = await self.channel.ask("brief")
-        on_record = {(row["kind"], row["name"]) for row in await self._operations.revocations()}
-        for row in told["revocations"]:
-            left = row["until"] - time.time()
-            if left > 0 and (row["kind"], row["name"]) not in on_record:
-                await self._revoke(row["kind"], row["name"], left)
-        for node in told["drained"]:
-            with suppress(Refusal):  # it has gone meanwhile
-                await self._operations.drain(node)
 
     async def asked(self, what: str, given: Mapping[str, Any]) -> Any:
         question = self._asked.get(what)

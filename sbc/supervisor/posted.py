@@ -11,6 +11,7 @@ from sbc.runtime.operations import EdgeOperations
 from sbc.runtime.server import Server
 from sbc.runtime.tasks import Tasks
 from sbc.stores.factory import open_store
+from sbc.supervisor.briefing import learn
 from sbc.supervisor.desk import Desk
 from sbc.supervisor.outfit import Outfit, config_of, socket_of
 from sbc.supervisor.trunks import Trunks
@@ -38,7 +39,9 @@ async def serve_as_worker(outfit: Outfit, config: Config) -> None:
         await desk.channel.open(socket_of(outfit.control))
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload is the supervisor's
         await server.open()
-        await desk.learn()
+        told = await desk.channel.ask("brief")
+        if told is not None:
+            await learn(server, operations, told)
         tasks.spawn("census", desk.count())
         await server.open_doors()
         loop = asyncio.get_running_loop()

@@ -143,12 +143,11 @@ class Supervisor:
     async def asked(self, number: int, what: str, given: Mapping[str, Any]) -> Any:
         if what != "brief":
             raise SbcError(f"a supervisor is not asked {what!r}")
-        briefing: dict[str, Any] = {"revocations": [], "drained": []}
+        briefing = None
         other = next((worker for worker in self.workers if worker.state is State.READY), None)
         if other is not None:
             with suppress(SbcError):  # it has ended too
-                briefing["revocations"] = await other.ask("revocations")
-                briefing["drained"] = [row["node"] for row in await other.ask("nodes") if row["state"] == "draining"]
+                briefing = await other.ask("briefing")
         self.switchboard.connected(self.workers[number])
         self._tell_others(number, "census_of_all")
         return briefing

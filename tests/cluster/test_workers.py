@@ -227,6 +227,28 @@ async def _answers(port: int) -> bool:
     return True
 
 
+async def test_orders_outlive_the_workers_that_heard_them(scene: Scene) -> None:
+    scene.trunk("a", "b")
+    await scene.open(crew())
+    assert (await scene.edge.post("/api/v1/revocations", {"principal": "key:default/eve", "seconds": 600}))[0] == 201
+    assert (await scene.edge.post("/api/v1/nodes/a/drain"))[0] == 202
+    for number in (0, 1):
+        before = pids(scene.edge)[number]
+        os.kill(before, signal.SIGKILL)
+        await wait_until(lambda number=number, before=before: pids(scene.edge)[number] != before, "it is started again")
+    await scene.edge.ready()
+    _, answer = await scene.edge.get("/api/v1/revocations")
+    assert [row["name"] for row in answer["revocations"]] == ["key:default/eve"]
+    rows = await scene.edge.nodes()
+    assert (rows["a"]["state"], rows["b"]["state"]) == ("draining", "up") and rows["a"]["trunk"]
+    client = await scene.client()
+    await client.say()
+    await client.answered()
+    assert client.node == "b"
+    assert (await scene.edge.post("/api/v1/nodes/a/undrain"))[0] == 200
+    await scene.edge.sees(*scene.nodes.values())
+
+
 async def _ready(edge: Edge) -> bool:
     return int((await edge.get("/readyz"))[0]) == 200
 
