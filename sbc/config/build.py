@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import Final
 
-from sbc.config import model, schema, schema_auth, schema_capacity, schema_edges, schema_network, schema_session
+from sbc.config import (
+    model,
+    schema,
+    schema_auth,
+    schema_capacity,
+    schema_edges,
+    schema_network,
+    schema_pools,
+    schema_session,
+)
 from sbc.config.walk import ALWAYS_THERE
 from sbc.model.abuse import LOOPBACK, AbuseRules
 from sbc.model.capacity import Capacity, Marks
@@ -89,14 +98,30 @@ def _abuse(abuse: schema.Abuse) -> AbuseRules:
     return AbuseRules(abuse.refuse, abuse.block, abuse.period, tuple(abuse.exempt))
 
 
-def _pool(name: PoolName, pool: schema.Pool) -> model.Pool:
-    nodes = tuple(
-        Node(node_id(name, node.name), name, node.url, node.zone or "", node.labels, node.capacity)
-        for node in pool.nodes
-    )
+def _pool(name: PoolName, pool: schema_pools.Pool) -> model.Pool:
+    nodes = tuple(node_of(name, node) for node in pool.nodes)
     probe = None if pool.probe is None else Probe(**pool.probe.model_dump())
     tls = None if pool.tls is None else model.NodeTls(**pool.tls.model_dump())
-    return model.Pool(name, nodes, probe, tls)
+    return model.Pool(name, nodes, probe, tls, None if pool.discover is None else _discover(pool.discover))
+
+
+def node_of(pool: PoolName, node: schema_pools.Node) -> Node:
+    """A node of a pool as it is written down, in the configuration or in a file of its own."""
+    return Node(node_id(pool, node.name), pool, node.url, node.zone or "", node.labels, node.capacity)
+
+
+def _discover(discover: schema_pools.Discover) -> model.Discover:
+    where: model.DnsNames | model.NodeFiles | model.EndpointSlices
+    if discover.dns is not None:
+        dns = discover.dns
+        where = model.DnsNames(dns.name, dns.port, dns.srv, tuple(dns.servers))
+    elif discover.files is not None:
+        where = model.NodeFiles(tuple(discover.files.paths))
+    else:
+        assert discover.kubernetes is not None, "one of them is written (check_pools.py)"
+        where = model.EndpointSlices(**discover.kubernetes.model_dump())
+    return model.Discover(where, discover.every, discover.keep, discover.scheme, discover.capacity, discover.zone or "",
+                          discover.labels)
 
 
 def _manifest(name: AgentName, agent: schema_session.Agent, marking: schema_network.Marking) -> Manifest:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sbc.config.check_edges import interconnect
 from sbc.config.check_files import named_files
+from sbc.config.check_pools import discoveries
 from sbc.config.check_rules import blocks, headers
 from sbc.config.faults import Fault, Path, Wrong, dotted, fault, nearest
 from sbc.config.model import Address
@@ -31,7 +32,7 @@ def cross(tree: Tree) -> list[Fault]:
     """All faults between the sections."""
     checks: tuple[Callable[[Tree], Found], ...] = (
         _references, _duplicates, _clashes, _session_keys, _proxies, _quic, _node_tls, _redis, _shared_address,
-        interconnect, _proofs, blocks, headers, _shares, named_files,
+        interconnect, discoveries, _proofs, blocks, headers, _shares, named_files,
     )
     return [fault for check in checks for fault in check(tree)]
 

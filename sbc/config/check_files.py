@@ -42,6 +42,8 @@ def named_files(tree: Tree) -> Found:
         tls = get(pool, "tls")
         yield from _authorities(tree, (*path, "tls", "ca"), get(tls, "ca"))
         yield from _pair(tree, (*path, "tls"), get(tls, "cert"), get(tls, "key"))
+        found: Path = (*path, "discover", "kubernetes")
+        yield from _authorities(tree, (*found, "ca"), get(pool, "discover", "kubernetes", "ca"))
 
 
 def _authorities(tree: Tree, path: Path, ca: Any) -> Found:

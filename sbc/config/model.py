@@ -202,6 +202,44 @@ class NodeTls:
 
 
 @dataclass(frozen=True, slots=True)
+class DnsNames:
+    """See schema_pools.py for this and those below."""
+
+    name: str
+    port: int | None
+    srv: bool
+    servers: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFiles:
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSlices:
+    service: str
+    namespace: str
+    port: str | None
+    api: str
+    token_file: str | None
+    ca: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Discover:
+    """Where further nodes of a pool are found."""
+
+    where: DnsNames | NodeFiles | EndpointSlices
+    every: float
+    keep: float
+    scheme: str
+    capacity: int
+    zone: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """Nodes of one kind: those written here; others may join over the trunk."""
 
@@ -211,6 +249,7 @@ class Pool:
     """None: its nodes are not probed."""
     tls: NodeTls | None = None
     """None: as the system has it, where a node's URL says so."""
+    discover: Discover | None = None
 
 
 @dataclass(frozen=True, slots=True)

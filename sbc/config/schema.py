@@ -2,8 +2,8 @@
 
 Each attribute's docstring is what an editor shows for the key (`sbc schema`), and docs/CONFIGURATION.md has a row for
 it. Unknown keys are faults, and so are known ones that this version does not carry out: nothing is accepted silently.
-What agents and routes are made of stands in schema_session.py, proofs and access in schema_auth.py, marks and orders to
-the kernel in schema_network.py.
+What agents and routes are made of stands in schema_session.py, pools in schema_pools.py, proofs and access in
+schema_auth.py, marks and orders to the kernel in schema_network.py.
 """
 
 from typing import Annotated, Any, Final
@@ -13,6 +13,7 @@ from pydantic import Field
 from sbc.config.schema_capacity import Admission, Drain
 from sbc.config.schema_edges import Interconnect
 from sbc.config.schema_network import Kernel, Marking, SharedAddress
+from sbc.config.schema_pools import Pool
 from sbc.config.schema_session import Agent, Policy, Route
 from sbc.config.section import Section, default
 from sbc.config.units import Duration
@@ -21,13 +22,9 @@ from sbc.config.values import (
     Digest,
     File,
     Label,
-    Later,
     ListenAddress,
     Name,
     Network,
-    NodeUrl,
-    RouteHost,
-    RoutePath,
     Store,
     Workers,
     choice,
@@ -179,63 +176,6 @@ class Listener(Section):
     it, and comes from there; `accept`: those from there may begin with it."""
     proxy_from: list[Network] = Field(default=[], max_length=256)
     """From where the PROXY protocol is believed. Empty: this machine alone, on a listener that only it can reach."""
-
-
-class Node(Section):
-    """A node whose place is known beforehand; others register over the trunk."""
-
-    name: Name
-    """Its name within the pool; a node that registers under it is this one."""
-    url: NodeUrl
-    """Where it takes sessions; a path in it is put before that of every request."""
-    zone: Name | None = None
-    """What fails together with it; replicas go to another zone."""
-    capacity: Annotated[int, whole(1, 1_000_000)] = 1000
-    """How many sessions it may have at once."""
-    labels: dict[Name, Label] = Field(default={}, max_length=64)
-    """What agents may ask for in `placement.labels`."""
-
-
-class Probe(Section):
-    """How a node without a trunk is asked over HTTP whether it lives."""
-
-    path: RoutePath | None = None
-    """A 2xx or 3xx to this path is a sign of life; null: any HTTP answer to `/` is."""
-    every: Annotated[float, Duration("50ms", "1h")] = default("1s")
-    """The pause between two probes."""
-    timeout: Annotated[float, Duration("10ms", "1m")] = default("500ms")
-    """When an answer is late."""
-    fall: Annotated[int, whole(1, 100)] = 2
-    """How many failures in a row take a node down."""
-    rise: Annotated[int, whole(1, 100)] = 2
-    """How many answers in a row bring it up again."""
-
-
-class NodeTls(Section):
-    """How TLS is spoken to nodes."""
-
-    ca: File | None = None
-    """The certificates (PEM) of those who vouch for the nodes'; null: the authorities of the system."""
-    cert: File | None = None
-    """The certificate that nodes are shown, its chain behind it; null: none."""
-    key: File | None = None
-    """Its private key, without a pass phrase."""
-    server_name: RouteHost | None = None
-    """What the certificates of the nodes have to be for; null: for the host of their URL."""
-
-
-class Pool(Section):
-    """Nodes of one kind."""
-
-    nodes: list[Node] = Field(default=[], max_length=4096)
-    """The nodes that are known beforehand."""
-    discover: Later = None
-    """Nodes found through DNS: not available in this version."""
-    tls: NodeTls | None = None
-    """How TLS is spoken to its nodes; with it, all of them have to speak it. null: as the system has it, where a node's
-    URL says so."""
-    probe: Probe | None = Field(default_factory=Probe)
-    """How its nodes are probed; null: not at all."""
 
 
 class Abuse(Section):

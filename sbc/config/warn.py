@@ -117,7 +117,7 @@ def _address(config: Config) -> Iterator[str]:
 
 def _pools(config: Config) -> Iterator[str]:
     for name, pool in config.pools.items():
-        if not pool.nodes and config.trunk is None:
+        if not pool.nodes and pool.discover is None and config.trunk is None:
             yield f"pools.{name}: it has no nodes, and none can register without a trunk: write nodes, or a trunk"
         if pool.nodes and pool.probe is None and config.trunk is None:
             yield f"pools.{name}: without probe and trunk the silence of a node is not noticed: leave probe out"

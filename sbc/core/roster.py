@@ -3,9 +3,10 @@
 Choosing a node reserves its seat in the same step; `vacate` gives it back.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from sbc.core.ceiling import Punctuality
 from sbc.core.health import Health
@@ -16,6 +17,9 @@ from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import AgentName, NodeId, PoolName, SessionId
 from sbc.model.manifest import Manifest
 from sbc.model.node import Node, NodeState
+
+BEYOND_COUNT = 0.05
+"""By how much the load that a node reports has to be above the share of its seats that are taken, to say more."""
 
 
 class Room(Enum):
@@ -49,6 +53,14 @@ class Standing:
     strain: float = 0.0
     """The same where it is more than its own count of sessions explains; else 0. A node that is merely full is not
     hard-pressed."""
+
+    def weigh(self, heartbeat: Mapping[str, Any], ours: int) -> None:
+        """Take what it says of itself. ours: how many sessions it has of this edge."""
+        self.elsewhere = max(0, heartbeat["sessions"] - ours)
+        load, capacity = float(heartbeat.get("load", 0.0)), self.node.capacity
+        by_count = heartbeat["sessions"] / capacity if capacity else 1.0
+        self.reported_load = load
+        self.strain = min(load, 1.0) if load > by_count + BEYOND_COUNT else 0.0
 
 
 class Roster:

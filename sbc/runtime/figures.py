@@ -10,7 +10,7 @@ from sbc.transports.listener import Listener
 
 
 def gauges(hall: Hall, listeners: Mapping[str, Listener], store_works: bool,
-           edges: Sequence[Fellow]) -> Gauges:  # fmt: skip
+           edges: Sequence[Fellow], discovery_age: Mapping[str, float]) -> Gauges:  # fmt: skip
     """All of it. listeners: by name. edges: those of the same store."""
     dialogs: Counter[tuple[str, str, str]] = Counter()
     journal_bytes = 0
@@ -23,4 +23,4 @@ def gauges(hall: Hall, listeners: Mapping[str, Listener], store_works: bool,
     shared = hall.house.shared
     figures = shared.figures() if shared is not None else NO_STORE
     return Gauges(dialogs, nodes, journal_bytes, expiry, hall.rules.authorities.ages, len(hall.house.revocations),
-                  Counter(edge.state for edge in edges), figures, store_works)
+                  Counter(edge.state for edge in edges), discovery_age, figures, store_works)

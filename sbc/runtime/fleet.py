@@ -1,9 +1,10 @@
 """The nodes of all pools: their trunks, their probes, their health, and what they signal about sessions."""
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from sbc.config import Config
+from sbc.core.discovery import Found
 from sbc.core.health import HEARTBEAT, Health, Sign
 from sbc.core.roster import Roster, Standing
 from sbc.model.errors import Refusal
@@ -16,32 +17,15 @@ from sbc.model.streams import Reach
 from sbc.nodes.address import address_of
 from sbc.nodes.dial import Trust
 from sbc.nodes.probe import Prober
+from sbc.runtime.concerned import Concerned
+from sbc.runtime.finders import Finders
 from sbc.runtime.succession.lent import Heir, introduction
 from sbc.telemetry.metrics import Metrics
 
 BRISK = Probe(every=0.25, timeout=0.25)
 """How nodes without a trunk that serve synchronous sessions are probed at least: silence is known within a second."""
 
-BEYOND_COUNT = 0.05
-"""By how much the load that a node reports has to be above the share of its seats that are taken, to say more."""
-
 Announce = Callable[[str, Mapping[str, Any]], None]
-
-
-class Concerned(Protocol):
-    """Who is told what becomes of nodes, and what they say: the hall."""
-
-    def node_silent(self, node: NodeId, continuity: Continuity | None) -> None:
-        """Sessions of this class (None: of all) on the node have to move."""
-
-    def node_ready(self) -> None:
-        """Some node may take sessions again."""
-
-    def node_says(self, node: NodeId, message: Mapping[str, Any]) -> None:
-        """A trunk message about a session."""
-
-    def node_leaves(self, node: NodeId, deadline: float | None) -> None:
-        """A node asks to be drained; deadline: seconds."""
 
 
 class Fleet:
@@ -55,12 +39,18 @@ class Fleet:
         self._metrics = metrics
         self._announce = announce
         self._now = now
+        self.finders = Finders(self, spawn, announce)
         self._prober = Prober(self._probed, spawn, reach)
         self._trunks: dict[NodeId, Trunk] = {}
         self._edges: dict[str, Any] | None = None
         """What nodes are told of the edges that there are."""
         self._silence: dict[NodeId, float] = {}
         self._probes: dict[PoolName, Probe | None] = {}
+        self._written: Mapping[NodeId, Node] = {}
+        """The nodes of the configuration."""
+        self._found: dict[PoolName, Mapping[NodeId, Found]] = {}
+        """Those that were found elsewhere, and which of them are leaving."""
+        self._leaving: set[NodeId] = set()
         self._sealed: set[PoolName] = set()
         """The pools whose nodes have to speak TLS."""
         self.deaf: Callable[[], bool] = lambda: False
@@ -83,15 +73,36 @@ class Fleet:
             for name, pool in config.pools.items()
         }
         self._sealed = {name for name, pool in config.pools.items() if pool.tls is not None}
-        wanted = {node.id: node for pool in config.pools.values() for node in pool.nodes}
+        self._written = {node.id: node for pool in config.pools.values() for node in pool.nodes}
+        self._muster(anew=True)
+        self.finders.apply(config)
+
+    def found(self, pool: PoolName, nodes: Mapping[NodeId, Found]) -> None:
+        """These are the nodes that were found for a pool. Those that are found no more are drained, and then go; so are
+        those that are leaving, which stay."""
+        self._found[pool] = nodes
+        self._muster(anew=False)
+
+    def _muster(self, *, anew: bool) -> None:
+        """Have the nodes that there are to be. anew: probe all of them by other rules than before."""
+        found = {node: one for pool in self._found.values() for node, one in pool.items()
+                 if one.node.pool in self._probes and not self._bare(one.node)}
+        wanted = {**{node: one.node for node, one in found.items()}, **self._written}
         for standing in list(self._roster):
             node = standing.node
             left = node.id not in wanted and (standing.configured or self._bare(node))
-            if left or node.pool not in self._probes:
+            if (left or node.pool not in self._probes) and not standing.retired:
                 standing.retired = True
                 self.hall.node_leaves(node.id, None)
+        leaving, self._leaving = self._leaving, {node for node, one in found.items() if one.leaving}
         for node in wanted.values():
-            self._place(node, configured=True)
+            there = self._roster.get(node.id)
+            if anew or there is None or there.retired or not there.configured or there.node != node:
+                there = self._place(node, configured=True)
+            if node.id in self._leaving:
+                self.hall.node_leaves(node.id, None)
+            elif node.id in leaving:
+                there.health.draining = self._roster.is_drained(node.id)
         self.hall.node_ready()
 
     def _bare(self, node: Node) -> bool:
@@ -125,6 +136,7 @@ class Fleet:
         self._roster.remove(node)
 
     async def close(self) -> None:
+        self.finders.close()
         await self._prober.close()
 
     # Trunks (TrunkListener).
@@ -148,7 +160,7 @@ class Fleet:
         standing.health.hang_up()
         self._watch(standing)
         standing.checkpoints = bool(message.get("checkpoints", False))
-        standing.health.draining = self._roster.is_drained(known)
+        standing.health.draining = self._roster.is_drained(known) or known in self._leaving
         self._judge(standing, standing.health.spoke(self._now()))
         self._announce("node_registered", {"node": known, "checkpoints": standing.checkpoints})
         if self._edges is not None:
@@ -184,7 +196,7 @@ class Fleet:
             self._watch(standing)
         match message["type"]:
             case "heartbeat":
-                _weigh(standing, message, self._roster.ledger.seats(standing.node.id))
+                standing.weigh(message, self._roster.ledger.seats(standing.node.id))
             case "drain":
                 self.hall.node_leaves(trunk.node, message.get("deadline"))
             case _:
@@ -318,11 +330,3 @@ def refuse_strangers(pool: PoolName, url: str | None, pools: Container[PoolName]
 def _at_least_brisk(probe: Probe) -> Probe:
     return Probe(probe.path, min(probe.every, BRISK.every), min(probe.timeout, BRISK.timeout),
                  min(probe.fall, BRISK.fall), probe.rise)  # fmt: skip
-
-
-def _weigh(standing: Standing, heartbeat: Mapping[str, Any], ours: int) -> None:
-    standing.elsewhere = max(0, heartbeat["sessions"] - ours)
-    load, capacity = float(heartbeat.get("load", 0.0)), standing.node.capacity
-    by_count = heartbeat["sessions"] / capacity if capacity else 1.0
-    standing.reported_load = load
-    standing.strain = min(load, 1.0) if load > by_count + BEYOND_COUNT else 0.0

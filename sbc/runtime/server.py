@@ -348,7 +348,7 @@ class Server:
         if self.trunk is not None:
             for kind, count in self.trunk.counts.by_kind().items():
                 self.metrics.abuse[f"trunk_{kind}"] = count
-        return gauges(self.hall, self.listeners, self.store.healthy(), self.edges())
+        return gauges(self.hall, self.listeners, self.store.healthy(), self.edges(), self.fleet.finders.ages)
 
 
 def _record_writer(config: Config) -> RecordWriter | None:

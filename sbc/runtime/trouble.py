@@ -4,7 +4,8 @@ QUIET_EVENTS = frozenset({"client_refused"})
 """What is told to whoever listens, but logged only in detail: hostile clients must not fill the disk."""
 
 TROUBLE = frozenset({
-    "address_lost", "certificate_rejected", "durability_lost", "edge_fenced", "jwks_rejected", "leg_failed",
+    "address_lost", "certificate_rejected", "discovery_fails", "durability_lost", "edge_fenced", "jwks_rejected",
+    "leg_failed",
     "node_down", "node_slow", "protocol_broken", "records_fail", "reload_rejected", "session_not_moved",
     "shedding_began", "source_barred", "source_blocked", "store_fails", "store_replaced", "successor_lost",
     "trunk_lost", "upgrade_failed",

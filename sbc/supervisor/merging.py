@@ -12,7 +12,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 MOST: Final = frozenset({
     "sbc_nodes", "sbc_edges", "sbc_loop_lag_seconds", "sbc_loop_lag_max_seconds", "sbc_pressure",
-    "sbc_jwks_age_seconds", "sbc_revocations",
+    "sbc_jwks_age_seconds", "sbc_discovery_age_seconds", "sbc_revocations",
 })  # fmt: skip
 """Gauges of which the highest is told: every worker has all nodes, all keys and all revocations."""
 LEAST: Final = frozenset({"sbc_store_up", "sbc_store_lease_seconds", "sbc_certificate_expiry_seconds",

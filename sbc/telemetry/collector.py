@@ -37,6 +37,8 @@ class Gauges:
     """In force."""
     edges: Mapping[str, int] = field(default_factory=dict)
     """Those of the same store, by state."""
+    discovery_age: Mapping[str, float] = field(default_factory=dict)
+    """By pool: seconds since nodes were found for it last; infinite: they never were."""
     store: StoreFigures = NO_STORE
     store_works: bool = True
 
@@ -95,6 +97,10 @@ def _gauges(gauges: Gauges) -> Iterator[Metric]:
     for name, seconds in gauges.certificate_expiry.items():
         expiry.add_metric((name,), seconds)
     yield expiry
+    found = GaugeMetricFamily("sbc_discovery_age_seconds", "Seconds since nodes were found.", labels=("pool",))
+    for pool, seconds in gauges.discovery_age.items():
+        found.add_metric((pool,), seconds)
+    yield found
     age = GaugeMetricFamily("sbc_jwks_age_seconds", "Seconds since an issuer's keys were fetched.", labels=("url",))
     for url, seconds in gauges.jwks_age.items():
         age.add_metric((url,), seconds)
