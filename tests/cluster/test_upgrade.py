@@ -10,10 +10,13 @@ import aiohttp
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from sbc.sdk.client import Transport
 from tests.support.asking import Stream, asking, url, web
+from tests.support.caller import Caller
 from tests.support.clients import Talker
 from tests.support.edge import Edge
 from tests.support.oracle import exactly_once
+from tests.support.quic import ca_file, secure
 from tests.support.redis import Redis, needs_redis
 from tests.support.returning import Returner
 from tests.support.scene import Scene
@@ -185,3 +188,27 @@ async def test_a_successor_that_fails_changes_nothing(scene: Scene) -> None:
     assert client.open_still and scene.edge.running
     assert (await scene.edge.get("/readyz"))[0] == 200
     assert await scene.edge.metric("sbc_upgrades_total", outcome="failed") == 1
+
+
+async def test_connections_of_every_transport_go_on_over_tls_and_quic(scene: Scene, lineage: Lineage) -> None:
+    scene.trunk("a", module="node_sdk")
+    await scene.open(secure(scene))
+    where = f"https://127.0.0.1:{scene.edge.port}/"
+
+    async def call(transport: Transport, until: asyncio.Event) -> None:
+        async with Caller(where, ca_file=ca_file(scene), transports=[transport], ping=2.0) as caller:
+            while not until.is_set():
+                await caller.say(2)
+                await asyncio.sleep(0.02)
+            await caller.answered()
+            assert caller.gaps == []
+            exactly_once(caller)
+    until = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for transport in (Transport.HTTP3, Transport.HTTP3, Transport.HTTP2, Transport.HTTP1):
+            group.create_task(call(transport, until))
+        await asyncio.sleep(0.5)
+        await lineage.upgrade()
+        await asyncio.sleep(0.5)
+        until.set()
+    assert await scene.edge.metric("sbc_admissions_total", outcome="reattached") == 4
