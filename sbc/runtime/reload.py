@@ -20,6 +20,7 @@ from sbc.tls import Shelf, Vouching, stock
 from sbc.transports.entrance import DoorTerms, protocols
 from sbc.transports.listener import Listener, Security, quic_credentials
 from sbc.transports.proxied import Proxies
+from sbc.transports.quic.keeper import Others
 from sbc.transports.sockets import Sockets, Supply
 from sbc.wire.http3.credentials import Credentials
 
@@ -163,7 +164,7 @@ def _drop(sockets: Mapping[str, Sockets], datagrams: Mapping[str, socket]) -> No
 
 
 async def open_doors(
-    prepared: Prepared, listeners: dict[str, Listener], reception: Reception, tally: QuicTally
+    prepared: Prepared, listeners: dict[str, Listener], reception: Reception, tally: QuicTally, others: Others
 ) -> dict[str, Any]:
     """Make the listeners those of the new configuration; sessions that came in through a closed one stay."""
     wanted = {listener.name: listener for listener in prepared.config.listeners}
@@ -185,7 +186,8 @@ async def open_doors(
         elif listener.quic is not None:
             listener.quic.credentials = prepared.credentials[name]
     for name, bound in prepared.sockets.items():
-        listener = Listener(name, reception, security_of(wanted[name]), terms_of(wanted[name], prepared.config), tally)
+        listener = Listener(name, reception, security_of(wanted[name]), terms_of(wanted[name], prepared.config), tally,
+                            others)
         await listener.start(bound)
         listeners[name] = listener
     return {"opened": sorted(prepared.sockets), "closed": sorted(set(closed) - set(prepared.sockets))}

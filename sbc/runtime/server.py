@@ -3,9 +3,6 @@
 import asyncio
 import gc
 from collections.abc import Mapping, Sequence
-from functools import partial
-from pathlib import Path
-from socket import SOCK_SEQPACKET, SOCK_STREAM, socket
 from typing import Any
 
 from sbc.config import Config, diff, load
@@ -36,9 +33,10 @@ from sbc.runtime.hall import Hall
 from sbc.runtime.house import House
 from sbc.runtime.interconnect import WORD
 from sbc.runtime.network import marks_of, shape
+from sbc.runtime.opening import doors_of, join_fellows, record_writer, trunk_socket
 from sbc.runtime.operations import Events
 from sbc.runtime.pace import Pace
-from sbc.runtime.reload import Prepared, open_doors, prepare, security_of, terms_of, trunk_terms, trusts_of
+from sbc.runtime.reload import Prepared, open_doors, prepare, trunk_terms, trusts_of
 from sbc.runtime.rounds import Rounds
 from sbc.runtime.rules import rules
 from sbc.runtime.seals import load_seal
@@ -52,15 +50,12 @@ from sbc.runtime.usher import Usher
 from sbc.telemetry import logs
 from sbc.telemetry.collector import Gauges
 from sbc.telemetry.metrics import Metrics
-from sbc.telemetry.records import RecordWriter
 from sbc.telemetry.systemd import Notifier
 from sbc.transports.listener import Listener
-from sbc.transports.quic.passing import WAY
 from sbc.transports.quic.sorting import Sorting
-from sbc.transports.sockets import Sockets, Supply, bind
+from sbc.transports.sockets import Supply
 
 log = logs.get("sbc")
-
 
 
 class Server:
@@ -105,7 +100,7 @@ class Server:
             revocations=Revocations(), usher=self._usher, pool=self._pool, seal=seal, pace=Pace(), burst=burst,
             metrics=self.metrics, constable=constable, announce=self.announce, closed=self._closed, ward=ward,
         )  # fmt: skip
-        self.records = _record_writer(config) if legacy is None else None
+        self.records = record_writer(config) if legacy is None else None
         interconnect = ways_out(tasks.spawn, self.metrics, config, worker)
         self.hall = Hall(house, held, self.records, interconnect)
         self.crossing = Crossing(self.hall, interconnect, config, worker)
@@ -163,13 +158,14 @@ class Server:
 
     async def open_doors(self) -> None:
         """Let nodes and clients in. Raises OSError, ssl.SSLError, SbcError."""
-        self._join_fellows()
-        opened = self._build_doors()
-        trunk = self._trunk_socket()
+        join_fellows(self.sorting, self.worker, self._supply)
+        opened = doors_of(self.config, self.hall, self._supply, self.sorting, self.metrics.quic)
+        trunk = trunk_socket(self.config, self._supply) if self.trunk is not None else None
         if self._predecessor is not None:
             await self._succeed(self._predecessor)
         if self.trunk is not None and trunk is not None:
             await self.trunk.start_on(trunk)
+            self.ports["trunk"] = int(trunk.getsockname()[1])
         await self.crossing.open(self._supply)
         for door, sockets in opened:
             self.listeners[door.name] = door
@@ -188,39 +184,12 @@ class Server:
         self.notifier.ready(f"serving {len(self.listeners)} listeners")
         log.info("edge_ready", edge=self.config.edge.name, ports=self.ports)
 
-    def _build_doors(self) -> list[tuple[Listener, Sockets]]:
-        """All that can fail of the listeners. Raises OSError, ssl.SSLError."""
-        built = []
-        for listener in self.config.listeners:
-            door = Listener(listener.name, self.hall, security_of(listener), terms_of(listener, self.config),
-                            self.metrics.quic, self.sorting)
-            where = listener.listen
-            built.append((door, self._supply.sockets(listener.name, where.host, where.port, door.terms)))
-        return built
-
-    def _join_fellows(self) -> None:
-        """Have what comes by QUIC where its connection is, among the workers."""
-        if self.worker is not None:
-            way_in, *out = iter(partial(self._supply.take, WAY, SOCK_SEQPACKET), None)
-            others = [number for number in range(self.worker.count) if number != self.worker.number]
-            self.sorting.join(way_in, dict(zip(others, out, strict=True)))
-
-    def _trunk_socket(self) -> socket | None:
-        if self.trunk is None or self.config.trunk is None:
-            return None
-        where = self.config.trunk.listen
-        # aiohttp would listen by itself, but name no address when it cannot.
-        sock = self._supply.take("trunk", SOCK_STREAM) or bind(where.host, where.port)
-        self.ports["trunk"] = int(sock.getsockname()[1])
-        return sock
-
     async def _succeed(self, predecessor: Predecessor) -> None:
         """All that can fail is done: take the place of the process before. Raises SbcError."""
-        await predecessor.meet()
         await predecessor.take_over()
         self.metrics.upgrades["succeeded"] += 1
         try:
-            self.records = self.hall.records = _record_writer(self.config)
+            self.records = self.hall.records = record_writer(self.config)
         except SbcError as error:  # too late to fail
             self.announce("records_fail", {"why": str(error)})
 
@@ -285,7 +254,7 @@ class Server:
             await self.trunk.change(prepared.trunk.secret, prepared.trunk.tls)
         self._introduce()
         self.fleet.apply(prepared.config)
-        doors = await open_doors(prepared, self.listeners, self.hall, self.metrics.quic)
+        doors = await open_doors(prepared, self.listeners, self.hall, self.metrics.quic, self.sorting)
         self.hall.review()
         return {"changed": bool(changes), **doors}
 
@@ -349,12 +318,6 @@ class Server:
             for kind, count in self.trunk.counts.by_kind().items():
                 self.metrics.abuse[f"trunk_{kind}"] = count
         return gauges(self.hall, self.listeners, self.store.healthy(), self.edges(), self.fleet.finders.ages)
-
-
-def _record_writer(config: Config) -> RecordWriter | None:
-    """Raises RecordsError."""
-    path = config.edge.records
-    return RecordWriter(Path(path), Path(path).with_suffix(".key")) if path else None
 
 
 def _trunk_door(config: Config, fleet: Fleet) -> TrunkDoor | None:

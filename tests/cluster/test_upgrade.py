@@ -211,4 +211,4 @@ async def test_connections_of_every_transport_go_on_over_tls_and_quic(scene: Sce
         await lineage.upgrade()
         await asyncio.sleep(0.5)
         until.set()
-    assert await scene.edge.metric("sbc_admissions_total", outcome="reattached") == 4
+    assert await scene.edge.metric("sbc_admissions_total", outcome="reattached") >= 4

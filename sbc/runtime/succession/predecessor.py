@@ -45,13 +45,10 @@ class Predecessor:
         self._next: Seeker | None = None
         """Where sessions are that are in neither process."""
 
-    async def meet(self) -> None:
-        """Begin to speak with it. Raises OSError."""
-        await self._channel.open(self._legacy.channel)
-
     async def take_over(self) -> None:
         """It accepts nothing any more from when this returns; what it knew beside sessions is known here. Raises
-        SbcError: it is gone, or does not want to be succeeded any more."""
+        OSError, SbcError: it is gone, or does not want to be succeeded any more."""
+        await self._channel.open(self._legacy.channel)
         known = await self._channel.ask("ready")
         self._hall.house.revocations.restore([revocation_in(one) for one in known["revocations"]])
         self._fleet.drain(NodeId(node) for node in known["drained"])
