@@ -121,7 +121,9 @@ class OneServer:
         [server] = await self.run([("INFO", "server")])
         [replication] = await self.run([("INFO", "replication")])
         fields = _fields(server) | _fields(replication)
-        return Identity(_who(fields), _who(fields), _settled(fields))
+        # Behind Sentinels it may have stood there for long, a server of its own, while another one was used.
+        alone = self._terms.at.kind is Kind.ONE
+        return Identity(_who(fields), _who(fields), _settled(fields) if alone else 0.0)
 
     async def listeners(self, channel: str) -> int:
         [answer] = await self.run([("PUBSUB", "NUMSUB", channel)])

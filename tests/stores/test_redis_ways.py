@@ -14,7 +14,7 @@ from sbc.model.ids import SessionId
 from sbc.runtime.tasks import Tasks
 from sbc.stores.factory import BOUNDS
 from sbc.stores.redis import RedisStore
-from sbc.stores.redis_link import Terms
+from sbc.stores.redis_link import Terms, connect
 from tests.stores.asking import answers, creating, dialog, rebinding, until
 from tests.stores.asking import binding as bound
 from tests.stores.redis_edges import Edge
@@ -85,6 +85,20 @@ def watched(tmp_path: Path) -> Iterator[tuple[Redis, Redis, Redis]]:
                      program=SENTINEL)
     yield first, second, sentinel.start()
     stop_all([first, second, sentinel])
+
+
+@needs_sentinel
+async def test_how_long_a_server_stands_says_nothing_where_sentinels_choose_among_several(
+    watched: tuple[Redis, Redis, Redis], tasks: Tasks,
+) -> None:
+    first, _, sentinel = watched
+    await until(lambda: b"uptime_in_seconds:0" not in first.say("INFO", "server"))
+    await until(lambda: b"uptime_in_seconds:1\r" not in first.say("INFO", "server"))
+    for url, settled in ((f"redis://127.0.0.1:{first.port}", True),
+                         (f"redis+sentinel://127.0.0.1:{sentinel.port}/main", False)):
+        link, _ = await connect(Terms(redis_at(url), 1.0))
+        assert ((await link.identify()).settled > 0) is settled
+        await link.close()
 
 
 @needs_sentinel
