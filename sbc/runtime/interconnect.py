@@ -6,7 +6,7 @@ transports/interconnect.py, runtime/arrivals.py.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from sbc.core.fields import without
 from sbc.core.forwarding import BETWEEN_EDGES, HOP_BY_HOP
 from sbc.core.homes import Homes
 from sbc.model.fellow import Fellow
-from sbc.model.http import Fields, Request, Response
+from sbc.model.http import Fields, Request, Response, first
 from sbc.model.ids import PoolName, SessionId, node_id
 from sbc.model.interfaces import Spawn
 from sbc.model.node import Node
@@ -149,6 +149,9 @@ class Interconnect:
         self._pool.close()
 
 
+_DROPPED = HOP_BY_HOP | BETWEEN_EDGES
+
+
 def as_it_came(request: Request) -> Arrived:
     """What is kept of a request that may have to go on. Its fields are never changed, but replaced."""
     return request.fields, request.client, request.secure, request.certificate
@@ -164,11 +167,15 @@ def onward(request: Request, arrived: Arrived) -> Request:
 
 def forwarded(fields: Fields, hop: Hop) -> Fields:
     """The fields of a head as they go on. hop: whose it is."""
-    named = {token.strip().lower() for name, value in fields if name == b"connection" for token in value.split(b",")}
-    kept = without(fields, {*HOP_BY_HOP, *BETWEEN_EDGES, *named}, (FIELD,))
-    if any(name == b"te" and b"trailers" in value.lower() for name, value in fields):
+    dropped: Set[bytes] = _DROPPED
+    if first(fields, b"connection") is not None:
+        dropped = _DROPPED | {token.strip().lower() for name, value in fields if name == b"connection"
+                              for token in value.split(b",")}  # fmt: skip
+    kept = without(fields, dropped, (FIELD,))
+    if b"trailers" in (first(fields, b"te") or b"").lower():
         kept.append((b"te", b"trailers"))
-    return [*kept, hop.field()]
+    kept.append(hop.field())
+    return kept
 
 
 class _Asking(Answerer):

@@ -7,6 +7,7 @@ said is left out.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 
 from sbc.model.http import Fields
@@ -14,6 +15,9 @@ from sbc.model.http import Fields
 FIELD = b"sbc-hop"
 ASK = b"sbc-ask"
 """A question of the edge's own: whether a session is known by any of these keys."""
+
+MOST_KNOWN = 1024
+"""What was told of so many clients is not read or written anew: most come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,22 @@ class Hop:
 
     def field(self) -> tuple[bytes, bytes]:
         """As it is sent."""
-        told = [self.client, self.secure, self.listener, self.certificate]
-        return FIELD, json.dumps(told, separators=(",", ":")).encode("ascii")
+        return FIELD, _written(self.client, self.secure, self.listener, self.certificate)
+
+
+@lru_cache(MOST_KNOWN)
+def _written(*told: str | bool) -> bytes:
+    return json.dumps(told, separators=(",", ":")).encode("ascii")
+
+
+@lru_cache(MOST_KNOWN)
+def _read(told: bytes) -> Hop:
+    match json.loads(told):
+        case [str(client), bool(secure), str(listener), str(certificate)]:
+            if client:
+                ip_address(client)
+            return Hop(client, secure, listener, certificate)
+    raise ValueError(f"{FIELD.decode()} does not say who the client is")
 
 
 def read_hop(fields: Fields) -> Hop:
@@ -38,13 +56,7 @@ def read_hop(fields: Fields) -> Hop:
     told = [value for name, value in fields if name == FIELD]
     if len(told) != 1:
         raise ValueError(f"{len(told)} fields {FIELD.decode()}")
-    said = json.loads(told[0])
-    match said:
-        case [str(client), bool(secure), str(listener), str(certificate)]:
-            if client:
-                ip_address(client)
-            return Hop(client, secure, listener, certificate)
-    raise ValueError(f"{FIELD.decode()} does not say who the client is")
+    return _read(told[0])
 
 
 @dataclass(frozen=True, slots=True)
