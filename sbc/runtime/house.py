@@ -58,6 +58,9 @@ class House:
     """The way to nodes."""
     seal: Seal
     pace: Pace
+    """Of sessions that lost their owner, or are moved."""
+    returns: Pace
+    """Of sessions that lost their edge."""
     burst: Burst
     metrics: Metrics
     constable: Constable

@@ -14,6 +14,8 @@ from sbc.model.ids import NodeId
 
 AT_ONCE = 16
 """Sessions that take a seat on one node at the same time. More would share the same work and all be late."""
+RETURNS_AT_ONCE = 64
+"""The same of sessions whose edge has died: their clients come one after the other, and nothing else was lost."""
 
 Start = Callable[[], bool]
 

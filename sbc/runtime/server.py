@@ -35,7 +35,7 @@ from sbc.runtime.interconnect import WORD
 from sbc.runtime.network import marks_of, shape
 from sbc.runtime.opening import doors_of, join_fellows, record_writer, trunk_socket
 from sbc.runtime.operations import Events
-from sbc.runtime.pace import Pace
+from sbc.runtime.pace import RETURNS_AT_ONCE, Pace
 from sbc.runtime.reload import Prepared, open_doors, prepare, trunk_terms, trusts_of
 from sbc.runtime.rounds import Rounds
 from sbc.runtime.rules import rules
@@ -97,7 +97,8 @@ class Server:
         house = House(
             loop=loop, spawn=tasks.spawn, store=store, office=Office(store, self.metrics, self.announce),
             roster=roster, signals=self.fleet, shared=shared, homes=homes, turnstile=Turnstile(),
-            revocations=Revocations(), usher=self._usher, pool=self._pool, seal=seal, pace=Pace(), burst=burst,
+            revocations=Revocations(), usher=self._usher, pool=self._pool, seal=seal, pace=Pace(),
+            returns=Pace(RETURNS_AT_ONCE), burst=burst,
             metrics=self.metrics, constable=constable, announce=self.announce, closed=self._closed, ward=ward,
         )  # fmt: skip
         self.records = record_writer(config) if legacy is None else None

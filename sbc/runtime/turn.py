@@ -6,7 +6,7 @@ from typing import Protocol
 from sbc.core.dialog import ClientSide, Step
 from sbc.model.commands import CloseLeg, Invite, OpenLeg, Serve
 from sbc.model.ids import NodeId
-from sbc.model.leg import Role
+from sbc.model.leg import Cause, Role
 from sbc.runtime import signalling
 from sbc.runtime.pace import waited_for
 from sbc.runtime.signalling import Speaker
@@ -46,10 +46,12 @@ class Taker(Speaker, Protocol):
 class Turn:
     """Takes seats by invitation or by opening a leg: at once for a new session, in turn for one that moves."""
 
-    __slots__ = ("_node", "_queued", "_session")
+    __slots__ = ("_node", "_pace", "_queued", "_session")
 
     def __init__(self, session: Taker) -> None:
         self._session = session
+        self._pace = session.house.pace
+        """Whose queue it is."""
         self._node: NodeId | None = None
         """Where this session has its turn."""
         self._queued: tuple[NodeId, Callable[[], bool]] | None = None
@@ -71,6 +73,8 @@ class Turn:
                 self._session.settle()
             return wanted
 
+        outage, house = self._session.dialog.outage, self._session.house
+        self._pace = house.returns if outage is not None and outage.cause is Cause.RECOVERY else house.pace
         self._queued = order.node, start
         self._enter(order.node, start, STANDBY if order.role is Role.STANDBY else 0)
 
@@ -81,7 +85,7 @@ class Turn:
 
     def _enter(self, node: NodeId, start: Callable[[], bool], later: int) -> None:
         dialog = self._session.dialog
-        self._session.house.pace.enter(node, dialog.manifest.continuity.rank + later, waited_for(dialog), start)
+        self._pace.enter(node, dialog.manifest.continuity.rank + later, waited_for(dialog), start)
 
     def _perform(self, order: Invite | OpenLeg) -> None:
         if isinstance(order, Invite):
@@ -96,7 +100,7 @@ class Turn:
         taking = (Step.INVITED, Step.OPENING)
         if not any(seat.node == self._node and seat.step in taking for seat in self._session.dialog.seats):
             node, self._node, self._queued = self._node, None, None
-            self._session.house.pace.leave(node)
+            self._pace.leave(node)
 
     def let_go(self) -> None:
         """The session is over, and so is its turn: refer to it no more, so that it is freed at once."""
