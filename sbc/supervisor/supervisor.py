@@ -31,6 +31,8 @@ from sbc.transports.sockets import bind
 
 STOPPING: Final = 45.0
 """How long workers may take to end in order, in seconds: longer than an edge takes at most."""
+STARTING: Final = 10.0
+"""How long a reload waits for a worker that is being started, in seconds."""
 BACKLOG: Final = 1024
 MEMORY: Final = "memory:"
 """The store whose sessions end with the process."""
@@ -190,8 +192,7 @@ class Supervisor:
         # Not here: nodes would have to be silent for as long as it takes.
         text, config, terms = await asyncio.to_thread(_read, self.config.source)
         reloading.check(self.config, config)
-        while any(worker.state is State.STARTING for worker in self.workers):  # it was started with the old one
-            await self._change()
+        await self._settled(config.source)
         opening = reloading.open_sockets(self.config, config, len(self.workers))
         living = [worker for worker in self.workers if worker.state is State.READY]
         try:
@@ -205,6 +206,15 @@ class Supervisor:
             await self.trunk.change(terms.secret, terms.tls)
         self._change_doors(opening)
         return await reloading.apply(living) | {"changed": changed}
+
+    async def _settled(self, file: str) -> None:
+        """Until no worker is being started, with the configuration so far. Raises ConfigError: that takes too long."""
+        try:
+            async with asyncio.timeout(STARTING):
+                while any(worker.state is State.STARTING for worker in self.workers):
+                    await self._change()
+        except TimeoutError:
+            raise ConfigError([f"{file}: a worker is being started; reload again when the edge is ready"]) from None
 
     def _change_doors(self, opening: reloading.Opening) -> None:
         """Those who leave are kept by the workers until what is open there has ended."""

@@ -117,7 +117,7 @@ async def test_two_workers_are_one_edge_for_nodes_and_operators(scene: Scene) ->
     assert "Traceback" not in scene.edge.log()
 
 
-async def test_limits_hold_for_all_workers_together(scene: Scene) -> None:
+async def test_limits_hold_for_all_workers_and_none_outlives_the_supervisor(scene: Scene) -> None:
     scene.plain("a")
     await scene.open(crew() | {"policies": {"default": {"limits": {"sessions_per_principal": 13}}}})
     first = await scene.talking(12)
@@ -141,6 +141,12 @@ async def test_limits_hold_for_all_workers_together(scene: Scene) -> None:
         await asyncio.sleep(0.15)
     assert len(await scene.edge.sessions()) == 13
     assert (await scene.edge.nodes())["a"]["sessions"] == 13
+    # Workers do not outlive the supervisor, and tell their clients to come back.
+    workers = [psutil.Process(pid) for pid in pids(scene.edge).values()]
+    scene.edge.kill()
+    assert (await first[1].ended())[0] == 1012
+    await wait_until(lambda: not any(worker.is_running() for worker in workers), "the workers have ended")
+    assert not await _answers(scene.edge.port)
 
 
 async def _count(edge: Edge, count: int) -> bool:
@@ -227,35 +233,17 @@ async def _answers(port: int) -> bool:
     return True
 
 
-async def test_orders_outlive_the_workers_that_heard_them(scene: Scene) -> None:
-    scene.trunk("a", "b")
-    await scene.open(crew())
-    assert (await scene.edge.post("/api/v1/revocations", {"principal": "key:default/eve", "seconds": 600}))[0] == 201
-    assert (await scene.edge.post("/api/v1/nodes/a/drain"))[0] == 202
-    for number in (0, 1):
-        before = pids(scene.edge)[number]
-        os.kill(before, signal.SIGKILL)
-        await wait_until(lambda number=number, before=before: pids(scene.edge)[number] != before, "it is started again")
-    await scene.edge.ready()
-    _, answer = await scene.edge.get("/api/v1/revocations")
-    assert [row["name"] for row in answer["revocations"]] == ["key:default/eve"]
-    rows = await scene.edge.nodes()
-    assert (rows["a"]["state"], rows["b"]["state"]) == ("draining", "up") and rows["a"]["trunk"]
-    client = await scene.client()
-    await client.say()
-    await client.answered()
-    assert client.node == "b"
-    assert (await scene.edge.post("/api/v1/nodes/a/undrain"))[0] == 200
-    await scene.edge.sees(*scene.nodes.values())
-
-
 async def _ready(edge: Edge) -> bool:
     return int((await edge.get("/readyz"))[0]) == 200
 
 
-async def test_a_reload_holds_in_all_workers_or_in_none(scene: Scene) -> None:
-    scene.plain("a")
+async def test_a_reload_holds_in_all_workers_or_in_none_and_orders_outlive_those_who_heard_them(
+    scene: Scene,
+) -> None:
+    scene.plain("a", "b")
     await scene.open(crew())
+    assert (await scene.edge.post("/api/v1/revocations", {"principal": "key:default/eve", "seconds": 600}))[0] == 201
+    assert (await scene.edge.post("/api/v1/nodes/b/drain"))[0] == 202
     clients = await scene.talking(6)
     port = free_port()
     changes = crew() | {
@@ -302,6 +290,10 @@ async def test_a_reload_holds_in_all_workers_or_in_none(scene: Scene) -> None:
         assert any("latency_ceiling" in manifest for manifest in manifests), f"of a new session at worker {worker}"
     os.kill(pids(scene.edge)[0], signal.SIGKILL)
     await wait_until(lambda: len(pids(scene.edge)) == 2 and _ready(scene.edge), "it is started again")
+    # Of those who heard the orders nobody lives any more.
+    _, answer = await scene.edge.get("/api/v1/revocations")
+    assert [row["name"] for row in answer["revocations"]] == ["key:default/eve"]
+    assert (await scene.edge.nodes())["b"]["state"] == "draining"
     fresh = Talker(f"ws://127.0.0.1:{port}/")
     await fresh.open()
     await fresh.close()
@@ -335,14 +327,3 @@ async def test_each_worker_has_a_lease_of_its_own_in_a_shared_store(scene: Scene
         exactly_once(client)
     assert len(await scene.edge.sessions()) == 12
     assert "Traceback" not in scene.edge.log()
-
-
-async def test_workers_do_not_outlive_the_supervisor(scene: Scene) -> None:
-    scene.plain("a")
-    await scene.open(crew())
-    client = await scene.client()
-    workers = [psutil.Process(pid) for pid in pids(scene.edge).values()]
-    scene.edge.kill()
-    assert (await client.ended())[0] == 1012
-    await wait_until(lambda: not any(worker.is_running() for worker in workers), "the workers have ended")
-    assert not await _answers(scene.edge.port)
