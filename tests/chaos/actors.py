@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import trustme
 import yaml
 
 from tests.chaos.faults import Cast
@@ -78,8 +79,13 @@ def actors(net: Net, cast: Cast, place: Path, seed: int, lease: str, stay: bool)
             f"port 26379\nbind 0.0.0.0\nprotected-mode no\ndir {place / host}\n"
             f"sentinel monitor main {at[cast.redis[0]]} 6379 {len(cast.sentinels) // 2 + 1}\n"
             f"sentinel down-after-milliseconds main 1500\nsentinel failover-timeout main 6000\n"))]
+    # With every other seed requests go to the edge that has their session, instead of claiming it.
+    authority = trustme.CA() if seed % 2 else None
     for host in cast.edges:
-        file = _written(place / host, "sbc.yaml", yaml.safe_dump(edge(host, net, cast, place, lease)))
+        tree = edge(host, net, cast, place, lease)
+        if authority is not None:
+            tree["edge"]["interconnect"] = interconnect(at[host], place / f"{host}.pem", authority)
+        file = _written(place / host, "sbc.yaml", yaml.safe_dump(tree))
         made[host] = [*python, "sbc", "run", "-c", file]
     trunks = [f"--edge=ws://{at[host]}:9071/trunk" for host in cast.edges]
     for host in cast.nodes:
@@ -93,6 +99,15 @@ def actors(net: Net, cast: Cast, place: Path, seed: int, lease: str, stay: bool)
                       "--seed", str(seed * 10 + number), *(["--stay"] if stay else []),
                       *(f"--edge={at[edge]}" for edge in cast.edges)]
     return {host: Actor(net, host, command, place) for host, command in made.items()}
+
+
+def interconnect(address: str, file: Path, authority: trustme.CA) -> dict[str, Any]:
+    """How other edges reach this one."""
+    authority.issue_cert(address).private_key_and_cert_chain_pem.write_to_path(str(file))
+    trusted = file.with_name("edges.pem")
+    authority.cert_pem.write_to_path(str(trusted))
+    return {"listen": "0.0.0.0:9072", "advertise": f"{address}:9072",
+            "tls": {"cert": str(file), "key": str(file), "ca": str(trusted)}}
 
 
 def _written(place: Path, name: str, text: str) -> str:

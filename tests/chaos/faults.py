@@ -67,7 +67,7 @@ class Cast:
         stores = self.redis + self.sentinels
         return [(one, other) for some, others in (
             (self.edges, stores), (self.edges, self.nodes + self.plain), (self.clients, self.edges),
-            (self.redis[:1], self.redis[1:]), (self.sentinels, self.redis),
+            (self.redis[:1], self.redis[1:]), (self.sentinels, self.redis), (self.edges[:1], self.edges[1:]),
         ) for one in some for other in others]
 
 
