@@ -11,13 +11,19 @@ from prometheus_client.registry import Collector
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 MOST: Final = frozenset({
-    "sbc_nodes", "sbc_edges", "sbc_loop_lag_seconds", "sbc_loop_lag_max_seconds", "sbc_pressure",
-    "sbc_jwks_age_seconds", "sbc_discovery_age_seconds", "sbc_revocations",
+    "sbc_discovery_age_seconds", "sbc_edges", "sbc_jwks_age_seconds", "sbc_loop_lag_max_seconds",
+    "sbc_loop_lag_seconds", "sbc_nodes", "sbc_pressure", "sbc_revocations",
 })  # fmt: skip
 """Gauges of which the highest is told: every worker has all nodes, all keys and all revocations."""
-LEAST: Final = frozenset({"sbc_store_up", "sbc_store_lease_seconds", "sbc_certificate_expiry_seconds",
-                          "sbc_config_reload_ok"})
+LEAST: Final = frozenset({
+    "sbc_certificate_expiry_seconds", "sbc_config_reload_ok", "sbc_interconnect_up", "sbc_store_lease_seconds",
+    "sbc_store_up",
+})  # fmt: skip
 """Those of which the lowest is."""
+SUMMED: Final = frozenset({
+    "sbc_address_held", "sbc_dialogs", "sbc_journal_bytes", "sbc_quic_connections", "sbc_quic_half_open", "sbc_waiting",
+})  # fmt: skip
+"""Those that are counts of what each has."""
 OWN: Final = "process_"
 """What begins like this is told for each worker."""
 

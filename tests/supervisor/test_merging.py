@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry
 
-from sbc.supervisor.merging import Families, merged, own_families, written
+from sbc.supervisor.merging import LEAST, MOST, SUMMED, Families, merged, own_families, written
 from sbc.telemetry.collector import Gauges, make_registry, render
 from sbc.telemetry.metrics import Metrics
 
@@ -24,6 +24,13 @@ def exposition() -> str:
     own = written(own_families({"ready": 2}, {0: 0, 1: 3}, {"applied": 1}, False, {"refused": 2}))
     registry.register(Families(merged({"0": told(0), "1": told(1), "supervisor": own})))
     return render(registry, "")[0].decode()
+
+
+def test_of_every_gauge_it_is_known_what_all_workers_make_of_it() -> None:
+    families = make_registry(Metrics(), lambda: Gauges({}, {}, 0, {}, {}, 0)).collect()
+    gauges = {family.name for family in families if family.type == "gauge" and not family.name.startswith("process_")}
+    assert gauges == MOST | LEAST | SUMMED
+    assert not (MOST & LEAST or MOST & SUMMED or LEAST & SUMMED)
 
 
 def test_each_is_told_once_as_it_makes_sense() -> None:
