@@ -6,9 +6,12 @@ a second (`drain.pace`). The address that edges share is given up last: clients 
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from sbc.model.errors import CloseCode
+from sbc.model.events import EndOrdered
 from sbc.model.interfaces import Spawn
 from sbc.runtime.anchor import Anchor
 from sbc.runtime.hall import Hall
@@ -17,6 +20,10 @@ from sbc.wire.link import CLOSING, Parting
 
 ANSWERING: Final = 10.0
 """How long requests that are under way may take to be answered, in seconds."""
+STOPPING: Final = 15.0
+"""How long an edge that stops takes at most to send its clients away, in seconds."""
+STEP: Final = 0.05
+"""How often some more are sent away, in seconds."""
 
 
 class Departure:
@@ -67,7 +74,7 @@ class Departure:
             listener.retire()
         self._retire()
         await _wait_for(lambda: not self._hall.answering, ANSWERING)
-        await self._hall.stop()
+        await _empty(self._hall)
         doors = list(self._listeners.values())
         await _wait_for(
             lambda: not (Parting.alive or self._hall.pipes or any(door.parting for door in doors)), CLOSING)
@@ -75,6 +82,24 @@ class Departure:
             door.end()
         if self._anchor is not None:
             await self._anchor.leave()
+
+
+async def _empty(hall: Hall) -> None:
+    """Tell every client to come back elsewhere or later, and every node that its legs are done."""
+    hall.stopping = True
+    hall.house.office.bring()
+    durable = hall.house.store.durable
+    for request in [*hall.singles, *hall.passing]:
+        request.abandon()
+    leaving = hall.by_rank()
+    at_once = math.ceil(max(hall.rules.capacity.drain_pace, len(leaving) / STOPPING) * STEP)
+    for number, session in enumerate(leaving, 1):
+        if durable:
+            session.abandon()
+        else:
+            session.tell(EndOrdered(CloseCode.RESTART, "retry_after=1"))
+        if number % at_once == 0:
+            await asyncio.sleep(STEP)  # all of them at once would come back at once, elsewhere
 
 
 async def _wait_for(done: Callable[[], bool], longest: float) -> None:

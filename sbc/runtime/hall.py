@@ -1,7 +1,5 @@
 """The live sessions, and the reception of clients: who comes in, who comes back, who is told that a node is gone."""
 
-import asyncio
-import math
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -50,10 +48,6 @@ from sbc.runtime.websocket.front import WebSocketFront
 from sbc.transports.websocket import Doorstep
 from sbc.wire.pipe import Pipe
 
-STOPPING = 15.0
-"""How long an edge that stops takes at most to send its clients away, in seconds."""
-STEP = 0.05
-"""How often some more are sent away, in seconds."""
 SPARE_SHARE = 0.8
 """How much of the file descriptors clients and their sessions may have; the rest is for trunks, probes, files."""
 
@@ -72,7 +66,8 @@ class Hall:
         self.records = records
         self.sessions: dict[SessionId, Session] = {}
         onward = whereabouts(house, interconnect)
-        self._passing: set[Underway] = interconnect.passing if interconnect is not None else set()
+        self.passing: set[Underway] = interconnect.passing if interconnect is not None else set()
+        """The requests that other workers and edges answer."""
         self._requests = RequestFront(self, onward, Registry(), set())
         self.request: TakeRequest = self._requests.request
         """Reception's, without a call between: every request comes this way."""
@@ -303,25 +298,8 @@ class Hall:
         """How many requests are under way; streams that stay open between turns are not waited for."""
         sessions = (session for session in self.sessions.values() if isinstance(session, HttpSession))
         singles = sum(not single.standing for single in self.singles)
-        passing = sum(not passing.standing for passing in self._passing)
+        passing = sum(not passing.standing for passing in self.passing)
         return singles + passing + sum(session.dialog.under_way for session in sessions)
-
-    async def stop(self) -> None:
-        """Tell every client to come back elsewhere or later, and every node that its legs are done."""
-        self.stopping = True
-        self.house.office.bring()
-        durable = self.house.store.durable
-        for request in [*self.singles, *self._passing]:
-            request.abandon()
-        leaving = self.by_rank()
-        at_once = math.ceil(max(self._pace(), len(leaving) / STOPPING) * STEP)
-        for number, session in enumerate(leaving, 1):
-            if durable:
-                session.abandon()
-            else:
-                session.tell(EndOrdered(CloseCode.RESTART, "retry_after=1"))
-            if number % at_once == 0:
-                await asyncio.sleep(STEP)  # all of them at once would come back at once, elsewhere
 
     def _pace(self) -> float:
         return self.rules.capacity.drain_pace

@@ -13,8 +13,7 @@ import trustme
 import yaml
 
 from sbc.config import Config, parse
-from sbc.runtime.departure import ANSWERING
-from sbc.runtime.hall import STOPPING
+from sbc.runtime.departure import ANSWERING, STOPPING
 
 ROOT = Path(__file__).parents[2]
 CONTAINERFILE = ROOT / "config" / "container" / "Containerfile"
