@@ -53,7 +53,7 @@ class Event(NamedTuple):
         except TypeError:
             line = ""
         if line and len(line) <= 2 * LONGEST and not any(map(_long, self.fields.values())):
-            return _UNSAFE.sub(_escaped, line)
+            return _safe(line)
         return _dump({**moment, **head, **{key: _plain(value) for key, value in self.fields.items()}, **head})
 
 
@@ -255,7 +255,12 @@ def _cut(text: str) -> str:
 
 
 def _dump(value: object) -> str:
-    return _UNSAFE.sub(_escaped, orjson.dumps(value).decode())
+    return _safe(orjson.dumps(value).decode())
+
+
+def _safe(line: str) -> str:
+    """JSON that a terminal does not obey. In most lines there is nothing to look for."""
+    return line if line.isascii() and "\x7f" not in line else _UNSAFE.sub(_escaped, line)
 
 
 def _escaped(found: re.Match[str]) -> str:
