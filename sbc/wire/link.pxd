@@ -15,6 +15,12 @@ cdef class Link:
     cdef public int pauses
     cdef public double quiet
     cdef bytes _rest
+    cdef Py_ssize_t _at
+    cdef bint _sips
+
+    cdef _take(self, Relay relay, bytes data, Py_ssize_t at)
+    cdef _sip(self, Py_ssize_t octets)
+    cpdef give_way(self)
 
     cpdef data_received(self, bytes data)
     cpdef pause(self, int reason)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from sbc.core.frames import Opcode, build, close_payload
 from sbc.core.relay import Relay
+from sbc.wire.sips import SIP_BYTES, Sips
 
 HIGH_WATER_BYTES = 64 * 1024
 LOW_WATER_BYTES = 16 * 1024
@@ -64,8 +65,8 @@ def _nowhere(_data: bytes) -> None:
 class Link:
     """A WebSocket connection that carries a leg. `mask` makes masks for the frames of an edge that is the client."""
 
-    __slots__ = ("_rest", "congested", "forward", "gauge", "heard", "mask", "mate", "owner", "pauses", "quiet",
-                 "relay", "tag", "transport")
+    __slots__ = ("_at", "_rest", "_sips", "congested", "forward", "gauge", "heard", "mask", "mate", "owner", "pauses",
+                 "quiet", "relay", "tag", "transport")
 
     def __init__(
         self, transport: asyncio.Transport, owner: LinkOwner, tag: int, mask: Callable[[], bytes] | None
@@ -89,6 +90,10 @@ class Link:
         self.pauses = 0
         self._rest = b""
         """What was read and waits for its turn: no more than one read, for nothing is read meanwhile."""
+        self._at = 0
+        """From where on it waits."""
+        self._sips = False
+        """Whether it is read in sips."""
         transport.set_write_buffer_limits(HIGH_WATER_BYTES, LOW_WATER_BYTES)
 
     def data_received(self, data: bytes) -> None:
@@ -97,21 +102,38 @@ class Link:
         if relay is None:
             return
         if self._rest:  # what came before has not had its turn yet
-            self._rest += data
+            self._rest, self._at = self._rest[self._at :] + data, 0
             return
-        out = relay.admit(data)
+        self._take(relay, data, 0)
+
+    def _take(self, relay: Relay, data: bytes, at: int) -> None:
+        """Let what was read, from `at` on, go where it has to; or a portion of it."""
+        out = relay.admit(data, at)
         if out:
             self.forward(out)
-        if relay.stopped or len(data) > QUANTUM_BYTES:
-            self._give_way(data[relay.stopped :] if relay.stopped else b"")
+        stopped = relay.stopped
+        if stopped:
+            self._rest, self._at = data, stopped  # as it is: to cut it anew each time takes longer than to relay it
+        if stopped or len(data) - at > QUANTUM_BYTES:
+            self._sip(len(data))
+            self.give_way()
         if self.gauge is not None:
-            self.gauge.measure(self, len(data) - len(self._rest))
+            self.gauge.measure(self, (stopped or len(data)) - at)
         if relay.attention and self.owner is not None:
             self.owner.attend(self)
 
-    def _give_way(self, rest: bytes) -> None:
+    def _sip(self, octets: int) -> None:
+        """So much was read at once: of a TCP connection no more than a sip is from here on."""
+        if octets > SIP_BYTES and not self._sips:
+            self._sips = True
+            transport = self.transport
+            if transport.get_extra_info("ssl_object") is None and transport.get_extra_info("socket") is not None:
+                transport.set_protocol(Sips(self))
+
+    def give_way(self) -> None:
         """Let other connections be read before this one is again."""
-        self._rest = rest
+        if self.pauses & Pause.OTHERS or self.relay is None:
+            return
         self.pause(Pause.OTHERS)
         asyncio.get_running_loop().call_soon(self._go_on)
 
@@ -121,12 +143,16 @@ class Link:
             self._take_rest()
         if not self._rest:
             self.resume(Pause.OTHERS)
-        elif self.pauses != Pause.OTHERS:  # the last of the other reasons to go brings it here again
+        elif self.pauses == Pause.OTHERS:
+            asyncio.get_running_loop().call_soon(self._go_on)
+        else:  # the last of the other reasons to go brings it here again
             self.pauses &= ~Pause.OTHERS
 
     def _take_rest(self) -> None:
-        rest, self._rest = self._rest, b""
-        self.data_received(rest)
+        rest, at, self._rest, self._at = self._rest, self._at, b"", 0
+        self.heard = True
+        if self.relay is not None:
+            self._take(self.relay, rest, at)
 
     def eof_received(self) -> bool:
         return False  # half-closed is closed: there is no WebSocket without both directions
@@ -216,7 +242,7 @@ class Link:
         self.transport.set_protocol(parting)
         rest, self._rest = self._rest, b""
         if rest:
-            parting.data_received(rest)
+            parting.data_received(rest[self._at :])
 
     def finish(self, code: int, reason: str) -> None:
         """Answer the other side's close frame: the handshake is complete, the connection is closed at once."""

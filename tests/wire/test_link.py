@@ -3,17 +3,21 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
+from itertools import accumulate
 
 import pytest
 
 from sbc.core.journal import Journal
 from sbc.core.relay import PORTION, Gate, Relay, Tally
 from sbc.wire.link import CLOSING, Link, Pause
+from sbc.wire.sips import SIP_BYTES
 from tests.core.wire import frame
 from tests.support.wait import wait_until
 
 TINY = frame(2, b"x" * 8, masked=True)
 MANY = 20 * PORTION
+FIRST_READ = 256 * 1024
+"""What the loop reads at once if nobody asks for less."""
 
 
 class Chatty:
@@ -109,6 +113,17 @@ async def test_of_large_messages_few_are_passed_in_a_turn(chatty: Chatty) -> Non
     await wait_until(lambda: sum(map(len, chatty.passed)) == 50 * len(large), "all of it is passed on")
     # The end of one read and the beginning of the next: 64 KiB of each, and the messages with which these are full.
     assert max(chatty.turns) <= 5 * len(large) // len(TINY) + 1
+
+
+async def test_who_has_brought_much_is_read_in_sips(chatty: Chatty) -> None:
+    message = frame(2, b"x" * 4096, masked=True)
+    chatty.say(message * 300)
+    chatty.begin()
+    await wait_until(lambda: sum(map(len, chatty.passed)) == 300 * len(message), "all of it is passed on")
+    assert b"".join(chatty.passed) == message * 300
+    later = [turn for turn, count in zip(chatty.turns, accumulate(chatty.turns), strict=True)
+             if count * len(TINY) > FIRST_READ + SIP_BYTES + len(message)]  # fmt: skip
+    assert later and max(later) <= (SIP_BYTES + len(message)) // len(TINY) + 1
 
 
 async def test_a_link_that_is_frozen_passes_nothing_of_what_waits(chatty: Chatty) -> None:
