@@ -4,6 +4,10 @@ from sbc.core.journal cimport Journal
 from sbc.core._octets cimport ascii_text
 
 
+cdef int _FRAMES
+cdef Py_ssize_t _OCTETS
+
+
 cdef class Tally:
     cdef public long long messages
     cdef public long long octets

@@ -24,6 +24,8 @@ PORTION = 128
 PORTION_BYTES = 64 * 1024
 """So many frames and bytes of one read are looked at in one turn of the loop, and the frame with which that is reached:
 however much a session sends, others wait for no more."""
+_FRAMES, _OCTETS = PORTION, PORTION_BYTES
+"""The same, as numbers of C in a compiled build."""
 
 
 class Gate(IntEnum):
@@ -137,7 +139,7 @@ class Relay:
         self.stopped = 0
         if not self._fast:
             return self._admit_slowly(data, at)
-        start, size, left, most = at, len(data), PORTION, at + PORTION_BYTES
+        start, size, left, most = at, len(data), _FRAMES, at + _OCTETS
         while at < size:
             if left == 0 or at >= most:
                 self.stopped = at
@@ -189,7 +191,7 @@ class Relay:
 
     def _admit_slowly(self, data: bytes, at: int) -> bytes:
         out: list[bytes] = []
-        left, most = PORTION, at + PORTION_BYTES
+        left, most = _FRAMES, at + _OCTETS
         try:
             if self._tail is not None and self.fault is None:
                 at = self._complete(self._tail, data, at, out)

@@ -1,4 +1,8 @@
+import cython
+
 from sbc.core.relay cimport Relay
+
+cdef Py_ssize_t _QUANTUM
 
 
 cdef class Link:
@@ -18,6 +22,7 @@ cdef class Link:
     cdef Py_ssize_t _at
     cdef bint _sips
 
+    @cython.locals(out=bytes, stopped=Py_ssize_t)
     cdef _take(self, Relay relay, bytes data, Py_ssize_t at)
     cdef _sip(self, Py_ssize_t octets)
     cpdef give_way(self)

@@ -20,6 +20,8 @@ LOW_WATER_BYTES = 16 * 1024
 
 QUANTUM_BYTES = 64 * 1024
 """After a read that brought more than this, or more than the relay takes at once, others have their turn."""
+_QUANTUM = QUANTUM_BYTES
+"""The same, as a number of C in a compiled build."""
 
 CLOSING = 3.0
 """How long the other side has to answer a close frame, in seconds."""
@@ -114,7 +116,7 @@ class Link:
         stopped = relay.stopped
         if stopped:
             self._rest, self._at = data, stopped  # as it is: to cut it anew each time takes longer than to relay it
-        if stopped or len(data) - at > QUANTUM_BYTES:
+        if stopped or len(data) - at > _QUANTUM:
             self._sip(len(data))
             self.give_way()
         if self.gauge is not None:
