@@ -57,7 +57,8 @@ def edges(config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = 
     if json:
         showing.as_json(answer)
     else:
-        showing.table(answer["edges"], "no edges")
+        rows = [row | {"nodes": " ".join(node["node"] for node in row["nodes"])} for row in answer["edges"]]
+        showing.table(rows, "no edges")
 
 
 def show(session: Session, config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:

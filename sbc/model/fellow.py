@@ -1,8 +1,8 @@
 """What edges that share a store know of one another."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 SILENT: Final = 3.0
 """After how many seconds without a renewal, of which there are two a second, an edge is called silent."""
@@ -17,6 +17,8 @@ class Fellow:
     """What it says of itself. `trunk`: where nodes dial it. `edge`: which edge it is a worker of."""
     silence: float
     """How long ago it renewed its lease, in seconds."""
+    nodes: Sequence[Mapping[str, Any]] = ()
+    """Those that have a trunk to it, and what they are."""
 
     @property
     def state(self) -> str:

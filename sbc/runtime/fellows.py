@@ -1,12 +1,13 @@
 """The other edges of the same store: what this one says to them of itself, who they are, and what operators ordered
-there that counts here too: revocations, and nodes that are drained.
+there that counts here too: revocations, and nodes that are drained. And which nodes have a trunk to whom.
 
 They say when they have given an order; that nothing is missed, the store is asked all the same now and then.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Protocol
+from dataclasses import replace
+from typing import Any, Protocol
 
 from sbc.core.hearsay import compare
 from sbc.model.errors import Refusal, StoreError
@@ -45,6 +46,8 @@ class Fellows:
         self._hall = hall
         self._store = store
         self._changed = changed
+        self._nodes: Mapping[str, Sequence[Mapping[str, Any]]] = {}
+        """Which have a trunk to which edge, as these said last."""
         self._named: Sequence[tuple[str, Mapping[str, str]]] = ()
         self._looking = self._hearing = self._again = False
         self._heard = hall.house.loop.time()
@@ -64,11 +67,13 @@ class Fellows:
 
     async def _look(self) -> None:
         try:
-            self.edges = sorted(await self._store.edges(), key=lambda fellow: fellow.name)
+            found = await self._store.edges()
         except StoreError:
             return  # readiness tells of it; who was there is dialled as before
         finally:
             self._looking = False
+        self.edges = [replace(fellow, nodes=self._nodes.get(fellow.name, ()))
+                      for fellow in sorted(found, key=lambda fellow: fellow.name)]  # fmt: skip
         named = [(fellow.name, fellow.words) for fellow in self.edges]
         if named != self._named:
             self._named = named
@@ -89,6 +94,7 @@ class Fellows:
             while self._again:
                 self._again = False
                 await self._take(await self._store.words())
+                self._nodes = await self._store.muster(self._members())
         except StoreError:
             pass  # readiness tells of it
         finally:
@@ -109,6 +115,13 @@ class Fellows:
                 house.revocations.forgive(revocation.kind, revocation.name)
         for revocation in news.restate:
             await self._store.revoke(revocation)
+
+    def _members(self) -> list[dict[str, Any]]:
+        """The nodes that have a trunk here."""
+        return [{
+            "node": node.id, "pool": node.pool, "url": node.url, "zone": node.zone, "labels": dict(node.labels),
+            "capacity": node.capacity, "checkpoints": standing.checkpoints,
+        } for standing in self._hall.house.roster if standing.trunk and (node := standing.node)]  # fmt: skip
 
     def _revoke(self, revocation: Revocation) -> None:
         if revocation.kind is Revoked.NODE:

@@ -6,7 +6,7 @@ that nobody waits for, but for a Keep whose messages are passed on only then: it
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sbc.model.binding import Binding, Checkpoint
 from sbc.model.errors import StoreError
@@ -190,6 +190,21 @@ class ReadEdges:
 
 
 @dataclass(slots=True)
+class Muster:
+    """These nodes have a trunk to this edge, for as long as it has a lease."""
+
+    members: Sequence[Mapping[str, Any]]
+    done: Callable[[StoreError | None], None]
+
+
+@dataclass(slots=True)
+class ReadMembers:
+    """Which nodes have a trunk to some edge: by the names of the edges."""
+
+    done: Callable[[Mapping[str, Sequence[Mapping[str, Any]]] | StoreError], None]
+
+
+@dataclass(slots=True)
 class Look:
     """How the edge of a tenure is, if the store is still this one; empty: whichever it is."""
 
@@ -266,15 +281,16 @@ class Touch:
 
 
 Alone = Create | Rebind | Read | Revoke | Forgive | ReadRevocations
-Shared = Peek | Claim | Find | Restate | Beat | Look | ReadEdges | Hold | Vacate
+Shared = Peek | Claim | Find | Restate | Beat | Look | ReadEdges | Muster | ReadMembers | Hold | Vacate
 Question = Alone | Shared
 Lasting = Remove | Release
 """Never dropped: as many as there were dialogs at most."""
 Note = Keep | Cover | Forget | Learn | Remember | Touch | Call | Lasting
 Operation = Question | Note
 
+Members = Mapping[str, Sequence[Mapping[str, Any]]]
 Found = Journals | tuple[Stored, Journals] | Beaten | Looked | Peeked | Held | Sequence[Revocation] | Sequence[Fellow]
-Result = Found | SessionId | str | StoreError | None
+Result = Found | Members | SessionId | str | StoreError | None
 """What became of one operation of a batch that was committed."""
 
 T = TypeVar("T")

@@ -184,7 +184,14 @@ if asked == 'vacate' then  -- KEYS[1]: an address of edges
   return 'ok'
 end
 
-if asked == 'edges' then  -- KEYS[1]: the edges that there are
+if asked == 'muster' then  -- KEYS[1]: the nodes of each edge
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  redis.call('HSET', B, string.match(me, '^(.*)/'), string.format('%.0f %.0f ', now + ARGV[4], now) .. ARGV[5])
+  return 'ok'
+end
+
+if asked == 'edges' then  -- KEYS[1]: the edges that there are, or the nodes of each
   local time, living = redis.call('TIME'), {}
   local now, all = time[1] * 1000 + math.floor(time[2] / 1000), redis.call('HGETALL', B)
   for place = 1, #all, 2 do

@@ -15,7 +15,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from sbc.model.binding import Binding
 from sbc.model.errors import Conflict, StoreError
@@ -27,11 +27,13 @@ from sbc.stores.operations import (
     Call,
     Create,
     Find,
+    Muster,
     Note,
     Operation,
     Peek,
     Question,
     ReadEdges,
+    ReadMembers,
     Release,
     Remove,
     Restate,
@@ -229,6 +231,12 @@ class RedisStore(QueuedStore):
     async def edges(self) -> Sequence[Fellow]:
         """See SharedStore."""
         return await self.asked(ReadEdges)
+
+    async def muster(self, members: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """See SharedStore."""
+        await self.asked(partial(Muster, members))
+        found: Mapping[str, Sequence[Mapping[str, Any]]] = await self.asked(ReadMembers)
+        return found
 
     @property
     def passed_on(self) -> str:

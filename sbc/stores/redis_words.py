@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Any, Final, assert_never
 
+import orjson
+
 from sbc.model.errors import Conflict, StoreError
 from sbc.model.fellow import Fellow
 from sbc.model.identity import Revocation, Revoked
@@ -29,11 +31,13 @@ from sbc.stores.operations import (
     Keep,
     Learn,
     Look,
+    Muster,
     Operation,
     Peek,
     Peeked,
     Read,
     ReadEdges,
+    ReadMembers,
     ReadRevocations,
     Rebind,
     Release,
@@ -63,6 +67,8 @@ STORES: Final = "sbc:{edges}:stores"
 """Since when each server was seen. In the slot of the leases."""
 EDGES: Final = "sbc:{edges}:edges"
 """Until when each edge has its lease, and what it says of itself. In the slot of the leases."""
+MEMBERS: Final = "sbc:{edges}:nodes"
+"""The same for the nodes that have a trunk to it."""
 
 NUMBERS: Final = "sbc:{edges}:numbers"
 """Under which number each address was taken last. In the slot of the leases."""
@@ -120,6 +126,10 @@ def command(operation: Operation, me: str, milliseconds: int, store: tuple[str, 
                     home if home == listening else "", all_of_it, json.dumps(introduction))
         case ReadEdges():
             return "EVALSHA", SHA, 1, EDGES, "edges", me, KEPT
+        case Muster(members):
+            return "EVALSHA", SHA, 1, MEMBERS, "muster", me, KEPT, milliseconds, orjson.dumps(members)
+        case ReadMembers():
+            return "EVALSHA", SHA, 1, MEMBERS, "edges", me, KEPT
         case Keep(session, from_client, first, messages):
             return _of(session, "keep", me, _flag(from_client), first, *messages)
         case Cover(session, checkpoint):
@@ -182,6 +192,9 @@ def result(operation: Operation, said: Any, store: str, settled: float) -> Resul
             now = time.time()
             found = (one for one in _revocations(said) if one.until > now or one.until == 0)
             return sorted(found, key=lambda one: one.since)
+        case ReadMembers():
+            rows = zip(said[::3], said[1::3], strict=True)
+            return {str(edge, "utf-8"): orjson.loads(members) for edge, members in rows}
         case ReadEdges():
             living = zip(said[::3], said[1::3], said[2::3], strict=True)
             return [Fellow(str(name, "utf-8"), json.loads(words), since / 1000) for name, words, since in living]
@@ -260,8 +273,8 @@ def _session(operation: Operation) -> str:
             return stored.binding.session
         case Rebind(binding):
             return binding.session
-        case (Find() | Beat() | Look() | ReadEdges() | Hold() | Vacate() | Call() | Revoke() | Forgive()
-              | ReadRevocations()):
+        case (Find() | Beat() | Look() | ReadEdges() | Muster() | ReadMembers() | Hold() | Vacate() | Call() | Revoke()
+              | Forgive() | ReadRevocations()):
             return ""
         case _:
             return operation.session

@@ -30,10 +30,12 @@ from sbc.stores.operations import (
     Keep,
     Learn,
     Look,
+    Muster,
     Operation,
     Peek,
     Read,
     ReadEdges,
+    ReadMembers,
     ReadRevocations,
     Rebind,
     Release,
@@ -232,8 +234,8 @@ class Tables:
                 revoked.drop(self._connection, kind, name)
             case ReadRevocations():
                 return revoked.found(self._connection)
-            case (Peek() | Claim() | Find() | Restate() | Beat() | Look() | ReadEdges() | Hold() | Vacate() | Call()
-                  | Release() | Touch()):
+            case (Peek() | Claim() | Find() | Restate() | Beat() | Look() | ReadEdges() | Muster() | ReadMembers()
+                  | Hold() | Vacate() | Call() | Release() | Touch()):
                 return StoreError("this store is one edge's alone")
             case _:
                 assert_never(operation)

@@ -67,7 +67,8 @@ class RecordingOperations:
         return [{"node": "tutors/a", "state": self.state, "sessions": self.left, "capacity": 200, "trunk": True}]
 
     async def edges(self) -> list[Row]:
-        return [{"edge": "one", "state": "up", "here": True, "silence": 0.2, "trunk": "ws://one:9071/trunk"}]
+        return [{"edge": "one", "state": "up", "here": True, "silence": 0.2, "trunk": "ws://one:9071/trunk",
+                 "nodes": [{"node": "tutors/a"}, {"node": "tutors/b"}]}]
 
     async def drain(self, node: str) -> Row:
         self.orders.append(("drain", node))

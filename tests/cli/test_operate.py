@@ -111,3 +111,9 @@ async def test_the_environment_names_the_edge(edge: Caller) -> None:
     assert (await sbc("nodes", SBC_ADMIN=edge.base)).status == 0
     assert (await sbc("nodes", SBC_ADMIN="127.0.0.1:1")).complaint == (
         "sbc: no edge answers at http://127.0.0.1:1: Connection refused")
+
+
+async def test_edges(edge: Caller) -> None:
+    lines = (await ask(edge, "edges")).out.splitlines()
+    assert lines[0].split() == ["edge", "state", "here", "silence", "trunk", "nodes"]
+    assert lines[1].split() == ["one", "up", "yes", "0.2", "ws://one:9071/trunk", "tutors/a", "tutors/b"]

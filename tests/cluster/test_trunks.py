@@ -31,6 +31,11 @@ async def test_a_node_that_dials_one_edge_goes_on_with_its_sessions_at_another(
     scene.trunk("a", "b", module="node_sdk")
     await both(scene, other, redis)
     assert all(row["trunk"] for row in (await other.nodes()).values())
+
+    async def known() -> bool:
+        _, body = await other.get("/api/v1/edges")
+        return all({node["node"] for node in row["nodes"]} == {"tutors/a", "tutors/b"} for row in body["edges"])
+    await wait_until(known, "each edge knows the nodes of both")
     clients = await scene.talking(6)
     for client in clients:
         await client.say(60, every=0.01)

@@ -26,6 +26,8 @@ class Shared:
         self.there: list[Fellow] | None = []
         self.found: list[Revocation] | None = []
         self.restated: list[str] = []
+        self.mustered: list[str] = []
+        self.elsewhere: dict[str, list[dict[str, Any]]] = {}
         self.ordered: Callable[[], None] = list
 
     def listen(self, ordered: Callable[[], None]) -> None:
@@ -40,6 +42,10 @@ class Shared:
         if self.found is None:
             raise StoreError("away")
         return list(self.found)
+
+    async def muster(self, members: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+        self.mustered = [member["node"] for member in members]
+        return dict(self.elsewhere)
 
     async def revoke(self, revocation: Revocation) -> None:
         self.restated.append(revocation.name)
@@ -115,3 +121,18 @@ async def test_who_is_there_is_told_when_it_changes() -> None:
     scene.store.there = [one]
     await scene.later(1.0)
     assert scene.told == [["one", "two"], ["one"]]
+
+
+async def test_which_nodes_have_a_trunk_to_whom() -> None:
+    scene = Scene()
+    await scene.later()
+    assert scene.store.mustered == []
+    found = scene.roster.get(A)
+    assert found is not None
+    found.trunk = True
+    scene.store.there = [Fellow("one", {}, 0.1), Fellow("two", {}, 0.1)]
+    scene.store.elsewhere = {"two": [{"node": "p/b"}], "gone": [{"node": "p/c"}]}
+    await scene.later()
+    await scene.later(1.0)
+    assert scene.store.mustered == [A]
+    assert [(edge.name, list(edge.nodes)) for edge in scene.fellows.edges] == [("one", []), ("two", [{"node": "p/b"}])]
