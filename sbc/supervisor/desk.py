@@ -49,19 +49,20 @@ class Desk:
         self.channel: Channel
         self.trunks: Trunks
         self.census: Census
-        self._asked: Mapping[str, Callable[..., Awaitable[Any]]] = {
+        self.questions: Mapping[str, Callable[..., Awaitable[Any]]] = {
             "alive": self._alive, "ready": self._ready, "metrics": self._metrics,
             "briefing": partial(briefing, server),
             "prepare": self._prepare, "apply": self._apply, "discard": self._discard,
             "sessions": operations.sessions, "session": operations.session, "migrate": operations.migrate,
             "end": operations.end, "revoke": self._revoke, "forgive": self._forgive,
-            "revocations": operations.revocations, "nodes": operations.nodes, "drain": operations.drain,
+            "revocations": operations.revocations, "edges": operations.edges, "nodes": operations.nodes,
+            "drain": operations.drain,
             "undrain": operations.undrain, "abuse": operations.abuse, "pardon": operations.pardon,
             "depart": operations.depart,
         }  # fmt: skip
 
     async def asked(self, what: str, given: Mapping[str, Any]) -> Any:
-        question = self._asked.get(what)
+        question = self.questions.get(what)
         if question is None:
             raise SbcError(f"a worker is not asked {what!r}")
         return await question(**given)

@@ -91,8 +91,8 @@ class CrewOperations:
     # Edges and nodes.
 
     async def edges(self) -> list[dict[str, Any]]:
-        rows = {row["edge"]: row for rows in await self._all("edges") for row in rows}
-        here = [row["edge"] for rows in await self._all("edges") for row in rows if row["here"]]
+        of_all = [row for rows in await self._all("edges") for row in rows]
+        rows, here = {row["edge"]: row for row in of_all}, {row["edge"] for row in of_all if row["here"]}
         return [row | {"here": name in here} for name, row in sorted(rows.items())]
 
     async def nodes(self) -> list[dict[str, Any]]:

@@ -314,6 +314,10 @@ async def test_each_worker_has_a_lease_of_its_own_in_a_shared_store(scene: Scene
     clients = await scene.talking(12)
     at = await spread(scene.edge)
     assert at[0] and at[1]
+    async def one_edge() -> bool:
+        rows = (await scene.edge.get("/api/v1/edges"))[1]["edges"]
+        return [(row["edge"], row["here"]) for row in rows] == [("edge-t", True)]
+    await wait_until(one_edge, "they are one edge")
     await asyncio.sleep(0.3)  # the store promises what is older than its commit interval
     before = pids(scene.edge)
     os.kill(before[0], signal.SIGKILL)
