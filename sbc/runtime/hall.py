@@ -1,15 +1,12 @@
 """The live sessions, and the reception of clients: who comes in, who comes back, who is told that a node is gone."""
 
 import resource
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from sbc.core.dialog import Dialog, NodeSide
-from sbc.core.journal import Journal
 from sbc.core.provenance import traced
-from sbc.core.relay import Relay, Tally
 from sbc.core.revocations import names
 from sbc.model.commands import Close
 from sbc.model.errors import CloseCode, Refusal
@@ -160,25 +157,11 @@ class Hall:
         return next((session for session in asleep if session is not None), None)
 
     def dialog(self, entry: Stored, manifest: Manifest, limits: Limits) -> Dialog:
-        house, class_, session_id = self.house, manifest.continuity.value, entry.binding.session
-        inbound = Relay(Journal(limits.journal), self._tally("client", class_), masked=True, limit=limits.message)
-        outbound = Relay(Journal(limits.journal), self._tally("node", class_), masked=False, limit=limits.message)
-        dialog = Dialog(session_id, manifest, house.roster, inbound, outbound, time.monotonic())
-        if house.store.durable:
-            house.office.appoint(dialog)
-        if house.shared is not None:
-            dialog.last_epoch = house.shared.first_epoch()
-        return dialog
+        return self.house.dialog(entry, manifest, limits)
 
     def keys_of(self, session: Session) -> Sequence[Key]:
         """By what else than its id a session is known."""
         return self.registry.keys(session) if isinstance(session, HttpSession) else ()
-
-    def _tally(self, leg: str, class_: str) -> Tally:
-        tallies = self.house.metrics.tallies
-        tally = tallies.setdefault((leg, class_), Tally())
-        assert isinstance(tally, Tally)
-        return tally
 
     def closed(self, session_id: SessionId) -> None:
         """A dialog has ended: nothing of it stays but its record."""

@@ -2,18 +2,24 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sbc.core.dialog import Dialog
 from sbc.core.homes import Homes
+from sbc.core.journal import Journal
+from sbc.core.relay import Relay, Tally
 from sbc.core.revocations import Revocations
 from sbc.core.roster import Roster
 from sbc.core.seal import Seal
 from sbc.core.turnstile import Turnstile
 from sbc.kernel.ward import Ward
 from sbc.model.ids import NodeId, SessionId
-from sbc.model.interfaces import SharedStore, Spawn, Store
+from sbc.model.interfaces import SharedStore, Spawn, Store, Stored
+from sbc.model.manifest import Manifest
+from sbc.model.policy import Limits
 from sbc.nodes.pool import Pool
 from sbc.runtime.burst import Burst
 from sbc.runtime.clerk import Office
@@ -74,3 +80,20 @@ class House:
     def new_id(self) -> SessionId:
         """An id for a session that begins here."""
         return self.homes.mint(secrets.randbits(128))
+
+    def dialog(self, entry: Stored, manifest: Manifest, limits: Limits) -> Dialog:
+        """A dialog with its relays and journals."""
+        class_, session_id = manifest.continuity.value, entry.binding.session
+        inbound = Relay(Journal(limits.journal), self._tally("client", class_), masked=True, limit=limits.message)
+        outbound = Relay(Journal(limits.journal), self._tally("node", class_), masked=False, limit=limits.message)
+        dialog = Dialog(session_id, manifest, self.roster, inbound, outbound, time.monotonic())
+        if self.store.durable:
+            self.office.appoint(dialog)
+        if self.shared is not None:
+            dialog.last_epoch = self.shared.first_epoch()
+        return dialog
+
+    def _tally(self, leg: str, class_: str) -> Tally:
+        tally = self.metrics.tallies.setdefault((leg, class_), Tally())
+        assert isinstance(tally, Tally)
+        return tally
