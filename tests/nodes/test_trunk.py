@@ -245,6 +245,28 @@ async def test_the_door_closes_with_1012(hall: Hall) -> None:
                 pass
 
 
+class Speaker:
+    """What a node says on its trunk."""
+
+    def register(self) -> dict[str, Any]:
+        return dict(REGISTER)
+
+    def heartbeat(self) -> dict[str, Any]:
+        return {"type": "heartbeat", "sessions": 0}
+
+    def opened(self, trunk: TrunkClient) -> None:
+        pass
+
+    def heard(self, trunk: TrunkClient, message: Mapping[str, Any]) -> None:
+        pass
+
+    def closed(self, trunk: TrunkClient) -> None:
+        pass
+
+    def may_dial(self, trunk: TrunkClient) -> bool:
+        return True
+
+
 async def test_only_nodes_with_a_certificate_come_in(hall: Hall, tmp_path: Path) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(ca := tmp_path / "ca.pem")
@@ -258,8 +280,7 @@ async def test_only_nodes_with_a_certificate_come_in(hall: Hall, tmp_path: Path)
     authority.configure_trust(nameless)
     authority.configure_trust(proven)
     authority.issue_cert("node-a").configure_cert(proven)
-    node = TrunkClient(url, None, register=lambda: REGISTER, heartbeat=lambda: {"type": "heartbeat", "sessions": 0},
-                       opened=lambda: None, heard=lambda message: None, tls=proven)
+    node = TrunkClient(url, None, Speaker(), tls=proven)
     try:
         with pytest.raises(aiohttp.ClientError):
             async with dialled(url, ssl=nameless):
