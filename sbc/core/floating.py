@@ -79,6 +79,8 @@ class Floating:
     """Whether somebody is there who changes the device."""
     left: float = float("-inf")
     """When it was given up last: what was asked before then and is granted later is not ours."""
+    newest: int = 0
+    """The highest number of a grant: one of a lower number that comes behind it is not in force any more."""
     tenure: Tenure = field(init=False)
 
     def __post_init__(self) -> None:
@@ -121,7 +123,9 @@ class Floating:
 
     def granted(self, asked: float, number: int, now: float) -> list[Order]:
         """The store says that it is ours; it was asked not before `asked`."""
-        if asked < self.left or not self.fit or self.where is Where.GOING:
+        stale = asked < self.left or number < self.newest
+        self.newest = max(self.newest, number)
+        if stale or not self.fit or self.where is Where.GOING:
             return [Yield(number)] if self.where is Where.AWAY else []
         self.tenure.granted(asked)
         if not self.tenure.holds(now):

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sbc.core.floating import Ask, Drop, Floating, Order, Put, Tell, Where, Yield
@@ -65,6 +65,9 @@ def test_it_is_taken_kept_and_handed_over() -> None:
     # A grant that comes late.
     ([(9.9, "look", (), [Drop(), Tell("address_lost")]), (10.0, "granted", (1.0, 7), [Yield(7)])], Where.AWAY),
     ([(1.0, "give_up", (), [Drop()]), (1.1, "granted", (0.9, 7), [])], Where.GOING),
+    # One that another has overtaken.
+    ([(1.0, "give_up", (), [Drop()]), (1.1, "dropped", (True,), [Yield(7), Tell("address_left")]),
+      (1.3, "granted", (0.9, 9), [Yield(9)]), (1.4, "granted", (1.2, 8), [Yield(8)])], Where.AWAY),
     ([(20.0, "granted", (1.0, 7), [Drop(), Tell("address_lost"), Yield(7)])], Where.AWAY),
 ])  # fmt: skip
 def test_what_may_happen_to_it(steps: list[Step], where: Where) -> None:
@@ -213,6 +216,7 @@ class Machine:
 
 
 @given(st.integers(0, 2**32), st.integers(2, 4))
+@example(3090441, 2)  # grants that overtake each other
 def test_no_two_have_it_whatever_is_late_lost_stopped_or_forgotten(seed: int, edges: int) -> None:
     World(seed, edges).run(300.0)
 
