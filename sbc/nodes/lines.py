@@ -7,7 +7,7 @@ dialled, and whoever has waited longest gets the first that is free.
 import asyncio
 from collections import deque
 from collections.abc import Mapping
-from typing import Protocol, cast
+from typing import cast
 
 from sbc.model.ids import PoolName
 from sbc.model.interfaces import Spawn
@@ -19,6 +19,7 @@ from sbc.nodes.dial import Trust, agreed, dial
 from sbc.nodes.errand import Errand
 from sbc.nodes.http1 import Http1Line
 from sbc.nodes.http2 import Http2Line
+from sbc.nodes.traveller import Traveller
 
 MOST_LINES = 1024
 """Connections to a node, over HTTP/1.1."""
@@ -28,23 +29,6 @@ IDLE = 30.0
 MOST_WAITING = 1024
 LONGEST_WAIT = 10.0
 """How many requests may wait for a connection to become free, and for how many seconds."""
-
-
-class Traveller(Protocol):
-    """Who waits for a stream of its own: a WebSocket leg, or a WebSocket that is forwarded."""
-
-    since: float
-    """From when on, by the loop's clock."""
-
-    @property
-    def wanted(self) -> bool:
-        """Whether anybody still waits for what comes of it."""
-
-    def start(self, line: Http2Line, /) -> None:
-        """Go, on a line that is free, and whose other end has said what it can do."""
-
-    def fail(self, reason: str, *, reached: bool) -> None:
-        """There will be no stream."""
 
 
 class Lines:

@@ -45,7 +45,7 @@ class Lost:
 
 
 class Passage:
-    """A Traveller (nodes/lines.py) and a Passenger (nodes/passenger.py). What comes of it is told once, unless
+    """A Traveller (nodes/traveller.py) and a Passenger (nodes/passenger.py). What comes of it is told once, unless
     dropped."""
 
     __slots__ = ("_answer", "_body", "_fields", "_interim", "_line", "_number", "_outcome", "_stream", "since")

@@ -16,8 +16,9 @@ from sbc.model.streams import Answerer, NodeStream, Readiness
 from sbc.nodes.address import Speech, address_of
 from sbc.nodes.dial import Trust
 from sbc.nodes.errand import Errand
-from sbc.nodes.lines import Lines, Traveller
+from sbc.nodes.lines import Lines
 from sbc.nodes.link import Approach, Dial, Outcome
+from sbc.nodes.traveller import Traveller
 from sbc.nodes.tunnel import Tunnel
 from sbc.wire.link import LinkOwner
 
