@@ -12,6 +12,7 @@ from tests.chaos.asker import Asker
 from tests.chaos.talker import Talker
 from tests.support.history import History
 
+TALKERS, ASKERS = 9, 3
 PATHS = (("/continue", True), ("/regenerate", True), ("/plain", False))
 
 
@@ -40,8 +41,8 @@ def main() -> None:
         parser.add_argument(option, required=True)
     parser.add_argument("--edge", action="append", required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--talkers", type=int, default=9)
-    parser.add_argument("--askers", type=int, default=3)
+    parser.add_argument("--talkers", type=int, default=TALKERS)
+    parser.add_argument("--askers", type=int, default=ASKERS)
     parser.add_argument("--stay", action="store_true")
     asyncio.run(play(parser.parse_args()))
 

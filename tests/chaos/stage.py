@@ -13,9 +13,10 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from tests.chaos.actors import Actor, actors
+from tests.chaos.clients import ASKERS, TALKERS
 from tests.chaos.faults import Cast, Fault, Kind
 from tests.chaos.net import Net
-from tests.support.history import History
+from tests.support.history import History, read
 from tests.support.wait import wait_until
 
 STARTING = 60.0
@@ -24,6 +25,8 @@ ENDING = 12.0
 SETTLING = 60.0
 LOST_FOR = 1.0
 """Seconds for which a server acknowledges what its replica never hears of."""
+CLIENTS = TALKERS + ASKERS
+"""On each host of them."""
 AT_ONCE = 5
 """Sessions that are moved by one order."""
 
@@ -58,7 +61,12 @@ class Stage:
         await self._serving()
         for host in self.cast.clients:
             self.actors[host].start()
+        await wait_until(self._all_in, "every client is in", STARTING)
         self.history.write("stage", hosts=self.net.hosts)
+
+    def _all_in(self) -> bool:
+        facts = [fact for host in self.cast.clients for fact in read(self._place / f"{host}.jsonl")]
+        return len({fact["client"] for fact in facts if fact["what"] == "in"}) == len(self.cast.clients) * CLIENTS
 
     async def play(self, faults: Sequence[Fault], seconds: float) -> None:
         """Everything that goes wrong, each at its time."""
