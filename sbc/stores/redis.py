@@ -4,6 +4,7 @@
     redis_writer.py   carries a batch out as one pipeline          redis_link.py  the connections
     redis_words.py    operations as commands, answers as results   redis.lua      what must be one step at the server
     redis_lease.py    this edge's lease                            redis_claims.py  the sessions of others
+    redis_ours.py     its own sessions                             redis_fellows.py  the other edges
     redis_ours.py     this edge's sessions
 
 A session on record belongs to a *tenure* of an edge: from when it was given a lease to when that was over. The server
@@ -15,11 +16,10 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from sbc.model.binding import Binding
 from sbc.model.errors import Conflict, StoreError
-from sbc.model.fellow import Fellow
 from sbc.model.identity import Revocation
 from sbc.model.ids import AgentName, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Keeper, Spawn, Stored, StoreFigures
@@ -27,13 +27,10 @@ from sbc.stores.operations import (
     Call,
     Create,
     Find,
-    Muster,
     Note,
     Operation,
     Peek,
     Question,
-    ReadEdges,
-    ReadMembers,
     Release,
     Remove,
     Restate,
@@ -42,9 +39,9 @@ from sbc.stores.operations import (
     Vacate,
 )
 from sbc.stores.queue import Bounds
-from sbc.stores.queued import QueuedStore
 from sbc.stores.redis_addresses import Addresses
 from sbc.stores.redis_claims import Claims
+from sbc.stores.redis_fellows import FellowStore
 from sbc.stores.redis_lease import REST, Lease
 from sbc.stores.redis_link import Link, Terms
 from sbc.stores.redis_ours import Ours
@@ -55,7 +52,7 @@ AT_A_TIME: Final = 256
 """Sessions that are stated anew at a time."""
 
 
-class RedisStore(QueuedStore):
+class RedisStore(FellowStore):
     """See SharedStore."""
 
     def __init__(self, name: str, edge: str, terms: Terms, lease: float, bounds: Bounds, spawn: Spawn,
@@ -227,16 +224,6 @@ class RedisStore(QueuedStore):
         self._introduction = dict(words)
         if self._redis is not None:
             self.lease.introduction = self._introduction
-
-    async def edges(self) -> Sequence[Fellow]:
-        """See SharedStore."""
-        return await self.asked(ReadEdges)
-
-    async def muster(self, members: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-        """See SharedStore."""
-        await self.asked(partial(Muster, members))
-        found: Mapping[str, Sequence[Mapping[str, Any]]] = await self.asked(ReadMembers)
-        return found
 
     @property
     def passed_on(self) -> str:
