@@ -4,8 +4,7 @@
     redis_writer.py   carries a batch out as one pipeline          redis_link.py  the connections
     redis_words.py    operations as commands, answers as results   redis.lua      what must be one step at the server
     redis_lease.py    this edge's lease                            redis_claims.py  the sessions of others
-    redis_ours.py     its own sessions                             redis_fellows.py  the other edges
-    redis_ours.py     this edge's sessions
+    redis_ours.py     this edge's sessions                         redis_fellows.py  the other edges
 
 A session on record belongs to a *tenure* of an edge: from when it was given a lease to when that was over. The server
 refuses whatever another one asks about it. An edge whose lease is over lets go of all its sessions, and begins a tenure
