@@ -93,7 +93,8 @@ async def _serve(config: Config, when_ready: Callable[[], None], legacy: Legacy 
             # Operators too find the process before until there is another.
             if legacy is None:
                 server.ports["admin"] = await _open_admin(admin, config, given)
-            await server.start()
+            await server.open()
+            await server.open_doors()
             if legacy is not None:
                 server.ports["admin"] = await _open_admin(admin, config, given)
             when_ready()

@@ -8,6 +8,8 @@ from sbc.kernel.ward import Ward
 from sbc.model.ids import PoolName
 from sbc.model.manifest import Continuity
 from sbc.model.marking import Mark
+from sbc.model.worker import Worker
+from sbc.nodes.pool import Pool
 
 
 def marks_of(config: Config) -> dict[PoolName, Mark]:
@@ -40,3 +42,10 @@ def _shares(config: Config, rates: Mapping[Continuity, int]) -> tuple[Share, ...
         if dscp is not None:
             shares[dscp] = shares.get(dscp, 0) + rates[class_]
     return tuple(Share(dscp, rate) for dscp, rate in shares.items())
+
+
+def order(pool: Pool, ward: Ward | None, config: Config, worker: Worker | None) -> None:
+    """What a configuration says of the network. worker: which one of its edge this is; None: the only one."""
+    pool.bear(marks_of(config))
+    if ward is not None and (worker is None or worker.number == 0):  # a device is shaped once for all workers
+        shape(ward, config)

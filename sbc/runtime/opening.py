@@ -1,13 +1,18 @@
 """What an edge opens when it starts: all of it is made before anything is let in, for that is what can fail."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from socket import SOCK_SEQPACKET, SOCK_STREAM, socket
 
 from sbc.config import Config
+from sbc.model.identity import Revocation, Revoked
 from sbc.model.interfaces import Reception
 from sbc.model.worker import Worker
-from sbc.runtime.reload import security_of, terms_of
+from sbc.nodes.trunk import TrunkDoor
+from sbc.runtime.fleet import Fleet
+from sbc.runtime.house import House
+from sbc.runtime.reload import security_of, terms_of, trunk_terms
 from sbc.telemetry.metrics import QuicTally
 from sbc.telemetry.records import RecordWriter
 from sbc.transports.listener import Listener
@@ -48,3 +53,15 @@ def record_writer(config: Config) -> RecordWriter | None:
     """None: no records are kept. Raises RecordsError."""
     path = config.edge.records
     return RecordWriter(Path(path), Path(path).with_suffix(".key")) if path else None
+
+
+def trunk_door(config: Config, fleet: Fleet) -> TrunkDoor | None:
+    """Where nodes dial in; None: nowhere. Raises OSError, ssl.SSLError."""
+    terms = trunk_terms(config)
+    return None if terms is None else TrunkDoor(fleet, edge=config.edge.name, secret=terms.secret, ssl=terms.tls)
+
+
+def recall(house: House, on_record: Sequence[Revocation]) -> None:
+    """What operators ordered before this edge was started."""
+    for table, of_nodes in ((house.revocations, False), (house.roster.drained, True)):
+        table.restore([one for one in on_record if (one.kind is Revoked.NODE) is of_nodes])

@@ -13,13 +13,11 @@ from sbc.core.turnstile import Turnstile
 from sbc.kernel.ward import Ward
 from sbc.model.errors import ConfigError, SbcError
 from sbc.model.fellow import Fellow
-from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import PoolName, SessionId
 from sbc.model.interfaces import SharedStore, Store
 from sbc.model.worker import Worker
 from sbc.nodes.dial import Trust
 from sbc.nodes.pool import Pool
-from sbc.nodes.trunk import TrunkDoor
 from sbc.runtime.anchor import Anchor
 from sbc.runtime.burst import Burst
 from sbc.runtime.clerk import Office
@@ -32,11 +30,11 @@ from sbc.runtime.fleet import Fleet
 from sbc.runtime.hall import Hall
 from sbc.runtime.house import House
 from sbc.runtime.interconnect import WORD
-from sbc.runtime.network import marks_of, shape
-from sbc.runtime.opening import doors_of, join_fellows, record_writer, trunk_socket
+from sbc.runtime.network import order
+from sbc.runtime.opening import doors_of, join_fellows, recall, record_writer, trunk_door, trunk_socket
 from sbc.runtime.operations import Events
 from sbc.runtime.pace import RETURNS_AT_ONCE, Pace
-from sbc.runtime.reload import Prepared, open_doors, prepare, trunk_terms, trusts_of
+from sbc.runtime.reload import Prepared, open_doors, prepare, trusts_of
 from sbc.runtime.rounds import Rounds
 from sbc.runtime.rules import rules
 from sbc.runtime.seals import load_seal
@@ -45,7 +43,7 @@ from sbc.runtime.succession.process import Legacy
 from sbc.runtime.succession.upgrade import Upgrade
 from sbc.runtime.sweep import pulse
 from sbc.runtime.tasks import Tasks
-from sbc.runtime.trouble import QUIET_EVENTS, TROUBLE
+from sbc.runtime.trouble import say
 from sbc.runtime.usher import Usher
 from sbc.telemetry import logs
 from sbc.telemetry.collector import Gauges
@@ -98,8 +96,8 @@ class Server:
             loop=loop, spawn=tasks.spawn, store=store, office=Office(store, self.metrics, self.announce),
             roster=roster, signals=self.fleet, shared=shared, homes=homes, turnstile=Turnstile(),
             revocations=Revocations(), usher=self._usher, pool=self._pool, seal=seal, pace=Pace(),
-            returns=Pace(RETURNS_AT_ONCE), burst=burst,
-            metrics=self.metrics, constable=constable, announce=self.announce, closed=self._closed, ward=ward,
+            returns=Pace(RETURNS_AT_ONCE), burst=burst, metrics=self.metrics, constable=constable,
+            announce=self.announce, closed=self._closed, ward=ward,
         )  # fmt: skip
         self.records = record_writer(config) if legacy is None else None
         interconnect = ways_out(tasks.spawn, self.metrics, config, worker)
@@ -108,8 +106,8 @@ class Server:
         self._usher.change(held.capacity, held.classes)
         self.fleet.hall = self.hall
         self._trust(trusts_of(config))
-        self._order_network(config)
-        self.trunk = _trunk_door(config, self.fleet) if worker is None else None
+        order(self._pool, ward, config, worker)
+        self.trunk = trunk_door(config, self.fleet) if worker is None else None
         address, shared = config.edge.address, house.shared
         self.anchor: Anchor | None = None
         if address is not None and shared is not None and ward is not None and (worker is None or worker.number == 0):
@@ -131,29 +129,19 @@ class Server:
 
     def announce(self, event: str, fields: Mapping[str, Any]) -> None:
         """Tell operators of an event: one JSON log line, and whoever listens."""
-        if event in QUIET_EVENTS:
-            log.debug(event, **fields)
-        elif event in TROUBLE:
-            log.warning(event, **fields)
-        else:
-            log.info(event, **fields)
+        say(log, event, fields)
         self.events.tell(event, fields)
 
     # Start.
-
-    async def start(self) -> None:
-        """Open the store, then every door. Raises OSError, ssl.SSLError, SbcError."""
-        await self.open()
-        await self.open_doors()
 
     async def open(self) -> None:
         """Open the store, and have the nodes that are written down. Raises SbcError."""
         self.crossing.bind(self._supply)
         self._introduce()
         on_record = await self.store.open()
-        if self._predecessor is None:  # who may still have them all
+        if self._predecessor is None:  # it may still have them all
             self.hall.dormant.lay_down(on_record)
-        self._recall(await self.store.revocations())
+        recall(self.hall.house, await self.store.revocations())
         self._rounds.go()
         self.fleet.apply(self.config)
 
@@ -250,7 +238,7 @@ class Server:
         self.hall.house.seal = prepared.rules.seal
         self._usher.change(prepared.rules.capacity, prepared.rules.classes)
         self._trust(prepared.trusts)
-        self._order_network(prepared.config)
+        order(self._pool, self.hall.house.ward, prepared.config, self.worker)
         if self.trunk is not None and prepared.trunk is not None:
             await self.trunk.change(prepared.trunk.secret, prepared.trunk.tls)
         self._introduce()
@@ -262,10 +250,6 @@ class Server:
     def _meet(self, fellows: Sequence[Fellow]) -> None:
         self.fleet.name_edges(fellows)
         self.crossing.meet(fellows)
-    def _recall(self, on_record: Sequence[Revocation]) -> None:
-        """What operators ordered before this edge was started."""
-        for table, of_nodes in ((self.hall.house.revocations, False), (self.hall.house.roster.drained, True)):
-            table.restore([one for one in on_record if (one.kind is Revoked.NODE) is of_nodes])
 
     def _introduce(self) -> None:
         """Say to the other edges of the store what they have to know of this one."""
@@ -279,13 +263,6 @@ class Server:
     def _trust(self, trusts: Mapping[PoolName, Trust]) -> None:
         self._pool.trusts = trusts
         self.fleet.trust(trusts)
-
-    def _order_network(self, config: Config) -> None:
-        self._pool.bear(marks_of(config))
-        ward = self.hall.house.ward
-        # A device is shaped once for all workers.
-        if ward is not None and (self.worker is None or self.worker.number == 0):
-            shape(ward, config)
 
     # The end.
 
@@ -319,8 +296,3 @@ class Server:
             for kind, count in self.trunk.counts.by_kind().items():
                 self.metrics.abuse[f"trunk_{kind}"] = count
         return gauges(self.hall, self.listeners, self.store.healthy(), self.edges(), self.fleet.finders.ages)
-
-
-def _trunk_door(config: Config, fleet: Fleet) -> TrunkDoor | None:
-    terms = trunk_terms(config)
-    return None if terms is None else TrunkDoor(fleet, edge=config.edge.name, secret=terms.secret, ssl=terms.tls)

@@ -1,5 +1,10 @@
 """How loudly events are logged: those that no name stands here for, as what is worth knowing."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from sbc.telemetry.logs import Log
+
 QUIET_EVENTS = frozenset({"client_refused"})
 """What is told to whoever listens, but logged only in detail: hostile clients must not fill the disk."""
 
@@ -11,3 +16,13 @@ TROUBLE = frozenset({
     "trunk_lost", "upgrade_failed",
 })  # fmt: skip
 """What an operator may have to see to."""
+
+
+def say(log: Log, event: str, fields: Mapping[str, Any]) -> None:
+    """One line of the log."""
+    if event in QUIET_EVENTS:
+        log.debug(event, **fields)
+    elif event in TROUBLE:
+        log.warning(event, **fields)
+    else:
+        log.info(event, **fields)

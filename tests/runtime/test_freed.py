@@ -42,7 +42,8 @@ async def edge(scene: Scene, request: pytest.FixtureRequest) -> AsyncIterator[Se
     thresholds = gc.get_threshold()
     async with Tasks() as tasks:
         server = Server(config, tasks, open_store(config.edge, tasks.spawn), Supply({}), key_for_once())
-        await server.start()
+        await server.open()
+        await server.open_doors()
         gc.collect()
         gc.disable()
         try:

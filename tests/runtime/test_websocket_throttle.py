@@ -79,7 +79,8 @@ async def test_a_client_that_leaves_while_it_waits_is_forgotten(scene: Scene) ->
     config = load(str(scene.edge.file))
     async with Tasks() as tasks:
         server = Server(config, tasks, open_store(config.edge, tasks.spawn), Supply({}), key_for_once())
-        await server.start()
+        await server.open()
+        await server.open_doors()
         try:
             await scene.nodes["a"].serving()
             await wait_until(lambda: server.gauges().nodes.get("up") == 1, "the node is up")
