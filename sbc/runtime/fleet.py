@@ -1,29 +1,25 @@
 """The nodes of all pools: their trunks, their probes, their health, and what they signal about sessions."""
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sbc.config import Config
 from sbc.core.discovery import Found
 from sbc.core.health import HEARTBEAT, Health, Sign
 from sbc.core.roster import Roster, Standing
-from sbc.model.errors import Refusal
 from sbc.model.fellow import Fellow
 from sbc.model.ids import NodeId, PoolName, node_id
 from sbc.model.interfaces import Spawn, Trunk
 from sbc.model.manifest import Continuity
 from sbc.model.node import Node, Probe
 from sbc.model.streams import Reach
-from sbc.nodes.address import address_of
 from sbc.nodes.dial import Trust
 from sbc.nodes.probe import Prober
 from sbc.runtime.concerned import Concerned
 from sbc.runtime.finders import Finders
 from sbc.runtime.succession.lent import Heir, introduction
+from sbc.runtime.wanted import Wanted, refuse_strangers
 from sbc.telemetry.metrics import Metrics
-
-BRISK = Probe(every=0.25, timeout=0.25)
-"""How nodes without a trunk that serve synchronous sessions are probed at least: silence is known within a second."""
 
 Announce = Callable[[str, Mapping[str, Any]], None]
 
@@ -45,14 +41,7 @@ class Fleet:
         self._edges: dict[str, Any] | None = None
         """What nodes are told of the edges that there are."""
         self._silence: dict[NodeId, float] = {}
-        self._probes: dict[PoolName, Probe | None] = {}
-        self._written: Mapping[NodeId, Node] = {}
-        """The nodes of the configuration."""
-        self._found: dict[PoolName, Mapping[NodeId, Found]] = {}
-        """Those that were found elsewhere, and which of them are leaving."""
-        self._leaving: set[NodeId] = set()
-        self._sealed: set[PoolName] = set()
-        """The pools whose nodes have to speak TLS."""
+        self._wanted = Wanted()
         self.deaf: Callable[[], bool] = lambda: False
         """Whether nothing of any node could be heard at the moment, for who brings it is silent."""
         self._ticked = now()
@@ -67,50 +56,38 @@ class Fleet:
 
     def apply(self, config: Config) -> None:
         """Have the nodes that are written down: new ones are probed, those that are gone take no more sessions."""
-        brisk = {manifest.pool for manifest in config.agents.values() if manifest.continuity is Continuity.SYNCHRONOUS}
-        self._probes = {
-            name: _at_least_brisk(pool.probe) if pool.probe is not None and name in brisk else pool.probe
-            for name, pool in config.pools.items()
-        }
-        self._sealed = {name for name, pool in config.pools.items() if pool.tls is not None}
-        self._written = {node.id: node for pool in config.pools.values() for node in pool.nodes}
+        self._wanted.write(config)
         self._muster(anew=True)
         self.finders.apply(config)
 
     def found(self, pool: PoolName, nodes: Mapping[NodeId, Found]) -> None:
         """These are the nodes that were found for a pool. Those that are found no more are drained, and then go; so are
         those that are leaving, which stay."""
-        self._found[pool] = nodes
+        self._wanted.found[pool] = nodes
         self._muster(anew=False)
 
     def _muster(self, *, anew: bool) -> None:
         """Have the nodes that there are to be. anew: probe all of them by other rules than before."""
-        found = {node: one for pool in self._found.values() for node, one in pool.items()
-                 if one.node.pool in self._probes and not self._bare(one.node)}
-        wanted = {**{node: one.node for node, one in found.items()}, **self._written}
+        wanted, before = self._wanted, self._wanted.leaving
+        nodes = wanted.nodes()
         for standing in list(self._roster):
             node = standing.node
-            left = node.id not in wanted and (standing.configured or self._bare(node))
-            if (left or node.pool not in self._probes) and not standing.retired:
+            left = node.id not in nodes and (standing.configured or wanted.is_bare(node))
+            if (left or node.pool not in wanted.probes) and not standing.retired:
                 standing.retired = True
                 self.hall.node_leaves(node.id, None)
-        leaving, self._leaving = self._leaving, {node for node, one in found.items() if one.leaving}
-        for node in wanted.values():
+        for node in nodes.values():
             there = self._roster.get(node.id)
             if anew or there is None or there.retired or not there.configured or there.node != node:
                 there = self._place(node, configured=True)
-            if node.id in self._leaving:
+            if node.id in wanted.leaving:
                 self.hall.node_leaves(node.id, None)
-            elif node.id in leaving:
+            elif node.id in before:
                 there.health.draining = self._roster.is_drained(node.id)
         self.hall.node_ready()
 
-    def _bare(self, node: Node) -> bool:
-        """Whether it is without TLS where it has to speak it."""
-        return node.pool in self._sealed and not address_of(node.url).secure
-
     def _place(self, node: Node, *, configured: bool) -> Standing:
-        probe = self._probes[node.pool]
+        probe = self._wanted.probes[node.pool]
         standing = self._roster.get(node.id)
         if standing is None:
             standing = Standing(node, Health(probe or Probe(), self._now()), configured)
@@ -124,7 +101,7 @@ class Fleet:
 
     def _watch(self, standing: Standing) -> None:
         """Probe a node whose health no heartbeats tell, unless its pool is not probed."""
-        probe = self._probes.get(standing.node.pool)
+        probe = self._wanted.probes.get(standing.node.pool)
         if probe is not None and not standing.health.beats:
             self._prober.watch(standing.node, probe)
         else:
@@ -147,7 +124,7 @@ class Fleet:
         known = node_id(pool, message["node"])
         standing = self._roster.get(known)
         strange = standing is None or not standing.configured
-        refuse_strangers(pool, message["url"] if strange else None, self._probes, self._sealed)
+        refuse_strangers(pool, message["url"] if strange else None, self._wanted.probes, self._wanted.sealed)
         if standing is None or not standing.configured:
             labels = message.get("labels", {})
             node = Node(known, pool, message["url"], message.get("zone", ""), labels, message.get("capacity", 1000))
@@ -160,7 +137,7 @@ class Fleet:
         standing.health.hang_up()
         self._watch(standing)
         standing.checkpoints = bool(message.get("checkpoints", False))
-        standing.health.draining = self._roster.is_drained(known) or known in self._leaving
+        standing.health.draining = self._roster.is_drained(known) or known in self._wanted.leaving
         self._judge(standing, standing.health.spoke(self._now()))
         self._announce("node_registered", {"node": known, "checkpoints": standing.checkpoints})
         if self._edges is not None:
@@ -316,17 +293,3 @@ class Fleet:
         for continuity in Continuity:
             if before < health.borne(continuity) <= silence:
                 self.hall.node_silent(node, continuity)
-
-
-def refuse_strangers(pool: PoolName, url: str | None, pools: Container[PoolName], sealed: Container[PoolName]) -> None:
-    """Raise Refusal if a node may not join: of no pool, or without TLS where it has to speak it. url: where it is;
-    None: that is written. sealed: the pools whose nodes have to speak TLS."""
-    if pool not in pools:
-        raise Refusal(403, "unknown_pool", f"there is no pool {pool!r}")
-    if url is not None and pool in sealed and not address_of(url).secure:
-        raise Refusal(403, "insecure", f"the nodes of pool {pool!r} have to speak TLS: https:, wss: or h2:")
-
-
-def _at_least_brisk(probe: Probe) -> Probe:
-    return Probe(probe.path, min(probe.every, BRISK.every), min(probe.timeout, BRISK.timeout),
-                 min(probe.fall, BRISK.fall), probe.rise)  # fmt: skip

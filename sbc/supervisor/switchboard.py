@@ -16,7 +16,7 @@ from sbc.config import Config
 from sbc.core.health import HEARTBEAT
 from sbc.model.ids import NodeId, PoolName, node_id
 from sbc.model.interfaces import Trunk
-from sbc.runtime.fleet import refuse_strangers
+from sbc.runtime.wanted import refuse_strangers
 
 GATHERING: Final = 0.05
 """Seconds that heartbeats are gathered for."""
