@@ -80,7 +80,7 @@ conformance: build
 	tests/thirdparty/conformance.sh $(ARGS)
 
 history: build
-	$(PY) -m tests.stores.redis_history $(ARGS)
+	$(PY) -m tests.cluster.redis_history $(ARGS)
 
 chaos: build
 	$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)

@@ -9,7 +9,7 @@ import pytest
 from sbc.core.tenure import outlast
 from sbc.model.errors import StoreError
 from sbc.runtime.tasks import Tasks
-from tests.stores.redis_edges import Edge
+from tests.cluster.redis_edges import Edge
 from tests.support.redis import Redis, needs_redis
 
 pytestmark = needs_redis

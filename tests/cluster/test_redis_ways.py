@@ -15,9 +15,9 @@ from sbc.runtime.tasks import Tasks
 from sbc.stores.factory import BOUNDS
 from sbc.stores.redis import RedisStore
 from sbc.stores.redis_link import Terms, connect
+from tests.cluster.redis_edges import Edge
 from tests.stores.asking import answers, creating, dialog, rebinding, until
 from tests.stores.asking import binding as bound
-from tests.stores.redis_edges import Edge
 from tests.support.edge import free_port
 from tests.support.redis import SENTINEL, Redis, needs_redis, needs_sentinel, stop_all
 

@@ -17,9 +17,9 @@ from sbc.runtime.tasks import Tasks
 from sbc.stores.queue import Bounds
 from sbc.stores.redis_claims import LOOKS_APART
 from sbc.stores.redis_words import channel
+from tests.cluster.redis_edges import LEASE, Edge
+from tests.cluster.redis_history import play
 from tests.stores.asking import answers, asked, binding, creating, dialog, rebinding, until
-from tests.stores.redis_edges import LEASE, Edge
-from tests.stores.redis_history import play
 from tests.support.redis import Redis, Wire, needs_redis
 
 pytestmark = needs_redis

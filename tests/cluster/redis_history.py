@@ -1,6 +1,6 @@
 """Edges on one Redis while all kinds of things go wrong, from a seed; and a checker of who owned what when.
 
-    python -m tests.stores.redis_history --seed 7 --seconds 300
+    python -m tests.cluster.redis_history --seed 7 --seconds 300
 
 Clients wander: each claims its session at some edge, again and again, or begins it where there is none. Edges are cut
 off from the server, die and come again; the server is stopped, killed and started empty. Whoever had a session goes on
@@ -19,8 +19,8 @@ from sbc.model.errors import StoreError
 from sbc.model.ids import SessionId
 from sbc.model.interfaces import Journals
 from sbc.runtime.tasks import Tasks
+from tests.cluster.redis_edges import Edge
 from tests.stores.asking import creating, dialog
-from tests.stores.redis_edges import Edge
 from tests.support.redis import Redis, Wire
 
 LEASE = 1.0
