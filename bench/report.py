@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.common.markdown import Result, below, bounded, held, part, part_takers, table, times, us, verdict
 from bench.common.tables import RESULTS, median, ratio
-from bench.report_stores import bindings, durability, edge_death
+from bench.report_edges import bindings, durability, edge_death, workers
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -224,7 +224,8 @@ TABLES: Mapping[str, Callable[[Result], str]] = {
     "relay": relay, "requests": requests, "streams": streams, "quic": quic, "memory": memory, "idle": idle,
     "sessions": sessions, "scale": scale,
     "fairness": fairness, "handover": handover, "streams_handover": streams_handover,
-    "bindings": bindings, "durability": durability, "edge_death": edge_death}
+    "bindings": bindings, "durability": durability, "edge_death": edge_death,
+    "workers": workers}
 
 
 def main() -> int:

@@ -36,7 +36,7 @@ class Measured:
 
 def measured() -> Measured:
     """Raises BenchError if a bench was not run yet."""
-    cases = _result("durability", "durability-quick")["cases"]
+    cases = _result("durability")["cases"]
 
     def us(case: str, whose: str) -> float:
         return _median(cases[case][whose])
@@ -54,12 +54,11 @@ def measured() -> Measured:
     )  # fmt: skip
 
 
-def _result(*names: str) -> dict[str, Any]:
-    for name in names:
-        file = RESULTS / f"{name}.json"
-        if file.exists():
-            return dict(json.loads(file.read_text()))
-    raise BenchError(f"there are no figures of bench.{names[0]}: run it first")
+def _result(name: str) -> dict[str, Any]:
+    file = RESULTS / f"{name}.json"
+    if not file.exists():
+        raise BenchError(f"there are no figures of bench.{name}: run it first")
+    return dict(json.loads(file.read_text()))
 
 
 def _median(samples: list[float]) -> float:

@@ -1,6 +1,6 @@
-"""What the figures of the stores look like in the README (bench/report.py)."""
+"""What the figures of stores, and of several workers and edges, look like in the README (bench/report.py)."""
 
-from bench.common.markdown import Result, part, table, times, us, verdict
+from bench.common.markdown import Result, held, part, table, times, us, verdict
 from bench.common.tables import median, ratio
 
 
@@ -36,3 +36,18 @@ def edge_death(result: Result) -> str:
     title = f"SIGKILL of the edge of {result['sessions']} sessions, durability {result['durability']}"
     return part(f"{title}: seconds after a client's first attempt to come back", result,
                  f"{table(['', 'p50', 'p99', 'max'], rows)}\n\n{target}")
+
+
+def workers(result: Result) -> str:
+    """What a second worker costs, and brings."""
+    rows = []
+    for case, of in result["workers"].items():
+        one, two = of["one"], of["two"]
+        cost = ratio([turn["us"] for turn in two], [turn["us"] for turn in one])
+        more = ratio([turn["a_second"] for turn in two], [turn["a_second"] for turn in one])
+        rows.append([case, us([turn["us"] for turn in one]), us([turn["us"] for turn in two]), *held(cost, 1.05),
+                     times(more)])
+    head = ["load", "one worker, µs CPU per echo", "two", "two to one", "target", "echoes a second, two to one"]
+    words = ("Load and node have the same two cores, so that two workers cannot bring more messages here; what they\n"
+             "can be asked is to cost no more each.")
+    return part("Two workers against one", result, f"{table(head, rows)}\n\n{words}")
