@@ -170,8 +170,9 @@ class Usher:
             found[2](refusal)  # which ends it: it is gone then
 
     def look(self, signs: Signs) -> None:
-        """A second has passed: what was measured."""
+        """A second has passed: what was measured; it counts for whoever comes next."""
         self._admission.pressure.measured(signs)
+        self._admission.measure(self._now())
 
     @property
     def relief_wanted(self) -> str:

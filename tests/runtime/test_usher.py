@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sbc.core.pressure import Signs
 from sbc.core.roster import Roster
 from sbc.model.capacity import Capacity, Marks
 from sbc.model.errors import Refusal
@@ -69,6 +70,14 @@ async def test_a_shedding_is_announced_once_and_counted_each_time() -> None:
     assert [event for event, _ in post.told] == ["shedding_began"]
     assert post.metrics.shed == {("synchronous", "lag"): 3}
     assert post.metrics.pressure["lag"] > 1
+
+
+async def test_what_was_measured_counts_for_whoever_comes_next() -> None:
+    post = Post(roster_of(1))
+    assert post.usher.judge(VOICE)
+    post.usher.look(Signs(memory=2.0, descriptors=0.0, journals=0.0))
+    with pytest.raises(Refusal, match="shed"):
+        post.usher.judge(VOICE)
 
 
 async def test_places_of_those_that_left_are_given_on() -> None:
