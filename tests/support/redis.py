@@ -59,15 +59,27 @@ class Redis:
         return next(option.partition(" ")[2] for option in self._options if option.startswith(name + " "))
 
     def say(self, *words: str, port: int | None = None) -> bytes:
-        """The first bytes of the answer to one command, as they came."""
-        with socket.create_connection(("127.0.0.1", port or self.port), timeout=5) as sock:
+        """The first bytes of the answer to one command, as they came.
+
+        A server that Sentinel promotes hangs up on all its clients (CLIENT KILL TYPE normal): it is asked again, so
+        what is said must do no harm if said twice.
+        """
+        for _ in range(10):
+            try:
+                return self._said(words, port or self.port)
+            except ConnectionResetError:
+                time.sleep(0.02)
+        return self._said(words, port or self.port)
+
+    def _said(self, words: Sequence[str], port: int) -> bytes:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
             packed = "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
             sock.sendall(f"*{len(words)}\r\n{packed}".encode())
-            answer = sock.recv(65536)
+            answer = _more(sock)
             if answer.startswith(b"$") and not answer.startswith(b"$-1"):
                 length = int(answer[1:answer.index(b"\r\n")])
                 while len(answer) < length + len(str(length)) + 5:
-                    answer += sock.recv(65536)
+                    answer += _more(sock)
             return answer
 
     def signal(self, number: signal.Signals) -> None:
@@ -87,6 +99,13 @@ class Redis:
         fields = dict(line.split(":", 1) for line in info.decode().split("\r\n") if ":" in line)
         self.say("HSET", "sbc:{edges}:stores", f"{fields['run_id']}:{fields['master_replid']}",
                  str(int((time.time() - 86400) * 1000)))
+
+
+def _more(sock: socket.socket) -> bytes:
+    octets = sock.recv(65536)
+    if not octets:
+        raise ConnectionResetError("the server hung up before its answer")
+    return octets
 
 
 class Wire:
