@@ -45,9 +45,11 @@ def workers(result: Result) -> str:
         one, two = of["one"], of["two"]
         cost = ratio([turn["us"] for turn in two], [turn["us"] for turn in one])
         more = ratio([turn["a_second"] for turn in two], [turn["a_second"] for turn in one])
+        threads = [[turn["us"] for turn in of.get(name, [])] for name in ("haproxy-two", "haproxy-one")]
         rows.append([case, us([turn["us"] for turn in one]), us([turn["us"] for turn in two]), *held(cost, 1.05),
-                     times(more)])
-    head = ["load", "one worker, µs CPU per echo", "two", "two to one", "target", "echoes a second, two to one"]
+                     times(ratio(*threads)), times(more)])
+    head = ["load", "one worker, µs CPU per echo", "two", "two to one", "target", "HAProxy, two threads to one",
+            "echoes a second, two to one"]
     words = ("Load and node have the same two cores, so that two workers cannot bring more messages here; what they\n"
-             "can be asked is to cost no more each.")
+             "can be asked is to cost no more each. HAProxy's column says what the crowd on the cores costs by itself.")
     return part("Two workers against one", result, f"{table(head, rows)}\n\n{words}")

@@ -2,7 +2,8 @@
 
 CPU per echoed WebSocket message, the supervisor's included, and how many messages come back a second. On a machine of
 two cores the load and the node take a part of both, so that twice as many messages cannot be had: CPU per message then
-says whether the workers stand in each other's way.
+says whether the workers stand in each other's way. What the crowd on the cores costs by itself is seen at HAProxy, with
+one thread and with two.
 """
 
 import argparse
@@ -25,10 +26,17 @@ def two(plan: confs.Plan) -> str:
     return confs.edge(plan).replace("\n  workers: 1\n", "\n  workers: 2\n")
 
 
+def two_threads(plan: confs.Plan) -> str:
+    return confs.haproxy(plan).replace("\n  nbthread 1\n", "\n  nbthread 2\n")
+
+
 KINDS = {
     "one": replace(proxies.KINDS["edge"], cores=ANY_CORE),
     "two": Kind("sbc.yaml", two, proxies.edge, cores=ANY_CORE),
+    "haproxy-one": replace(proxies.KINDS["haproxy"], cores=ANY_CORE),
+    "haproxy-two": Kind("haproxy.cfg", two_threads, proxies.haproxy, cores=ANY_CORE),
 }
+PAIRS = (("one", "two"), ("haproxy-one", "haproxy-two"))
 
 
 class Crew(Stage):
@@ -45,6 +53,15 @@ def measure(here: Stage, proxy: Proxy, case: Case, count: int) -> dict[str, floa
     return {"us": (proxy.cpu() - before) / done["count"] * 1e6, "a_second": done["count"] / done["seconds"]}
 
 
+def row(case: str, of: dict[str, list[dict[str, float]]], one: str, both: str) -> list[Any]:
+    def samples(name: str, what: str) -> list[float]:
+        return [sample[what] for sample in of[name]]
+
+    return [case, both.removesuffix("-two") if "-" in both else "edge",
+            median(samples(one, "us")), median(samples(both, "us")),
+            *(ratio(samples(both, what), samples(one, what)) for what in ("us", "a_second"))]
+
+
 def play(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     number, count = (2, 4000) if options.quick else (options.rounds, 15000)
     samples: dict[str, dict[str, list[dict[str, float]]]] = {}
@@ -59,13 +76,9 @@ def play(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
                     found = measure(here, proxy, case, count if turn else count // 4)
                     if turn:  # the first round warms up
                         of[proxy.name].append(found)
-    names = [proxy.name for proxy in started]
-    rows = [[case, *(median([one[what] for one in of[name]]) for what in ("us", "a_second") for name in names),
-             *(ratio([one[what] for one in of[names[-1]]], [one[what] for one in of[names[0]]])
-               for what in ("us", "a_second"))] for case, of in samples.items()]  # fmt: skip
     text = table(f"One worker and two, {CONNECTIONS} connections, medians of {number} rounds of {count:,}",
-                 ["", *(f"us, {name}" for name in names), *(f"a second, {name}" for name in names), "us two/one",
-                  "a second two/one"], rows)  # fmt: skip
+                 ["", "", "us, one", "us, two", "us two/one", "a second two/one"],
+                 [row(case, of, *pair) for case, of in samples.items() for pair in PAIRS if set(pair) <= set(of)])
     return text, {"connections": CONNECTIONS, "rounds": number, "messages": count, "workers": samples}
 
 
