@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +22,45 @@ from tests.support.wait import PATIENCE, wait_until
 Tree = dict[str, Any]
 
 
-# Below the ports that the kernel gives to outgoing connections: one of those could take a port between the moment it is
-# found free here and the moment its process listens on it. A random order keeps test runs side by side apart, and the
-# workers of one run have every tenth port each.
-_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
-_PORTS = itertools.cycle(random.sample(
-    range(12_000 + int(_WORKER[2:]) % 10, 32_000, 10) if _WORKER else range(12_000, 32_000), 2_000))
+SLICE = 250
+
+
+def _own_ports() -> Iterator[int]:
+    """The ports of a slice that nobody else on this machine takes: who is bound to its first port has it.
+
+    Of all free ports several runs of tests side by side would take the same one now and then, between the moment it is
+    found free and the moment its process listens on it. The slices are below the ports that the kernel gives to
+    outgoing connections, one of which could come in between as well.
+    """
+    slices = [range(first, first + SLICE) for first in range(12_000, 32_000, SLICE)]
+    random.shuffle(slices)
+    for ports in slices:
+        with socket.socket() as flag:
+            try:
+                flag.bind(("127.0.0.1", ports[0]))
+            except OSError:
+                continue
+            yield from itertools.cycle(ports[1:])
+    raise AssertionError("no slice of ports is free: are there runs of tests that were not ended?")
+
+
+_PORTS = _own_ports()
 
 
 def free_port() -> int:
-    """A TCP port of the loopback that nobody has at the moment."""
-    for port in _PORTS:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("unreachable: the cycle has no end")
+    """A port of the loopback, TCP and UDP, that nobody has at the moment and no other run of tests will take."""
+    return next(port for port in _PORTS if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Tree:

@@ -1,5 +1,6 @@
 """The tests' own parts: the judge must find a fault, or its silence means nothing."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from tests.support.clients import Talker
 from tests.support.conversation import Conversation
-from tests.support.edge import free_port, merged
+from tests.support.edge import _own_ports, free_port, merged
 from tests.support.nodes import NodeProcess
 from tests.support.oracle import at_least_once, at_most_once, exactly_once
 
@@ -58,6 +59,12 @@ def test_an_announced_loss_is_not_held_against_anyone() -> None:
     client, texts = told([3, 1])
     client.heard = [json.loads(text) for text in texts if json.loads(text)["m"] != 2]
     exactly_once(client, lost=[2])
+
+
+def test_runs_of_tests_side_by_side_have_ports_of_their_own() -> None:
+    one, other = _own_ports(), _own_ports()
+    assert not set(itertools.islice(one, 1000)) & set(itertools.islice(other, 1000))
+    assert free_port() not in {next(one), next(other)}
 
 
 def test_changes_are_laid_over_the_base_mapping_by_mapping() -> None:
