@@ -10,6 +10,7 @@ cdef class Http1Line:
     cdef AnswerReader _answer
     cdef Errand _errand
     cdef bint _chunked, _headed, _held, _over, _paused, _reused, _silent, _uploading
+    cdef bytes _opening
     cdef object _lines, _loop, _transport
     cdef long long _owed
     cdef Py_ssize_t _stall
@@ -20,6 +21,7 @@ cdef class Http1Line:
     cpdef start(self, Errand errand)
     @cython.locals(request=Request)
     cpdef begin(self, Errand errand)
+    cdef _write(self, bytes data)
     cpdef bint closing(self) except -1
     cpdef send(self, Errand errand, bytes data)
     cpdef finish(self, Errand errand, list trailers)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import ssl
+import sys
 
 import pytest
 from aiohttp import web
@@ -104,6 +105,42 @@ async def test_a_body_of_known_length_goes_as_it_is(asking: Asking) -> None:
     async with raw_node(behave) as raw:
         assert await asking.ask(raw.node, get(b"/", b"POST", bodied=True, length=6), b"abcdef").status() == 200
     assert got == b"abcdef"
+
+
+@pytest.mark.parametrize(("length", "wire"), [(6, b"abcdef"), (None, b"6\r\nabcdef\r\n0\r\n\r\n")])
+async def test_a_body_that_is_here_goes_in_one_write_with_its_head(
+    asking: Asking, length: int | None, wire: bytes
+) -> None:
+    segments: list[int] = []
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_head(reader)
+        await reader.readexactly(len(wire))
+        # struct tcp_info of linux/tcp.h: tcpi_data_segs_in. On the loopback one write is one segment.
+        told = writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160)
+        segments.append(int.from_bytes(told[152:156], sys.byteorder))
+        writer.write(OK)
+        await reader.read()
+
+    async with raw_node(behave) as raw:
+        assert await asking.ask(raw.node, get(b"/", b"POST", bodied=True, length=length), b"abcdef").status() == 200
+    assert segments == [1 if length else 2]
+
+
+async def test_a_body_that_is_not_here_holds_up_no_head(asking: Asking) -> None:
+    heads: list[str] = []
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await read_head(reader))
+        await reader.readexactly(1)
+        writer.write(OK)
+
+    async with raw_node(behave) as raw:
+        heard = asking.ask(raw.node, get(b"/", b"POST", bodied=True, length=1))
+        await wait_until(lambda: bool(heads), "the head")
+        heard.stream.send(b"a")
+        heard.stream.finish([])
+        assert (await heard.end()).body == b"ok"
 
 
 @pytest.mark.parametrize("head", [
