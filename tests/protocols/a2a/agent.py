@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 import uvicorn
 from a2a.server.agent_execution import AgentExecutor, RequestContext
+from a2a.server.context import ServerCallContext
 from a2a.server.events import EventQueue
 from a2a.server.request_handlers import DefaultRequestHandler
 from a2a.server.routes.agent_card_routes import create_agent_card_routes
@@ -51,6 +52,18 @@ class Steps(AgentExecutor):
     def allow(self, steps: int) -> None:
         for _ in range(steps):
             self.allowed.release()
+
+
+class Kept(InMemoryTaskStore):
+    """What an agent keeps of its tasks, and whether one has ended: that is later than its last step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = False
+
+    async def save(self, task: a2a.Task, context: ServerCallContext) -> None:
+        await super().save(task, context)
+        self.ended = self.ended or task.status.state == a2a.TASK_STATE_COMPLETED
 
 
 def card(url: str) -> a2a.AgentCard:

@@ -14,7 +14,7 @@ from sbc.protocols.a2a import A2A
 from sbc.protocols.a2a.calls import Form
 from sbc.protocols.events import event_data
 from sbc.protocols.protocol import Conversation, Reading
-from tests.protocols.a2a.agent import STEPS, Asked, Steps, served
+from tests.protocols.a2a.agent import STEPS, Asked, Kept, Steps, served
 from tests.protocols.a2a.shapes import get, post, rpc
 from tests.support.wait import wait_until
 
@@ -110,14 +110,14 @@ async def test_a_stream_that_is_cut_off(form):
 
 @pytest.mark.parametrize("form", list(Form))
 async def test_a_task_that_ends_while_nobody_listens(form):
-    steps, reading, told, store = Steps(), asked(form), Told(form), InMemoryTaskStore()
+    steps, reading, told, store = Steps(), asked(form), Told(form), Kept()
     async with served(steps, store) as url:
         steps.allow(2)
         async with Asked(url, reading.request, reading.body or b"") as asking:
             reading.answered(Response(200, [(b"content-type", b"text/event-stream")]), lambda: b"", TALK)
             await follow(asking, reading, told, "step 1")
         steps.allow(STEPS)
-        await wait_until(lambda: steps.done == STEPS, "the end of the task")
+        await wait_until(lambda: store.ended, "the end of the task is on record")
         async with served(Steps(), store) as other:
             await rest(other, reading, told)
     assert told.log == LOG
