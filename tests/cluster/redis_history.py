@@ -70,7 +70,7 @@ class Place:
         self.now = asyncio.get_running_loop().time
 
     async def come(self) -> None:
-        edge = Edge(self.name, f"redis://127.0.0.1:{self.wire.port}", self._tasks, LEASE)
+        edge = Edge(self.name, f"redis://127.0.0.1:{self.wire.port}", self._tasks, LEASE, patience=0.3)
         try:
             await edge.store.open()
         except StoreError:

@@ -15,11 +15,12 @@ from sbc.runtime.tasks import Tasks
 from sbc.stores.factory import BOUNDS
 from sbc.stores.redis import RedisStore
 from sbc.stores.redis_link import Terms, connect
-from tests.cluster.redis_edges import Edge
+from tests.cluster.redis_edges import LEASE, Edge
 from tests.stores.asking import answers, creating, dialog, rebinding, until
 from tests.stores.asking import binding as bound
 from tests.support.edge import free_port
 from tests.support.redis import SENTINEL, Redis, needs_redis, needs_sentinel, stop_all
+from tests.support.wait import PATIENCE
 
 pytestmark = needs_redis
 
@@ -111,8 +112,7 @@ async def test_a_failover_that_loses_writes_leaves_every_session_one_owner(
                 in sentinel.say("SENTINEL", "MASTER", "main"))
     first.seen_long_ago()  # not before: a server's line of writes begins anew with its first replica
     url = f"redis+sentinel://127.0.0.1:{sentinel.port}/main"
-    lease = 8.0
-    one, two = Edge("one", url, tasks, lease), Edge("two", url, tasks, lease)
+    one, two = Edge("one", url, tasks), Edge("two", url, tasks)
     for edge in (one, two):
         await edge.store.open()
     await one.begin(dialog("s", 4))
@@ -158,7 +158,7 @@ def cluster(tmp_path: Path) -> Iterator[list[Redis]]:
 async def test_a_cluster_has_each_session_in_one_slot(cluster: list[Redis], tasks: Tasks) -> None:
     await until(lambda: all(b"cluster_state:ok" in server.say("CLUSTER", "INFO") for server in cluster))
     url = f"redis+cluster://127.0.0.1:{cluster[0].port},127.0.0.1:{cluster[1].port}"
-    one, two = Edge("one", url, tasks), Edge("two", url, tasks)
+    one, two = Edge("one", url, tasks, LEASE), Edge("two", url, tasks, LEASE)
     await one.store.open()
     assert await answers(creating(one.store, replace(dialog(f"s-{number}"), keys=(("task", f"t-{number}"),)))
                          for number in range(60)) == [None] * 60
@@ -167,7 +167,7 @@ async def test_a_cluster_has_each_session_in_one_slot(cluster: list[Redis], task
     one.store.journal(SessionId("s-7"), False, 1, [b"a", b"b"])
     await two.store.open()
     await one.store.close()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 claimed = await two.store.claim(SessionId("s-7"))

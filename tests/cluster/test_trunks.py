@@ -117,8 +117,7 @@ async def test_a_drain_at_one_edge_is_one_at_all_until_it_is_called_off(
     scene.nodes["a"].start()
     await scene.nodes["a"].serving()
     await other.sees(scene.nodes["a"], state="draining")
-    redis.stop()
-    redis.start()
+    await asyncio.to_thread(redis.restart)
     await other.ready()
     status, body = await scene.edge.get("/api/v1/edges")
     assert status == 200 and {row["edge"] for row in body["edges"]} >= {"one"}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from sbc.model.binding import Binding, Checkpoint
 from sbc.model.ids import AgentName, PrincipalId, SessionId, node_id
 from sbc.model.interfaces import Store, Stored
+from tests.support.wait import PATIENCE
 
 A, B = node_id("tutors", "a"), node_id("tutors", "b")
 
@@ -36,12 +37,12 @@ def rebinding(store: Store, to: Binding, expected: int) -> asyncio.Future[Except
 
 
 async def answers(futures: Iterable[asyncio.Future[Exception | None]]) -> list[Exception | None]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         return list(await asyncio.gather(*futures))
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "not in time"
         await asyncio.sleep(0.005)
