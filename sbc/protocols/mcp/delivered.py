@@ -108,3 +108,32 @@ class Delivered:
         if digest in self._said or len(self._said) < MOST_REMEMBERED:
             self._said[digest] += 1
         return True
+
+
+class Restated:
+    """Mixed into a Reading whose answer another node may say again from its beginning."""
+
+    __slots__ = ()
+
+    _delivered: Delivered
+
+    def _learn(self, message: Message) -> None:
+        """What a message of the answer says that has to be known."""
+        raise NotImplementedError
+
+    def whole_answer(self, body: bytes) -> bytes:
+        for message in jsonrpc.in_answer(Response(200), body):
+            self._learn(message)
+        return body
+
+    def resume_answered(self, response: Response, body: bytes) -> bytes | None:
+        passed = self._delivered.gone_on(response, body)
+        for message in passed:
+            self._learn(message)
+        return b"".join(jsonrpc.event(message.whole) for message in passed) or None
+
+    def last_words(self, *, begun: bool) -> LastWords:
+        return self._delivered.last_words(begun=begun)
+
+    def refusal(self, refused: Refusal) -> tuple[Response, bytes]:
+        return self._delivered.refusal(refused)

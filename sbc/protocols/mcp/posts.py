@@ -10,21 +10,20 @@ from dataclasses import replace
 
 import orjson
 
-from sbc.model.errors import Refusal
 from sbc.model.http import Request, Response
 from sbc.protocols.bodies import is_event_stream
 from sbc.protocols.events import event_id
 from sbc.protocols.mcp import jsonrpc
-from sbc.protocols.mcp.delivered import Delivered
+from sbc.protocols.mcp.delivered import Delivered, Restated
 from sbc.protocols.mcp.ids import to_client, to_node
 from sbc.protocols.mcp.jsonrpc import Kind, Message
 from sbc.protocols.mcp.memory import REMEMBERED, session_id
 from sbc.protocols.mcp.safety import Tools, safe
 from sbc.protocols.mcp.sessions import BARREN, SessionReading, identified
-from sbc.protocols.protocol import Conversation, Ids, LastWords, Rest
+from sbc.protocols.protocol import Conversation, Ids, Rest
 
 
-class PostReading(SessionReading):
+class PostReading(Restated, SessionReading):
     """Some messages of the client. tools: what is known of the route's tools, for messages outside of a session; None:
     what tools are said to be is not believed."""
 
@@ -90,11 +89,6 @@ class PostReading(SessionReading):
         before, self._forgotten = self._forgotten, self._forgotten or response.status == 404
         return self.needs_session and response.status == 404 and not before
 
-    def whole_answer(self, body: bytes) -> bytes:
-        for message in jsonrpc.in_answer(Response(200), body):
-            self._learn(message)
-        return body
-
     def event(self, event: bytes) -> bytes | None:
         self._heard(event)
         self._has_ids = self._has_ids or event_id(event) is not None
@@ -128,18 +122,6 @@ class PostReading(SessionReading):
             return None
         self._rest_of = None
         return self.request, self.body or b""
-
-    def resume_answered(self, response: Response, body: bytes) -> bytes | None:
-        passed = self._delivered.gone_on(response, body)
-        for message in passed:
-            self._learn(message)
-        return b"".join(jsonrpc.event(message.whole) for message in passed) or None
-
-    def last_words(self, *, begun: bool) -> LastWords:
-        return self._delivered.last_words(begun=begun)
-
-    def refusal(self, refused: Refusal) -> tuple[Response, bytes]:
-        return self._delivered.refusal(refused)
 
     def _learn(self, message: Message) -> None:
         if self._tools is not None and message.kind is Kind.RESPONSE and message.id in self._lists:

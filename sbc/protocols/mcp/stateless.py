@@ -13,15 +13,14 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
 
-from sbc.model.errors import Refusal
 from sbc.model.http import Request, Response
 from sbc.protocols.bodies import is_event_stream, unencoded
 from sbc.protocols.mcp import jsonrpc
-from sbc.protocols.mcp.delivered import Delivered
+from sbc.protocols.mcp.delivered import Delivered, Restated
 from sbc.protocols.mcp.jsonrpc import Kind, Message
 from sbc.protocols.mcp.memory import LAST_EVENT, SESSION
 from sbc.protocols.mcp.safety import Tools, safe
-from sbc.protocols.protocol import Conversation, Key, LastWords, Reading
+from sbc.protocols.protocol import Conversation, Key, Reading
 
 ASKING: Final = frozenset({"tools/call", "prompts/get", "resources/read"})
 """Methods whose result may be a task, or a request for input."""
@@ -29,7 +28,7 @@ CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
 LONGEST_KEY: Final = 256
 
 
-class StatelessReading(Reading):
+class StatelessReading(Restated, Reading):
     """One request or notification. tools: what is known of the route's tools; None: what they say is not believed."""
 
     __slots__ = ("_delivered", "_message", "_tools", "dispensable", "ends", "keys", "may_begin", "wants_answer")
@@ -59,11 +58,6 @@ class StatelessReading(Reading):
         self._delivered.streamed = is_event_stream(response)
         return replace(response, fields=[(name, value) for name, value in response.fields if name != SESSION])
 
-    def whole_answer(self, body: bytes) -> bytes:
-        for message in jsonrpc.in_answer(Response(200), body):
-            self._learn(message)
-        return body
-
     def event(self, event: bytes) -> bytes | None:
         if b'"id"' not in event and not self.safe:
             return event  # nothing that has to be known
@@ -83,18 +77,6 @@ class StatelessReading(Reading):
         if not self.safe or not self._delivered.restart():
             return None
         return self.request, self.body or b""
-
-    def resume_answered(self, response: Response, body: bytes) -> bytes | None:
-        passed = self._delivered.gone_on(response, body)
-        for message in passed:
-            self._learn(message)
-        return b"".join(jsonrpc.event(message.whole) for message in passed) or None
-
-    def last_words(self, *, begun: bool) -> LastWords:
-        return self._delivered.last_words(begun=begun)
-
-    def refusal(self, refused: Refusal) -> tuple[Response, bytes]:
-        return self._delivered.refusal(refused)
 
     def _learn(self, message: Message) -> None:
         """What an answer says of where its client has to come back to."""
