@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from sbc.core.rates import MOST_BUCKETS, Buckets, source, too_soon
 from sbc.model.ids import AgentName, PrincipalId
@@ -13,8 +12,6 @@ Spent = tuple[str, str, str, float]
 """Of what kind of bucket, the policy, whose bucket, and its rate a second."""
 Share = tuple[str, tuple[str, str], int]
 """Of what kind of bucket, the policy and whose bucket, and its rate a second."""
-
-SCOPES: Final = ("principal", "source", "agent", "tenant")
 
 
 @dataclass(frozen=True, slots=True)

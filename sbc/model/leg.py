@@ -1,11 +1,6 @@
-"""A dialog has two sides. A Leg is logical; the connection that carries it at the moment is a Link."""
+"""How a dialog stands, what a node is to it, and why it comes to another one."""
 
 from enum import Enum
-
-
-class Leg(Enum):
-    CLIENT = "client"
-    NODE = "node"
 
 
 class Role(Enum):
