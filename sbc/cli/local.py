@@ -46,7 +46,7 @@ def kernel(
     user: Annotated[str | None, typer.Option(metavar="NAME", help="Who may give orders, beside root and oneself.")] =
     None,
 ) -> None:
-    """Carry out what edges order of the kernel (shaping); the only verb with a privilege: CAP_NET_ADMIN."""
+    """Carry out what edges order of the kernel: shaping, blocks, addresses. The one verb with a privilege."""
     from sbc.kernel.process import run as run_warden  # noqa: PLC0415  (netlink, which the other verbs do without)
 
     raise typer.Exit(run_warden(socket, user))

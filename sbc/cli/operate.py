@@ -1,5 +1,4 @@
-"""The verbs that ask the running edge: sessions, nodes, edges, show, migrate, end, drain, undrain, abuse,
-pardon, reload."""
+"""The verbs that ask the running edge, but for those of revoke.py."""
 
 import time
 from typing import Annotated, Any
@@ -21,7 +20,7 @@ NodeName = Annotated[str, typer.Argument(metavar="NODE", help=NODE_HELP)]
 
 
 def sessions(
-    state: Annotated[str | None, typer.Option(help="early | confirmed | held | parked | hibernated | ended")] = None,
+    state: Annotated[str | None, typer.Option(help="early | confirmed | held | parked | ended")] = None,
     agent: Annotated[str | None, typer.Option(help="Of this agent.")] = None,
     node: Annotated[str | None, typer.Option(help="Owned by this node.")] = None,
     continuity: Annotated[

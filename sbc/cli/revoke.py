@@ -9,7 +9,8 @@ from sbc.cli import show as showing
 from sbc.cli.edge import find, segment
 from sbc.cli.options import AdminAddress, AsJson, ConfigFile
 
-Kind = Annotated[Literal["principal", "token", "session"], typer.Argument(help="What NAME is.")]
+Kind = Annotated[Literal["principal", "token", "session"], typer.Argument(
+    metavar="KIND", help="What NAME is: principal, token or session.")]
 Name = Annotated[str, typer.Argument(
     metavar="NAME", help="The principal; the token's id (jti, or its SHA-256 in hexadecimal); the session.")]
 

@@ -20,6 +20,7 @@ COMPARED_LENGTH: Final = 64
 NOT_HERE: Final = "known, but not available in this version"
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
+_PASSWORD = re.compile(r"://[^/@\s]*@")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -81,7 +82,8 @@ def show(value: Any) -> str:
         case list():
             return "a list" if value else "an empty list"
         case _:
-            text = json.dumps(value, ensure_ascii=True)
+            # Faults go to logs: whoever writes a password into a URL shall not find it there.
+            text = _PASSWORD.sub("://***@", json.dumps(value, ensure_ascii=True))
             return text if len(text) <= SHOWN_LENGTH else text[:SHOWN_LENGTH] + "..."
 
 

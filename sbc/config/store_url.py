@@ -43,6 +43,8 @@ def is_redis(url: str) -> bool:
 
 def redis_at(url: str) -> RedisAt:
     """What a URL says. Raises ValueError with what is wrong."""
+    if "@" in url:
+        raise ValueError("user and password stand in edge.redis (user, password_file)")
     written = _WRITTEN.fullmatch(url)
     if written is None:
         raise ValueError("not a URL of a Redis store")

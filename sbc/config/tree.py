@@ -33,6 +33,7 @@ _SYNTAX_HINTS: Final = (
     ("cannot start any token", "indent with spaces, not tabs, and quote a value that begins with @, ` or %"),
     ("mapping values are not allowed",
      'quote a text that holds ": " or ends with ":", such as "memory:", or mend the indentation'),
+    ("unexpected ':'", 'quote a text with ":" in it, such as "memory:"'),
     ("expected node content", 'quote a value that begins with [, {, *, & or !, such as "[::1]:8080"'),
     ("quoted scalar", "close the quotes"),
     ("control characters", "plain text in UTF-8"),

@@ -17,7 +17,6 @@ class State(Enum):
     CONFIRMED = "confirmed"
     HELD = "held"
     PARKED = "parked"
-    HIBERNATED = "hibernated"
     ENDED = "ended"
 
 

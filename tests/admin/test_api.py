@@ -79,7 +79,7 @@ async def test_sessions_are_listed_with_every_filter(caller: Caller) -> None:
 @pytest.mark.parametrize(("query", "told"), [
     ("limit=0", "a whole number from 1 to 1000, and is '0'"), ("limit=1001", "from 1 to 1000"),
     ("limit=x", "from 1 to 1000"), ("limit=%D9%A3", "from 1 to 1000"), ("limit=" + "9" * 5000, "from 1 to 1000"),
-    ("state=nice", "early, confirmed, held, parked, hibernated, ended, and is 'nice'"),
+    ("state=nice", "early, confirmed, held, parked, ended, and is 'nice'"),
     ("class=gold", "synchronous, interactive, autonomous"), ("agent=", "is empty"),
     ("limit=1&limit=2", "given twice"), ("sort=id", "there are state, agent, node, class, limit, after"),
 ])

@@ -50,7 +50,7 @@ KEYS = "edge, admin, trunk, listeners, pools, agents, policies, abuse, admission
     ("policies: {x: {auth: {}}}", "f:5:22: policies.x.auth: nothing is taken as proof; "
                                   "one of jwt, api_keys, certificate"),
     ("policies: {x: {auth: {jwt: {jwks: 'https://u:p@h/jwks', issuer: i, audience: a}}}}",
-     'f:5:35: policies.x.auth.jwt.jwks: not a URL of an issuer\'s keys (got "https://u:p@h/jwks"); '
+     'f:5:35: policies.x.auth.jwt.jwks: not a URL of an issuer\'s keys (got "https://***@h/jwks"); '
      "file:PATH, or https://HOST/PATH without user, password and fragment"),
     ("policies: {x: {auth: {jwt: {jwks: 'https://h/jwks', jwks_ca: /none, issuer: i, audience: a}}}}",
      'f:5:62: policies.x.auth.jwt.jwks_ca: cannot be read: No such file or directory (got "/none"); '

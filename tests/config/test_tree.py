@@ -69,6 +69,8 @@ def test_aliases_stand_for_what_was_written_before() -> None:
               "mend the quotes, brackets or indentation"),
     ("a:\n\tb: 1", "f:2:1: not YAML: found character that cannot start any token while scanning for the next token; "
                    "indent with spaces, not tabs, and quote a value that begins with @, ` or %"),
+    ("a: {b: memory:}", "f:1:14: not YAML: found unexpected ':' while scanning a plain scalar; "
+                        'quote a text with ":" in it, such as "memory:"'),
     ("a: b: c", "f:1:5: not YAML: mapping values are not allowed in this context; "
                 'quote a text that holds ": " or ends with ":", such as "memory:", or mend the indentation'),
     ("listen: [::1]:80", "f:1:10: not YAML: did not find expected node content while parsing a flow node; "
