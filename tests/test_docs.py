@@ -84,7 +84,7 @@ def test_every_result_is_described() -> None:
     given = {word for code in core.values() for word in re.findall(r'\bend\(dialog, .*, "(\w+)"\)', code)}
     given |= {word for code in core.values() for word in re.findall(r'Refusal\(\w+, "(\w+)"', code)}
     given |= set(re.findall(r'result: str = "(\w+)"', (ROOT / "sbc" / "model" / "events.py").read_text()))
-    runtime = "\n".join(file.read_text() for file in (ROOT / "sbc" / "runtime").glob("*.py"))
+    runtime = "\n".join(file.read_text() for file in (ROOT / "sbc" / "runtime").rglob("*.py"))
     given |= set(re.findall(r'EndOrdered\([^"\n]*"[^"]*", "(\w+)"\)', runtime))
     given |= set(re.findall(r'write_absent\([^"\n]*"(\w+)"', runtime))
     table = re.findall(r"^\| (`.*?) \|", section("Events").partition("| result |")[2], re.MULTILINE)

@@ -176,7 +176,8 @@ class Limits(Section):
     burst: Annotated[float, Duration("100ms", "10m")] = default("2s")
     """So many seconds' worth of each of these rates may come at once."""
     message: Annotated[int, Size("1B", "64MiB")] = default("1MiB")
-    """The largest message, from either side; of HTTP: the largest body that has to be read before it is sent on."""
+    """The largest message, from either side; one that was compressed is passed on as it is, and counts as it is on the
+    wire; of HTTP: the largest body that has to be read before it is sent on."""
     body: Annotated[int, Size("1B", "1024GiB")] = default("64MiB")
     """The largest body of a request, also of one that is passed on as it comes; more is answered with 413.
     The stream of a gRPC call has no such bound."""
@@ -189,9 +190,10 @@ class Limits(Section):
     head_timeout: Annotated[float, Duration("100ms", "5m")] = default("10s")
     """How long a client may take for TLS and the head."""
     idle: Annotated[float, Duration("100ms", "30d")] = default("1h")
-    """A session in which no message passes for so long is ended."""
+    """A session in which no message passes for so long is ended, a second later at the latest."""
     ping: Annotated[float, Duration("50ms", "1h")] = default("20s")
-    """How often a silent connection is asked whether it lives; unanswered for twice as long, it is lost."""
+    """After how much silence a connection is asked whether it lives; silent for twice as long, it is lost. Silence is
+    looked at each second: what is shorter than that is seen within two."""
 
 
 class Headers(Section):

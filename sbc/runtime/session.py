@@ -70,7 +70,7 @@ class Session:
         self.closed: Close | None = None
         self._events: list[Event] = []
         self._idle = 0.0
-        self._passed = 0
+        self._passed = -1  # nobody has looked yet: the first look begins to count, not what was before it
         self._busy = False
         self._armed: float | None = None
         self._timer: asyncio.TimerHandle | None = None

@@ -56,7 +56,8 @@ async def test_a_failover_is_measured_and_recorded(scene: Scene) -> None:
 async def test_every_end_leaves_a_record_that_says_which(scene: Scene) -> None:
     records = scene.directory / "records.jsonl"
     scene.plain("a", close_after=2, close_code=4001)
-    await scene.open({"edge": {"records": str(records)}, "agents": {"tutor": {"migration": {"hold": "500ms"}}}})
+    await scene.open({"edge": {"records": str(records)}, "agents": {"tutor": {"migration": {"hold": "500ms"}}},
+                      "policies": {"default": {"limits": {"message": "1KiB"}}}})
     ends: dict[str, tuple[str, int]] = {}
 
     async def another() -> Talker:
@@ -72,6 +73,9 @@ async def test_every_end_leaves_a_record_that_says_which(scene: Scene) -> None:
     client = await another()
     await client.close()
     ended(client, "client_bye", 1000)
+    client = await another()
+    await client.say(ballast=1024)
+    ended(client, "expelled", (await client.ended())[0] or 0)
     client = await another()
     await scene.edge.get(f"/api/v1/sessions/{client.headers['session']}", "DELETE")
     ended(client, "ordered", (await client.ended())[0] or 0)

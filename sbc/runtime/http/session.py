@@ -290,10 +290,10 @@ class HttpSession(KnownSession):
             return
         quiet = self.idle_for(elapsed)
         if self.handle and quiet >= hold:
-            self.tell(ClientBye(CloseCode.GOING_AWAY, "nobody came back"))
+            self.tell(EndOrdered(CloseCode.GOING_AWAY, "nobody came back", "client_gone"))
         elif quiet >= self.policy.limits.idle:
             self.house.metrics.abuse["idle"] += 1
-            self.tell(EndOrdered(CloseCode.POLICY, "idle"))
+            self.tell(EndOrdered(CloseCode.POLICY, "idle", "expelled"))
 
     def said(self, after: int) -> Sequence[Mapping[str, Any]]:
         return said(self.outbound.journal, after)

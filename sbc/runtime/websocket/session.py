@@ -14,7 +14,7 @@ from sbc.core.seal import NONCE_BYTES
 from sbc.core.turnstile import Whose
 from sbc.model.commands import Answer
 from sbc.model.errors import CloseCode, Refusal
-from sbc.model.events import ClientBye, ClientLost
+from sbc.model.events import ClientBye, ClientLost, EndOrdered
 from sbc.model.http import Request
 from sbc.model.identity import Identity
 from sbc.model.interfaces import Stored
@@ -196,7 +196,7 @@ class WebSocketSession(Session):
     def expel(self, code: CloseCode, reason: str) -> None:
         """End the session for something its client did, or did not do."""
         self.close_client(code, reason)
-        self.tell(ClientBye(code, reason))
+        self.tell(EndOrdered(code, reason, "expelled"))
 
     def abandon(self, retry_after: int = 1) -> None:
         door, self.door = self.door, None
