@@ -6,12 +6,17 @@ from sbc.model.commands import Close, CloseClient, CloseLeg, Command, Refuse, Re
 from sbc.model.errors import CloseCode, Refusal
 
 
-def leave(dialog: Dialog, seat: Seat, reason: str, code: int = CloseCode.GOING_AWAY) -> list[Command]:
-    """Give a seat up, whatever step it is at: its capacity, its leg, the node's belief that it is its own."""
+def leave(
+    dialog: Dialog, seat: Seat, reason: str, code: int = CloseCode.GOING_AWAY, said: str | None = None
+) -> list[Command]:
+    """Give a seat up, whatever step it is at: its capacity, its leg, the node's belief that it is its own.
+
+    said: what its leg is closed with, if not with the reason.
+    """
     dialog.roster.vacate(seat.node)
     commands: list[Command] = []
     if seat.step in (Step.OPENING, Step.OPEN, Step.LOST):
-        commands.append(CloseLeg(seat.number, seat.node, code, reason))
+        commands.append(CloseLeg(seat.number, seat.node, code, reason if said is None else said))
     if seat.trunk and seat.step is not Step.CHOSEN:
         commands.append(Release(seat.node, seat.epoch, reason))
     return commands
@@ -37,7 +42,7 @@ def turn_away(dialog: Dialog, refusal: Refusal) -> list[Command]:
 def _over(dialog: Dialog, code: int, reason: str, result: str) -> list[Command]:
     commands: list[Command] = []
     for seat in dialog.seats:
-        commands += leave(dialog, seat, reason or result, code)
+        commands += leave(dialog, seat, reason or result, code, said=reason)
     dialog.owner = dialog.standby = dialog.move = dialog.outage = None
     dialog.park_until = dialog.standby_at = None
     dialog.client, dialog.node = ClientSide.GONE, NodeSide.OVER

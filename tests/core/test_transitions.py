@@ -237,6 +237,16 @@ def test_the_ends_that_are_wanted() -> None:
         play(dialog, (2.0, Reattached(0), []), (2.0, NodeReady(), []), (2.0, DeadlinePassed(), []))
 
 
+def test_what_a_client_left_unsaid_is_not_made_up() -> None:
+    """The node's leg is closed as the client closed: without a reason if it gave none. The trunk has a word for it."""
+    dialog = confirmed()
+    node = owner(dialog).node
+    play(dialog, (1.0, ClientBye(4000, ""), [
+        CloseClient(4000, ""), CloseLeg(1, node, 4000, ""), Release(node, 1, "client_bye"),
+        Close(4000, "", "client_bye"),
+    ]))  # fmt: skip
+
+
 def test_a_stale_goodbye_ends_nothing() -> None:
     dialog = confirmed()
     play(dialog, (1.0, NodeBye(owner(dialog).node, 0, ""), []), (1.0, NodeBye(others(dialog)[0], 1, ""), []))
