@@ -7,7 +7,7 @@ import typer
 
 from sbc.cli import show as showing
 from sbc.cli.edge import EdgeError, RunningEdge, find, segment
-from sbc.cli.options import AdminAddress, AsJson, ConfigFile
+from sbc.cli.options import AdminAddress, AsJson, EdgeOf
 
 LOOK = 0.5
 """Seconds between two looks at a node that is drained."""
@@ -27,7 +27,7 @@ def sessions(
         str | None, typer.Option("--class", metavar="TEXT", help="synchronous | interactive | autonomous")] = None,
     limit: Annotated[int, typer.Option(help="So many at most, up to 1000.")] = 100,
     after: Annotated[str | None, typer.Option(metavar="SESSION", help="Those behind this one.")] = None,
-    config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False,
+    config: EdgeOf = None, admin: AdminAddress = None, json: AsJson = False,
 ) -> None:
     """List sessions."""
     query = {"state": state, "agent": agent, "node": node, "class": continuity, "limit": limit, "after": after}
@@ -41,7 +41,7 @@ def sessions(
         showing.complain(f"there may be more: --after {rows[-1]['session']}")
 
 
-def nodes(config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:
+def nodes(config: EdgeOf = None, admin: AdminAddress = None, json: AsJson = False) -> None:
     """List nodes."""
     answer = find(config, admin).ask("GET", "/api/v1/nodes")
     if json:
@@ -50,7 +50,7 @@ def nodes(config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = 
         showing.table(answer["nodes"], "no nodes")
 
 
-def edges(config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:
+def edges(config: EdgeOf = None, admin: AdminAddress = None, json: AsJson = False) -> None:
     """List the edges that share the store."""
     answer = find(config, admin).ask("GET", "/api/v1/edges")
     if json:
@@ -60,7 +60,7 @@ def edges(config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = 
         showing.table(rows, "no edges")
 
 
-def show(session: Session, config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:
+def show(session: Session, config: EdgeOf = None, admin: AdminAddress = None, json: AsJson = False) -> None:
     """Show one session."""
     _print(find(config, admin).ask("GET", f"/api/v1/sessions/{segment(session)}"), json)
 
@@ -68,14 +68,14 @@ def show(session: Session, config: ConfigFile = None, admin: AdminAddress = None
 def migrate(
     session: Session,
     to: Annotated[str | None, typer.Option(metavar="NODE", help="Where to; the best other node if not given.")] = None,
-    config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False,
+    config: EdgeOf = None, admin: AdminAddress = None, json: AsJson = False,
 ) -> None:
     """Move a session to another node, without its client noticing."""
     path = f"/api/v1/sessions/{segment(session)}/migrate"
     _print(find(config, admin).ask("POST", path, body={"to": to}), json)
 
 
-def end(session: Session, config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:
+def end(session: Session, config: EdgeOf = None, admin: AdminAddress = None, json: AsJson = False) -> None:
     """End a session."""
     _print(find(config, admin).ask("DELETE", f"/api/v1/sessions/{segment(session)}"), json)
 
@@ -86,7 +86,7 @@ def drain(
     settle: Annotated[int, typer.Option(
         metavar="SECONDS", help="With --edge: for how long it serves on, so that balancers see it.")] = 5,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until no session is left there.")] = True,
-    config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False,
+    config: EdgeOf = None, admin: AdminAddress = None, json: AsJson = False,
 ) -> None:
     """Give a node no more sessions, and move those it has; or have the edge not ready, and send its clients away."""
     if whole == (node is not None):
@@ -105,14 +105,14 @@ def drain(
     _print(answer, json)
 
 
-def undrain(node: NodeName, config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:
+def undrain(node: NodeName, config: EdgeOf = None, admin: AdminAddress = None, json: AsJson = False) -> None:
     """Let a node have sessions again."""
     _print(find(config, admin).ask("POST", f"/api/v1/nodes/{segment(node)}/undrain"), json)
 
 
 def abuse(
     limit: Annotated[int, typer.Option(help="So many at most, up to 1000.")] = 100,
-    config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False,
+    config: EdgeOf = None, admin: AdminAddress = None, json: AsJson = False,
 ) -> None:
     """List the sources that misbehaved lately, the worst first."""
     answer = find(config, admin).ask("GET", "/api/v1/abuse", query={"limit": limit})
@@ -124,18 +124,18 @@ def abuse(
 
 def pardon(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="As `sbc abuse` names it.")],
-    config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False,
+    config: EdgeOf = None, admin: AdminAddress = None, json: AsJson = False,
 ) -> None:
     """Forget what a source did: it is let in again."""
     _print(find(config, admin).ask("DELETE", f"/api/v1/abuse/{segment(source)}"), json)
 
 
-def reload(config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:
+def reload(config: EdgeOf = None, admin: AdminAddress = None, json: AsJson = False) -> None:
     """Have the edge read its configuration again: whole or not at all."""
     _print(find(config, admin).ask("POST", "/api/v1/reload"), json)
 
 
-def upgrade(config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:
+def upgrade(config: EdgeOf = None, admin: AdminAddress = None, json: AsJson = False) -> None:
     """Have a new process of the program as it is installed now take the running one's place: nobody is refused."""
     _print(find(config, admin).ask("POST", "/api/v1/upgrade", timeout=UPGRADING), json)
 

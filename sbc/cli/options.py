@@ -5,9 +5,12 @@ from typing import Annotated, Final
 
 import typer
 
-ConfigFile = Annotated[Path | None, typer.Option("-c", "--config", metavar="FILE", help="The configuration file.")]
+ConfigFile = Annotated[Path | None, typer.Option(
+    "-c", "--config", metavar="FILE", help="The configuration; else config/sbc.yaml, else /etc/sbc/sbc.yaml.")]
+EdgeOf = Annotated[Path | None, typer.Option(
+    "-c", "--config", metavar="FILE", help="The configuration of the edge to ask, in the place of --admin.")]
 AdminAddress = Annotated[
-    str | None, typer.Option("--admin", metavar="URL", help="The edge's admin address (or SBC_ADMIN), HOST:PORT.")]
+    str | None, typer.Option("--admin", metavar="URL", help="The edge to ask, HOST:PORT; else SBC_ADMIN, else 127.0.0.1:9070.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 HERE: Final = Path("config/sbc.yaml")

@@ -7,7 +7,7 @@ import typer
 
 from sbc.cli import show as showing
 from sbc.cli.edge import find, segment
-from sbc.cli.options import AdminAddress, AsJson, ConfigFile
+from sbc.cli.options import AdminAddress, AsJson, EdgeOf
 
 Kind = Annotated[Literal["principal", "token", "session"], typer.Argument(
     metavar="KIND", help="What NAME is: principal, token or session.")]
@@ -18,7 +18,7 @@ Name = Annotated[str, typer.Argument(
 def revoke(
     kind: Kind, name: Name,
     lasts: Annotated[str, typer.Option("--for", metavar="DURATION", help="For how long: 90s, 15m, 8h, 7d.")] = "1d",
-    config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False,
+    config: EdgeOf = None, admin: AdminAddress = None, json: AsJson = False,
 ) -> None:
     """Have a principal, a token or a session be good no more; what is open by it ends now."""
     order = {kind: name, "seconds": _seconds(lasts)}
@@ -26,13 +26,13 @@ def revoke(
 
 
 def forgive(
-    kind: Kind, name: Name, config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False,
+    kind: Kind, name: Name, config: EdgeOf = None, admin: AdminAddress = None, json: AsJson = False,
 ) -> None:
     """Take a revocation back."""
     _print(find(config, admin).ask("DELETE", f"/api/v1/revocations/{kind}/{segment(name)}"), json)
 
 
-def revocations(config: ConfigFile = None, admin: AdminAddress = None, json: AsJson = False) -> None:
+def revocations(config: EdgeOf = None, admin: AdminAddress = None, json: AsJson = False) -> None:
     """List what is revoked."""
     answer = find(config, admin).ask("GET", "/api/v1/revocations")
     if json:
