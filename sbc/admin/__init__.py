@@ -1,2 +1,6 @@
-"""F4, the operators' door: api.py is REST over Operations, answers.py how it says yes and no, guard.py who may not ask,
-stream.py the live events."""
+"""F4, the operators' door.
+
+    api  answers  revoking      REST over Operations; how it says yes and no; what an order to revoke says
+    stream                      events as they happen
+    guard  roles  patience      which pages may not ask; who may ask for what; how long a request is waited for
+"""

@@ -8,9 +8,9 @@ import typer
 ConfigFile = Annotated[Path | None, typer.Option(
     "-c", "--config", metavar="FILE", help="The configuration; else config/sbc.yaml, else /etc/sbc/sbc.yaml.")]
 EdgeOf = Annotated[Path | None, typer.Option(
-    "-c", "--config", metavar="FILE", help="The configuration of the edge to ask, in the place of --admin.")]
-AdminAddress = Annotated[
-    str | None, typer.Option("--admin", metavar="URL", help="The edge to ask, HOST:PORT; else SBC_ADMIN, else 127.0.0.1:9070.")]
+    "-c", "--config", metavar="FILE", help="The configuration of the edge to ask: it says where that listens.")]
+AdminAddress = Annotated[str | None, typer.Option(
+    "--admin", metavar="URL", help="The edge to ask, HOST:PORT; else that of -c, of SBC_ADMIN, or 127.0.0.1:9070.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 HERE: Final = Path("config/sbc.yaml")

@@ -1,12 +1,13 @@
 """F1: the operators' YAML -> one frozen Config, or every fault of it at once with file:line:column.
 
-    load.py                     all of what follows, in order
-    tree.py                     text -> plain values and their places
-    schema*.py                  what may be written, key by key; units.py values.py: the kinds of text in it
-    check.py files.py           what is wrong between the sections and with the files they name
-    explain.py faults.py        what validation found, in plain words; how a fault reads
-    build.py                    the document -> Config (model.py)
-    warn.py diff.py redact.py   what one asks a Config
+    load                        all of what follows, in order
+    tree  walk                  text -> plain values and their places; looking things up in them
+    schema  schema_*  section   what may be written, key by key; units  values  store_url: the kinds of text in it
+    check  check_*  files       what is wrong between the sections and with the files they name
+    explain  faults             what validation found, in plain words; how a fault reads
+    build                       the document -> Config (model)
+    warn  unsafe  diff  redact  what one asks a Config; portion: one worker's part of it
+    listed                      lists of nodes in files of their own
 """
 
 from sbc.config.diff import Changes, Delta, diff

@@ -1,2 +1,7 @@
-"""F2, what the edge tells of itself: metrics.py is the state, collector.py its exposition, logs.py the lines,
-systemd.py the word to the service manager, records.py the session detail records."""
+"""F2, what the edge tells of itself.
+
+    metrics  collector          what is counted; its exposition for Prometheus
+    logs                        the lines of the log
+    records  recordfile  signing        the record of each session: made, written, signed
+    systemd  memory             words to the service manager; how much memory there is
+"""

@@ -1,6 +1,8 @@
 """The QUIC door: one UDP socket, the connections behind it, and HTTP/3 on them.
 
-    udp.py         the socket: datagrams in batches, both ways
-    door.py        which connection a datagram is for; who may open one     admittance.py  retry_token.py
-    connection.py  one connection: its streams are those of HTTP/2          outflow.py  beat.py  budget.py
+    udp  door  admittance  retry_token      the socket; whose a datagram is; who may open a connection, and shows how
+    connection  outflow  beat  budget       one connection: its streams, what it writes and when, what it may ask for
+    keeper                                  what door and connection know of each other
+    session_door  session_messages  webtransport_doorstep  webtransport  frame_cutter       WebTransport
+    steering  sorting  passing              among the processes of one edge
 """
