@@ -122,3 +122,23 @@ async def test_who_asks_whether_messages_are_here_is_told_though_another_node_is
     scene.word.waits = False
     scene.word.pass_on(3)
     assert await scene.far.read(100) == b"2' 3' " and pongs == ["pong 1", "pong 2", "pong 3"]
+
+
+async def test_who_asks_while_there_is_no_node_is_told_once_the_store_has_it_and_the_next_node_is_given_it(
+    scene: Scene,
+) -> None:
+    scene.word.waits = True
+    pongs: list[str] = []
+    scene.say(b"1 ")
+    scene.sluice.afterwards(partial(pongs.append, "pong 1"))
+    scene.sluice.join(scene.client, None)
+    scene.sluice.afterwards(partial(pongs.append, "pong 2"))
+    assert not pongs
+    scene.word.waits = False
+    scene.word.pass_on(1)
+    assert pongs == ["pong 1", "pong 2"]
+    scene.sluice.afterwards(partial(pongs.append, "pong 3"))
+    assert pongs == ["pong 1", "pong 2", "pong 3"]
+    scene.sluice.join(scene.client, scene.node)
+    scene.sluice.begin_with([], first=2)
+    assert await scene.far.read(100) == b"1 " and len(pongs) == 3

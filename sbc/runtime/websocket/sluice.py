@@ -46,8 +46,9 @@ class Sluice:
             self._press()
 
     def afterwards(self, order: Callable[[], None]) -> None:
-        """Do this once all that came before is passed on."""
-        if self._held or self._notary.waits:
+        """Do this once all that came before is passed on; while there is nobody to pass it on to: once the store has
+        it."""
+        if self._notary.waits or (self._held and self._link is not None):
             self._held.append((self._notary.count, order))
         else:
             order()
@@ -71,7 +72,10 @@ class Sluice:
         self._pass_on(self._notary.count)
 
     def _pass_on(self, through: int) -> None:
-        if self._link is None or not self._held:
+        if self._link is None:
+            self._answer(through)
+            return
+        if not self._held:
             return
         out: list[bytes] = []
         done = 0
@@ -89,6 +93,15 @@ class Sluice:
             self._octets -= len(data)
             self._link.write(data)
             self._press()
+
+    def _answer(self, through: int) -> None:
+        """Nobody is there: a client that asks is told all the same, or it would take its edge for dead."""
+        before, self._held = self._held, []
+        for number, held in before:
+            if number <= through and callable(held):
+                held()
+            else:
+                self._held.append((number, held))
 
     def _press(self) -> None:
         if self._source is None:
