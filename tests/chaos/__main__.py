@@ -10,15 +10,17 @@ import random
 import shutil
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from tests.chaos.faults import Cast, Fault, plan
+from tests.chaos.cast import Cast
+from tests.chaos.edges import Setting
+from tests.chaos.faults import Fault, plan
 from tests.chaos.judge import judge
 from tests.chaos.scenarios import SCENARIOS, unharmed
 from tests.chaos.stage import Stage
+from tests.chaos.tally import idle, tally
 from tests.chaos.told import Fault as Broken
 from tests.chaos.troubles import Fact
 from tests.support.history import read
@@ -46,27 +48,22 @@ def _logged(host: str, line: str) -> Fact:
         return {"t": 0.0, "what": "log", "edge": host, "event": "crashed" if "Traceback" in line else "", "line": line}
 
 
-async def play(place: Path, cast: Cast, seed: int, faults: Sequence[Fault], seconds: float, lease: str = LEASE,
-               stay: bool = False) -> list[Fact]:
+async def play(setting: Setting, faults: Sequence[Fault], seconds: float) -> list[Fact]:
     """The history of a run. Raises AssertionError if it cannot be begun, and as Net does without root."""
-    stage = Stage(place, cast, seed, lease, stay)
+    stage = Stage(setting)
     try:
         await stage.open()
         await stage.play(faults, seconds)
         await stage.settle()
     finally:
         stage.close()
-    return gathered(place, cast)
+    return gathered(setting.place, setting.cast)
 
 
 def report(facts: Sequence[Fact], broken: Sequence[Broken]) -> str:
     """A few lines for a person."""
-    counted = Counter(fact["what"] for fact in facts)
     began = facts[0]["t"] if facts else 0.0
-    lines = [f"{counted['heard'] + counted['told']} messages heard, {counted['took']} taken, {counted['in']} times in, "
-             f"{counted['fault']} faults, {counted['settled']} clients settled"]
-    lines += [f"{promise} at {at - began:.3f} s: {what}" for promise, at, what in broken]
-    return "\n".join(lines)
+    return "\n".join([str(tally(facts)), *(f"{promise} at {at - began:.3f} s: {what}" for promise, at, what in broken)])
 
 
 def main() -> None:
@@ -77,22 +74,20 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, default=None, help="where the history stays if a promise was broken")
     parser.add_argument("--scenario", choices=list(SCENARIOS), default=None, help="instead of random faults")
     options = parser.parse_args()
-    print(f"seed {options.seed}, {options.scenario or f'{options.seconds:g} s'}", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
-        if options.scenario:
-            scenario = SCENARIOS[options.scenario]
-            cast = scenario.cast
-            playing = play(place, cast, options.seed, scenario.faults, scenario.seconds, scenario.lease, stay=True)
-        else:
-            cast = Cast.of(edges=options.edges, nodes=3, plain=2, redis=2, sentinels=3, clients=2)
-            playing = play(place, cast, options.seed, plan(options.seed, options.seconds, cast), options.seconds)
-        facts = asyncio.run(playing)
+        scenario = SCENARIOS[options.scenario] if options.scenario else None
+        cast = scenario.cast if scenario else Cast.drawn(options.seed, options.edges)
+        seconds = scenario.seconds if scenario else options.seconds
+        faults = scenario.faults if scenario else plan(options.seed, seconds, cast)
+        setting = Setting(place, cast, options.seed, scenario.lease if scenario else LEASE, stay=scenario is not None)
+        print(f"seed {options.seed}, {options.scenario or 'random faults'}, {seconds:g} s: {cast}", flush=True)
+        facts = asyncio.run(play(setting, faults, seconds))
         if options.keep is not None:
-            shutil.copytree(place, options.keep, dirs_exist_ok=True)
+            shutil.copytree(place, options.keep, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.sock"))
             with (options.keep / "history.jsonl").open("w") as file:
                 file.writelines(json.dumps(fact) + "\n" for fact in facts)
-    broken = judge(facts) + (unharmed(facts) if options.scenario else [])
+    broken = judge(facts) + (unharmed(facts) if scenario else list(idle(tally(facts))))
     print(report(facts, broken))
     sys.exit(1 if broken else 0)
 

@@ -1,92 +1,124 @@
 """The processes on the hosts: how each is started, and the signals that it gets."""
 
+import contextlib
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-import trustme
-import yaml
-
-from tests.chaos.faults import Cast
-from tests.chaos.net import Net
+from sbc.runtime.succession.process import VARIABLE
+from tests.chaos.edges import AUTHORITY, SECRET, Setting, certify, edge
+from tests.chaos.net import SHARED, Net
 from tests.support.redis import SENTINEL, SERVER
-
-SECRET = "of-the-trunk"
-HOLD = "120s"
 
 
 class Actor:
-    """One process of one host, which may be started many times."""
+    """What runs on one host, which may be started many times: a process, and those that it has started.
 
-    def __init__(self, net: Net, host: str, command: list[str], place: Path) -> None:
+    An edge that is upgraded ends when another process has taken its place, which is the actor's process from then on.
+    """
+
+    def __init__(self, net: Net, host: str, command: list[str], log: Path) -> None:
         self.host = host
-        self.log = place / f"{host}.log"
+        self.log = log
         self._net = net
         self._command = command
-        self._process: subprocess.Popen[bytes] | None = None
-        self.stopped = False
+        self._processes: list[subprocess.Popen[bytes]] = []
+        """All that were started here; each is the first of a session of its own."""
+        self._heirs: list[int] = []
 
     def start(self) -> None:
-        self._process = self._net.start(self.host, self._command, self.log)
-        self.stopped = False
+        self._processes.append(self._net.start(self.host, self._command, self.log))
+        self._heirs.clear()
 
     @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
+    def pids(self) -> list[int]:
+        """Its processes, the eldest first: more than one only while one takes the place of another."""
+        first = [one.pid for one in self._processes[-1:] if one.poll() is None]
+        for pid in first + self._heirs:
+            self._heirs += [child for child in children(pid) if child not in self._heirs and inherits(child)]
+        return first + [heir for heir in self._heirs if alive(heir)]
+
+    @property
+    def workers(self) -> list[int]:
+        """What its latest process has started."""
+        pids = self.pids
+        return [child for child in children(pids[-1]) if child not in pids] if pids else []
 
     @property
     def runs(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return bool(self.pids)
 
     def signal(self, number: signal.Signals) -> None:
         """Harmless if it has ended."""
-        if self.runs:
-            assert self._process is not None
-            self._process.send_signal(number)
-            self.stopped = number is signal.SIGSTOP or (self.stopped and number is not signal.SIGCONT)
+        for pid in self.pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        self.signal(signal.SIGKILL)
+        for process in self._processes[-1:]:
+            process.wait()
+
+    def sweep(self) -> None:
+        """End all that it ever started, and that they started."""
+        ours = {process.pid for process in self._processes}
+        for pid in (int(place.name) for place in Path("/proc").iterdir() if place.name.isdigit()):
+            with contextlib.suppress(ProcessLookupError):
+                if os.getsid(pid) in ours:
+                    os.kill(pid, signal.SIGKILL)
+        for process in self._processes[-1:]:
+            process.wait()
 
     def resident(self) -> int:
-        """Bytes of memory; 0 if it does not run."""
-        try:
-            words = Path(f"/proc/{self.pid}/statm").read_text().split()
-        except (OSError, AssertionError):
-            return 0
-        return int(words[1]) * 4096 if len(words) > 1 else 0
+        """Bytes of memory of whichever of its processes has most; 0 if it does not run."""
+        return max((resident(pid) for pid in self.pids + self.workers), default=0)
 
 
-def actors(net: Net, cast: Cast, place: Path, seed: int, lease: str, stay: bool) -> dict[str, Actor]:
-    """All of them, none started yet. stay: clients leave no edge by themselves."""
-    made: dict[str, list[str]] = {}
-    python, at = [sys.executable, "-m"], net.hosts
-    (place / "seal.key").write_text("5e" * 32)
-    (place / "trunk.secret").write_text(SECRET)
-    for host in cast.redis:
-        master = "" if host == cast.redis[0] else f"replicaof {at[cast.redis[0]]} 6379\n"
-        made[host] = [SERVER or "redis-server", _written(place / host, "redis.conf", (
-            f"port 6379\nbind 0.0.0.0\nprotected-mode no\nrepl-ping-replica-period 1\nrepl-timeout 5\nsave \"\"\n"
-            f"repl-diskless-sync-delay 0\ndir {place / host}\n{master}"))]
-    for host in cast.sentinels:
-        made[host] = [SENTINEL or "redis-sentinel", _written(place / host, "sentinel.conf", (
-            f"port 26379\nbind 0.0.0.0\nprotected-mode no\ndir {place / host}\n"
-            f"sentinel monitor main {at[cast.redis[0]]} 6379 {len(cast.sentinels) // 2 + 1}\n"
-            f"sentinel down-after-milliseconds main 1500\nsentinel failover-timeout main 6000\n"))]
-    # With every other seed requests go to the edge that has their session, instead of claiming it.
-    authority = trustme.CA() if seed % 2 else None
-    for host in cast.edges:
-        tree = edge(host, net, cast, place, lease)
-        if authority is not None:
-            tree["edge"]["interconnect"] = interconnect(at[host], place / f"{host}.pem", authority)
-        file = _written(place / host, "sbc.yaml", yaml.safe_dump(tree))
-        made[host] = [*python, "sbc", "run", "-c", file]
+def alive(pid: int) -> bool:
+    """Whether a process is there, which may be nobody's child."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def inherits(pid: int) -> bool:
+    """Whether a process was started to take the place of another."""
+    try:
+        return f"{VARIABLE}=".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory."""
+    try:
+        words = Path(f"/proc/{pid}/statm").read_text().split()
+    except OSError:
+        return 0
+    return int(words[1]) * 4096 if len(words) > 1 else 0
+
+
+def actors(net: Net, setting: Setting) -> dict[str, Actor]:
+    """All of them, by their hosts, none started yet; the warden of an edge has `.warden` behind the name."""
+    certify(net, setting)
+    place, cast, at = setting.place, setting.cast, net.hosts
+    python = [sys.executable, "-m"]
+    made = stores(net, setting) | {
+        host: [*python, "sbc", "run", "-c", edge(host, net, setting)] for host in cast.edges}
+    if cast.floats:
+        made |= {f"{host}.warden": [*python, "sbc", "kernel", "--socket", str(place / host / "kernel.sock")]
+                 for host in cast.edges}
     trunks = [f"--edge=ws://{at[host]}:9071/trunk" for host in cast.edges]
     for host in cast.nodes:
         made[host] = [*python, "tests.chaos.node", "--name", host, "--address", at[host], "--secret", SECRET,
@@ -96,58 +128,34 @@ def actors(net: Net, cast: Cast, place: Path, seed: int, lease: str, stay: bool)
                       "--history", str(place / f"{host}.jsonl")]
     for number, host in enumerate(cast.clients):
         made[host] = [*python, "tests.chaos.clients", "--name", host, "--history", str(place / f"{host}.jsonl"),
-                      "--seed", str(seed * 10 + number), *(["--stay"] if stay else []),
-                      *(f"--edge={at[edge]}" for edge in cast.edges)]
-    return {host: Actor(net, host, command, place) for host, command in made.items()}
+                      "--seed", str(setting.seed * 10 + number), *(["--stay"] if setting.stay else []),
+                      "--ca", str(place / AUTHORITY),
+                      *(f"--edge={door}" for door in ([SHARED] if cast.floats else [at[one] for one in cast.edges]))]
+    return {name: Actor(net, name.partition(".")[0], command, place / f"{name}.log") for name, command in made.items()}
 
 
-def interconnect(address: str, file: Path, authority: trustme.CA) -> dict[str, Any]:
-    """How other edges reach this one."""
-    authority.issue_cert(address).private_key_and_cert_chain_pem.write_to_path(str(file))
-    trusted = file.with_name("edges.pem")
-    authority.cert_pem.write_to_path(str(trusted))
-    return {"listen": "0.0.0.0:9072", "advertise": f"{address}:9072",
-            "tls": {"cert": str(file), "key": str(file), "ca": str(trusted)}}
+def stores(net: Net, setting: Setting) -> dict[str, list[str]]:
+    """The commands of Redis and its Sentinels."""
+    made: dict[str, list[str]] = {}
+    place, cast, at = setting.place, setting.cast, net.hosts
+    first = cast.redis[0]
+    for host in cast.redis:
+        lines = ["port 6379", "bind 0.0.0.0", "protected-mode no", "repl-ping-replica-period 1", "repl-timeout 5",
+                 'save ""', "repl-diskless-sync-delay 0", f"dir {place / host}"]
+        if cast.clustered:
+            lines += ["cluster-enabled yes", "cluster-node-timeout 1500", "cluster-replica-validity-factor 0"]
+        elif host != first:
+            lines += [f"replicaof {at[first]} 6379"]
+        made[host] = [SERVER or "redis-server", _written(place / host, "redis.conf", "\n".join(lines) + "\n")]
+    for host in cast.sentinels:
+        made[host] = [SENTINEL or "redis-sentinel", _written(place / host, "sentinel.conf", (
+            f"port 26379\nbind 0.0.0.0\nprotected-mode no\ndir {place / host}\n"
+            f"sentinel monitor main {at[first]} 6379 {len(cast.sentinels) // 2 + 1}\n"
+            f"sentinel down-after-milliseconds main 1500\nsentinel failover-timeout main 6000\n"))]
+    return made
 
 
 def _written(place: Path, name: str, text: str) -> str:
     place.mkdir()
     (place / name).write_text(text)
     return str(place / name)
-
-
-def edge(host: str, net: Net, cast: Cast, place: Path, lease: str) -> dict[str, Any]:
-    """The configuration of an edge."""
-    at = net.hosts
-    if cast.sentinels:
-        store = "redis+sentinel://" + ",".join(f"{at[one]}:26379" for one in cast.sentinels) + "/main"
-    else:
-        store = f"redis://{at[cast.redis[0]]}:6379"
-    listed = [{"name": one, "url": f"http://{at[one]}:9000"} for one in cast.plain]
-    quick = {"path": "/healthz", "every": "300ms", "timeout": "300ms", "fall": 2, "rise": 1}
-    migration = {"hold": HOLD, "deadline": "2s"}
-    paths = {"/continue": "continue", "/regenerate": "regenerate", "/plain": "plain", "/ask": "ask"}
-    return {
-        "edge": {"name": host, "store": store, "redis": {"lease": lease, "patience": "500ms"},
-                 "seal_keys": [{"id": "k1", "file": str(place / "seal.key")}],
-                 "records": str(place / host / "records.jsonl")},
-        "admin": {"listen": "0.0.0.0:9070"},
-        "trunk": {"listen": "0.0.0.0:9071", "secret_file": str(place / "trunk.secret"),
-                  "advertise": f"ws://{at[host]}:9071/trunk"},
-        "listeners": [{"name": "plain", "listen": "0.0.0.0:8080", "transports": ["http1", "http2", "websocket"]}],
-        "pools": {"tutors": {"nodes": []}, "plains": {"nodes": listed, "probe": quick}},
-        "agents": {
-            "continue": {"pool": "tutors", "migration": migration},
-            "regenerate": {"pool": "tutors", "migration": migration | {"output": "regenerate", "standby": "warm"},
-                           "durability": "sync"},
-            "plain": {"pool": "plains", "migration": migration},
-            "ask": {"pool": "tutors", "migration": migration, "durability": "sync"},
-        },
-        "policies": {"default": {"limits": {"sessions_per_principal": 10_000, "ping": "2s"}}},
-        "abuse": {"refuse": None},
-        "routes": [{"match": {"path": path}, "agent": agent, "policy": "default",
-                    **({"protocol": "sse", "session": {"header": "X-Chat"}} if path == "/ask"
-                       else {"protocol": "opaque"})} for path, agent in paths.items()],
-    }
-
-

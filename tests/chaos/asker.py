@@ -6,12 +6,13 @@ asked for again, here or at another edge, from its last event's id on. Recorded:
 """
 
 import asyncio
+import json
 import random
-from collections.abc import Sequence
 from typing import Any
 
-import aiohttp
-
+from tests.chaos.carriers import Unreached
+from tests.chaos.requests import Answer, Asking, Broken, asking
+from tests.chaos.talker import Way
 from tests.support.asking import Stream
 from tests.support.history import History
 
@@ -24,11 +25,11 @@ MOST_BITS = 1000
 class Asker:
     """As Talker has it."""
 
-    def __init__(self, name: str, edges: Sequence[str], history: History, dice: random.Random,
-                 stays: bool) -> None:
-        """stays: it leaves no edge by itself, and hears each stream to its end."""
-        self._stays = stays
-        self.name, self._edges, self._history, self._dice = name, list(edges), history, dice
+    def __init__(self, name: str, way: Way, history: History, dice: random.Random) -> None:
+        """One that stays hears each stream to its end."""
+        self._way = way
+        self._stays = way.stays
+        self.name, self._edges, self._history, self._dice = name, list(way.edges), history, dice
         self._edge = dice.choice(self._edges)
         self._bit = 0
         self._settling = False
@@ -38,9 +39,8 @@ class Asker:
 
     async def run(self) -> None:
         """Until it has settled."""
-        self._note("begins", path="/ask", exact=True)
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=3.0)
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout) as http:
+        self._note("begins", path="/ask", exact=True, transport=self._way.transport)
+        async with asking(self._way.transport, self._way.ca_file) as http:
             while not self._settling or not await self._post(http, 0):
                 if self._settling or self._bit >= MOST_BITS:
                     await asyncio.sleep(0.5)
@@ -64,73 +64,76 @@ class Asker:
         self._bit += 1
         return self._bit
 
-    async def _post(self, http: aiohttp.ClientSession, say: int) -> bool:
+    async def _post(self, http: Asking, say: int) -> bool:
         """Whether it was answered."""
         bit, edge = self._next(), self._edge
         self._note("asks", bit=bit, method="POST", say=say, edge=edge)
         try:
-            async with asyncio.timeout(POST_WITHIN), http.post(
-                    f"http://{edge}:8080/ask", headers={"X-Chat": self.name},
-                    json={"bit": bit, "say": say, "every": 0.03}) as answer:
+            async with asyncio.timeout(POST_WITHIN), http.ask(
+                    "POST", edge, "/ask", self._shown, {"bit": bit, "say": say, "every": 0.03}) as answer:
                 if answer.status != 200:
-                    body = (await answer.read())[:300].decode(errors="replace")
-                    self._refused(bit, answer, body)
+                    self._refused(bit, answer, (await answer.read())[:300].decode(errors="replace"))
                     return False
                 pieces = await self._pieces(answer, bit, edge)
             if pieces != max(1, say):
                 self._note("short", bit=bit, pieces=pieces, say=say, edge=edge)
             self._note("answered", bit=bit, edge=edge)
             return True
-        except aiohttp.ClientConnectorError as fault:
-            self._note("denied", bit=bit, status=0, why=repr(fault)[:200], edge=edge)
-        except (aiohttp.ClientError, OSError, TimeoutError) as fault:
+        except Unreached as fault:
+            self._note("denied", bit=bit, status=0, why=str(fault), edge=edge)
+        except (Broken, TimeoutError) as fault:
             self._note("unknown", bit=bit, why=repr(fault)[:200], edge=edge)
         self._elsewhere()
         return False
 
-    def _refused(self, bit: int, answer: aiohttp.ClientResponse, body: str) -> None:
-        outcome = answer.headers.get("Session-Outcome", "")
+    @property
+    def _shown(self) -> dict[str, str]:
+        return {"X-Chat": self.name, "X-Api-Key": self.name}
+
+    def _refused(self, bit: int, answer: Answer, body: str) -> None:
+        outcome = answer.headers.get("session-outcome", "")
         unknown = outcome == "unknown" or (answer.status >= 500 and outcome != "not-sent")
         self._note("unknown" if unknown else "denied", bit=bit, status=answer.status, why=f"{outcome} {body}",
                    edge=self._edge)
         self._elsewhere()
 
-    async def _pieces(self, answer: aiohttp.ClientResponse, bit: int, edge: str) -> int:
+    async def _pieces(self, answer: Answer, bit: int, edge: str) -> int:
         """Read an answer; how many messages it had."""
         self._note("in", bit=bit, edge=edge, status=answer.status)
-        if answer.content_type != "text/event-stream":
-            self._note("told", edge=edge, **(await answer.json() | {"i": 0}))
+        if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+            self._note("told", edge=edge, **(json.loads(await answer.read()) | {"i": 0}))
             return 1
         noted = _Noted(self, edge)
-        async for piece in answer.content.iter_any():
+        async for piece in answer.pieces:
             noted.take(piece)
         return noted.count
 
-    async def _listen(self, http: aiohttp.ClientSession) -> None:
+    async def _listen(self, http: Asking) -> None:
         """A stream of events, to its end over however many connections."""
         bit, say, last = self._next(), self._dice.randint(5, 80), ""
         self._note("asks", bit=bit, method="GET", say=say, edge=self._edge)
-        target = f"/ask?bit={bit}&say={say}&every=0.05"
+        path = f"/ask?bit={bit}&say={say}&every=0.05"
         noted = _Noted(self, self._edge)
-        give_up = asyncio.get_running_loop().time() + 60
-        while asyncio.get_running_loop().time() < give_up and not self._settling:
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + 60
+        while loop.time() < give_up and not self._settling:
             edge = noted.edge = self._edge
-            headers = {"X-Chat": self.name, "Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
+            headers = self._shown | {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
             try:
-                async with http.get(f"http://{edge}:8080{target}", headers=headers,
-                                    timeout=aiohttp.ClientTimeout(sock_connect=3.0, sock_read=SILENT)) as answer:
+                async with asyncio.timeout(SILENT) as silence, http.ask("GET", edge, path, headers) as answer:
                     self._note("in", bit=bit, edge=edge, status=answer.status, last=last)
                     if answer.status == 200:
                         noted.begin()
                         leave_at = say + 1 if self._stays else self._dice.randint(3, 100)
-                        async for piece in answer.content.iter_any():
+                        async for piece in answer.pieces:
                             noted.take(piece)
+                            silence.reschedule(loop.time() + SILENT)
                             if noted.count >= leave_at:
                                 break
                         else:
                             self._note("answered", bit=bit, edge=edge)
                             return
-            except (aiohttp.ClientError, OSError, TimeoutError) as fault:
+            except (Broken, Unreached, TimeoutError) as fault:
                 self._note("broken", bit=bit, edge=edge, why=repr(fault)[:200])
             last = noted.last
             if noted.count >= say:  # only its end is missing: asked for again it would begin anew

@@ -9,8 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from tests.chaos.cast import Cast
+
 PAUSE = (0.5, 3.0)
 """Seconds between the beginnings of two faults."""
+
+
+Choice = tuple["Kind", tuple[str, ...], float, float]
+"""What happens to whom, for how many seconds at least and at most."""
 
 
 class Kind(Enum):
@@ -22,6 +28,17 @@ class Kind(Enum):
     LOSE = "lose"  # the replica hears no more, writes are acknowledged for a second, and the server is killed
     DRAIN = "drain"  # the edge is told to drain the node; and to take it back at the end
     MIGRATE = "migrate"  # the edge is told to move some sessions
+    KILL_WORKER = "kill a worker"  # SIGKILL; its supervisor starts another one
+    STOP_WORKER = "stop a worker"  # SIGSTOP, and SIGCONT at the end
+    UPGRADE = "upgrade"  # another process takes the place of the edge's
+    ROAM = "roam"  # the client's host has another address from then on
+    FULL = "full disk"  # that of the edge's records; there is room again at the end
+    REVOKE = "revoke"  # the edge is told that one client of the host is good no more
+
+
+# An upgrade is no fault: whatever befalls the two processes meanwhile is one.
+ONE_AT_A_TIME = {Kind.KILL, Kind.STOP, Kind.TERM, Kind.LOSE, Kind.KILL_WORKER, Kind.STOP_WORKER, Kind.FULL}
+"""What befalls processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,39 +55,6 @@ class Fault:
         return self.at + self.seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Cast:
-    """The hosts, by what runs on them."""
-
-    edges: tuple[str, ...]
-    nodes: tuple[str, ...]
-    plain: tuple[str, ...]
-    redis: tuple[str, ...]
-    sentinels: tuple[str, ...]
-    clients: tuple[str, ...]
-
-    @classmethod
-    def of(cls, edges: int, nodes: int, plain: int, redis: int, sentinels: int, clients: int) -> "Cast":
-        """So many of each, with short names."""
-        def named(letter: str, count: int) -> tuple[str, ...]:
-            return tuple(f"{letter}{number}" for number in range(1, count + 1))
-        return cls(named("e", edges), named("n", nodes), named("p", plain), named("r", redis), named("s", sentinels),
-                   named("c", clients))
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        return self.redis + self.sentinels + self.edges + self.nodes + self.plain + self.clients
-
-    @property
-    def ways(self) -> list[tuple[str, str]]:
-        """Between whom anything is said."""
-        stores = self.redis + self.sentinels
-        return [(one, other) for some, others in (
-            (self.edges, stores), (self.edges, self.nodes + self.plain), (self.clients, self.edges),
-            (self.redis[:1], self.redis[1:]), (self.sentinels, self.redis), (self.edges[:1], self.edges[1:]),
-        ) for one in some for other in others]
-
-
 def plan(seed: int, seconds: float, cast: Cast) -> list[Fault]:
     """The faults of so many seconds, in their order."""
     dice = random.Random(seed)
@@ -79,41 +63,45 @@ def plan(seed: int, seconds: float, cast: Cast) -> list[Fault]:
     while at < seconds:
         fault = _one(dice, at, cast)
         # A process has one fault at a time: what would a second one show?
-        if fault is not None and not any(set(other.who) & set(fault.who) and other.over > at for other in made
-                                         if _of_process(other) and _of_process(fault)):
+        if not any(set(other.who) & set(fault.who) and other.over > at for other in made
+                   if {other.kind, fault.kind} <= ONE_AT_A_TIME):
             made.append(fault)
         at += dice.uniform(*PAUSE)
     return made
 
 
-def _of_process(fault: Fault) -> bool:
-    return fault.kind in (Kind.KILL, Kind.STOP, Kind.TERM, Kind.LOSE)
-
-
-def _one(dice: random.Random, at: float, cast: Cast) -> Fault | None:
-    def one(of: Sequence[str]) -> tuple[str, ...]:
-        return (dice.choice(of),)
-
+def _one(dice: random.Random, at: float, cast: Cast) -> Fault:
     def lasting(kind: Kind, who: tuple[str, ...], least: float, most: float) -> Fault:
         return Fault(round(at, 3), kind, who, round(dice.uniform(least, most), 3))
-    workers = cast.nodes + cast.plain
-    choices: list[tuple[int, Callable[[], Fault]]] = [
-        (6, lambda: lasting(Kind.KILL, one(workers), 0.5, 5.0)),
-        (4, lambda: lasting(Kind.STOP, one(workers), 0.3, 6.0)),
-        (2, lambda: lasting(Kind.TERM, one(cast.nodes), 0.5, 3.0)),
-        (3, lambda: lasting(Kind.KILL, one(cast.edges), 0.5, 8.0)),
-        (2, lambda: lasting(Kind.STOP, one(cast.edges), 0.3, 10.0)),
-        (1, lambda: lasting(Kind.TERM, one(cast.edges), 0.5, 3.0)),
-        (2, lambda: lasting(Kind.KILL, one(cast.redis), 0.0, 8.0)),
-        (2, lambda: lasting(Kind.STOP, one(cast.redis), 0.3, 12.0)),
-        (1, lambda: lasting(Kind.LOSE, cast.redis, 3.0, 8.0)),
-        (1, lambda: lasting(Kind.KILL, one(cast.sentinels or cast.redis), 0.5, 5.0)),
-        (1, lambda: lasting(Kind.STOP, one(cast.clients), 0.3, 5.0)),
-        (6, lambda: lasting(Kind.CUT, dice.choice(cast.ways), 0.3, 9.0)),
-        (2, lambda: lasting(Kind.ONE_WAY, dice.choice(cast.ways)[::dice.choice((1, -1))], 0.3, 6.0)),
-        (2, lambda: lasting(Kind.DRAIN, one(cast.edges) + one(workers), 1.0, 6.0)),
-        (3, lambda: lasting(Kind.MIGRATE, one(cast.edges), 0.0, 0.0)),
+    weights, makers = zip(*_choices(dice, cast), strict=True)
+    return lasting(*dice.choices(makers, weights)[0]())
+
+
+def _choices(dice: random.Random, cast: Cast) -> list[tuple[int, Callable[[], Choice]]]:
+    """What may happen in this cast, and how often."""
+    def one(of: Sequence[str]) -> tuple[str, ...]:
+        return (dice.choice(of),)
+    agents, edges, clients = cast.nodes + cast.plain, cast.edges, cast.clients
+    return [
+        (6, lambda: (Kind.KILL, one(agents), 0.5, 5.0)),
+        (4, lambda: (Kind.STOP, one(agents), 0.3, 6.0)),
+        (2, lambda: (Kind.TERM, one(cast.nodes), 0.5, 3.0)),
+        (3, lambda: (Kind.KILL, one(edges), 0.5, 8.0)),
+        (2, lambda: (Kind.STOP, one(edges), 0.3, 10.0)),
+        (1, lambda: (Kind.TERM, one(edges), 0.5, 3.0)),
+        (2, lambda: (Kind.KILL, one(cast.redis), 0.0, 8.0)),
+        (2, lambda: (Kind.STOP, one(cast.redis), 0.3, 12.0)),
+        (1, lambda: (Kind.LOSE, dice.choice(cast.pairs), 3.0, 8.0)),
+        (1, lambda: (Kind.KILL, one(cast.sentinels or cast.redis), 0.5, 5.0)),
+        (1, lambda: (Kind.STOP, one(clients), 0.3, 5.0)),
+        (6, lambda: (Kind.CUT, dice.choice(cast.ways), 0.3, 9.0)),
+        (2, lambda: (Kind.ONE_WAY, dice.choice(cast.ways)[::dice.choice((1, -1))], 0.3, 6.0)),
+        (2, lambda: (Kind.DRAIN, one(edges) + one(agents), 1.0, 6.0)),
+        (3, lambda: (Kind.MIGRATE, one(edges), 0.0, 0.0)),
+        (3 * (cast.workers > 1), lambda: (Kind.KILL_WORKER, one(edges), 0.5, 0.5)),
+        (3 * (cast.workers > 1), lambda: (Kind.STOP_WORKER, one(edges), 0.3, 10.0)),
+        (3, lambda: (Kind.UPGRADE, one(edges), 0.0, 0.0)),
+        (3, lambda: (Kind.ROAM, one(clients), 0.0, 0.0)),
+        (1, lambda: (Kind.FULL, one(edges), 3.0, 10.0)),
+        (1, lambda: (Kind.REVOKE, one(edges) + one(clients), 0.0, 0.0)),
     ]
-    weights, makers = [weight for weight, _ in choices], [make for _, make in choices]
-    fault = dice.choices(makers, weights)[0]()
-    return None if fault.kind is Kind.LOSE and len(cast.redis) < 2 else fault

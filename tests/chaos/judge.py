@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 
 from tests.chaos.owned import given, had, owned
 from tests.chaos.told import Fault, told
-from tests.chaos.troubles import Fact, Troubles
+from tests.chaos.troubles import SHARED, Fact, Troubles
 
 MEMORY = 350 * 1024 * 1024
 """Bytes that no edge may have, with so few sessions."""
+HEARSAY = 8.0
+"""Seconds within which an edge hears of an order that another one was given: it asks every 5 s."""
 ABANDONED = 40.0
 """Seconds after which nothing comes any more of an attempt to come in that a client has given up."""
 FAULTS_OF_OURS = ("task_failed", "admin_crashed", "crashed")
@@ -21,25 +23,43 @@ def judge(facts: Sequence[Fact]) -> list[Fault]:
     """All violations, in the order of time. facts: each with `t` and `what`."""
     facts = sorted(facts, key=lambda fact: fact["t"])
     troubles = Troubles.of(facts)
-    found = [*told(facts, troubles), *owned(facts, troubles), *had(facts), *given(facts, troubles),
-             *left(facts, troubles), *ended(facts, troubles), *stuck(facts), *bounded(facts), *sound(facts)]
+    found = [*told(facts, troubles), *owned(facts, troubles), *had(facts, troubles), *given(facts, troubles),
+             *left(facts, troubles), *ended(facts, troubles), *stuck(facts), *barred(facts, troubles),
+             *bounded(facts), *recorded(facts), *sound(facts)]
     return sorted(found, key=lambda fault: fault[1])
 
 
 def left(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
-    """P1: no client loses its connection for what befalls a node."""
+    """P1: no client loses its connection for what befalls a node; over HTTP/3 none for a change of its address."""
     abandoned: dict[str, float] = {}
+    transports: dict[str, str] = {}
     for fact in facts:
         name, at = fact.get("client", ""), fact["t"]
         match fact["what"]:
+            case "begins":
+                transports[name] = fact["transport"]
             case "unreachable":
                 abandoned[name] = at
             case "out" if fact["whose"] in ("theirs", "silent"):
                 edge, how = troubles.edge_of(fact), f"{fact['whose']} {fact['code']} {fact['reason']}"
                 # An attempt that was given up may take the session along later, when a way is healed.
-                if at - abandoned.get(name, float("-inf")) > ABANDONED and not troubles.between(
-                        name.partition("-")[0], edge, at, at):
+                if at - abandoned.get(name, float("-inf")) > ABANDONED and not excused(
+                        fact, edge, transports[name], troubles):
                     yield "P1", at, f"{name} lost its connection to {edge}: {how}"
+
+
+def excused(out: Fact, edge: str, transport: str, troubles: Troubles) -> bool:
+    """Whether anything explains that a client lost its connection."""
+    host, at = out["client"].partition("-")[0], out["t"]
+    return (troubles.between(host, edge, at, at) or _revoked(out, troubles)
+            or (edge == SHARED and troubles.address_moved(at, at))
+            or (transport != "http3" and troubles.roamed(host, at))
+            # After a GOAWAY the client's library carries nothing more over HTTP/2, not even a close frame.
+            or ((out["code"] == 1012 or transport == "http2") and troubles.upgraded(edge, at)))
+
+
+def _revoked(fact: Fact, troubles: Troubles) -> bool:
+    return troubles.revoked.get(fact["client"].partition(".")[0], float("inf")) <= fact["t"]
 
 
 def ended(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
@@ -51,8 +71,22 @@ def ended(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
                 begun[fact["client"]] = fact["t"]
             case "ends":
                 name, at = fact["client"], fact["t"]
-                if fact["why"] != "refused 404" or not troubles.forgotten(begun[name], at):
+                if not _revoked(fact, troubles) and (
+                        fact["why"] != "refused 404" or not troubles.forgotten(begun[name], at)):
                     yield "P1", at, f"{name} ended: {fact['why']}"
+
+
+def barred(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
+    """P5: who is revoked has nothing any more, and gets nothing, at any edge that can have heard of it."""
+    since: dict[str, float] = {}
+    for fact in facts:
+        name, at = fact.get("client", "").partition(".")[0], fact["t"]
+        match fact["what"]:
+            case "revoked":
+                since.setdefault(name, at)
+            case "in" | "heard" if name in since and at > since[name] + HEARSAY and not (
+                    troubles.of_store(at - HEARSAY, at) or troubles.of_edges(at - HEARSAY, at)):
+                yield "P5", at, f"{name} was revoked at {since[name]:.3f}: {fact}"
 
 
 def stuck(facts: Sequence[Fact]) -> Iterator[Fault]:
@@ -80,6 +114,13 @@ def bounded(facts: Sequence[Fact]) -> Iterator[Fault]:
                 if host[0] == "e" and resident > MEMORY and host not in over:
                     over.add(host)
                     yield "P5", fact["t"], f"{host} has {resident / 2**20:.0f} MiB of memory"
+
+
+def recorded(facts: Sequence[Fact]) -> Iterator[Fault]:
+    """P7: session records are whole, whatever became of who wrote them and of their disk."""
+    for fact in facts:
+        if fact["what"] == "records" and (fact["faulty"] or fact["missing"]):
+            yield "P7", fact["t"], f"the session records of {fact['edge']} are not whole: {fact}"
 
 
 def sound(facts: Sequence[Fact]) -> Iterator[Fault]:

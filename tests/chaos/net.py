@@ -1,7 +1,8 @@
 """Hosts on one network: a namespace each, and a bridge between them; the way between any two can be cut, and healed.
 
-A cut is a wrong neighbour: what one host sends the other goes to a hardware address that nobody has, and is lost
-without a word, as on a network that is torn apart. Root is needed.
+Some hosts roam: they have one of two addresses, and change to the other. A cut is a wrong neighbour: what one host
+sends the other goes to a hardware address that nobody has, and is lost without a word, as on a network that is torn
+apart. Root is needed.
 """
 
 import contextlib
@@ -15,7 +16,11 @@ from pyroute2 import NetlinkError, NetNS, netns
 
 from tests.support.nodes import ROOT
 
-NETWORK = "10.204.0"
+NETWORK, ABROAD = "10.204.0", "10.204.1"
+SHARED = f"{NETWORK}.200"
+"""The address that edges share."""
+LINK = 253
+"""RT_SCOPE_LINK: what is there needs no gateway."""
 NOBODY = "02:00:00:00:ff:ff"
 PERMANENT = 0x80
 """NUD_PERMANENT: the kernel neither asks for such a neighbour nor forgets it."""
@@ -24,8 +29,11 @@ PERMANENT = 0x80
 class Net:
     """The hosts by their names; `watcher` is that of the test itself, to which no way is ever cut."""
 
-    def __init__(self, hosts: Sequence[str]) -> None:
+    def __init__(self, hosts: Sequence[str], roaming: Sequence[str]) -> None:
         self.hosts = {name: f"{NETWORK}.{number}" for number, name in enumerate(("watcher", *hosts), 1)}
+        self.abroad = {name: self.hosts[name].replace(NETWORK, ABROAD) for name in roaming}
+        """Their other addresses."""
+        self._away: set[str] = set()
         self._prefix = f"sbc-chaos-{os.getpid()}"
         self._spaces: dict[str, NetNS] = {}
         self._devices: dict[str, int] = {}
@@ -52,16 +60,20 @@ class Net:
             hub.link("add", ifname=name, kind="veth", peer={"ifname": "net", "net_ns_fd": self._space(name)})
             hub.link("set", index=hub.link_lookup(ifname=name)[0], state="up", master=bridge)
             device = self._devices[name] = space.link_lookup(ifname="net")[0]
-            space.addr("add", index=device, address=address, prefixlen=24)
             for index in (space.link_lookup(ifname="lo")[0], device):
                 space.link("set", index=index, state="up")
+            # Of the first address of a network the others are aliases, which go with it: who roams has it in none.
+            roams = name in self.abroad
+            space.addr("add", index=device, address=address, prefixlen=32 if roams else 24)
+            space.route("add", dst=f"{NETWORK if roams else ABROAD}.0/24", oif=device, scope=LINK)
 
     def start(self, host: str, command: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
-        """A process of that host's."""
+        """A process of that host's, the first of a session of its own."""
         netns.pushns(self._space(host))
         try:
             with log.open("ab") as said:
                 return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+                                        start_new_session=True,
                                         env={**os.environ, "PYTHONUNBUFFERED": "1"})
         finally:
             netns.popns()
@@ -69,16 +81,31 @@ class Net:
     def cut(self, one: str, other: str) -> None:
         """What `one` says to `other` is lost. The other direction is another cut."""
         self._cuts[one, other] = self._cuts.get((one, other), 0) + 1
-        self._thread.submit(self._spaces[one].neigh, "replace", dst=self.hosts[other], lladdr=NOBODY,
-                            ifindex=self._devices[one], state=PERMANENT).result()
+        for address in self._addresses(other):
+            self._thread.submit(self._spaces[one].neigh, "replace", dst=address, lladdr=NOBODY,
+                                ifindex=self._devices[one], state=PERMANENT).result()
 
     def heal(self, one: str, other: str) -> None:
         """Once for each cut."""
         self._cuts[one, other] -= 1
         if self._cuts[one, other] == 0:
-            with contextlib.suppress(NetlinkError):
-                self._thread.submit(self._spaces[one].neigh, "del", dst=self.hosts[other],
-                                    ifindex=self._devices[one]).result()
+            for address in self._addresses(other):
+                with contextlib.suppress(NetlinkError):
+                    self._thread.submit(self._spaces[one].neigh, "del", dst=address,
+                                        ifindex=self._devices[one]).result()
+
+    def roam(self, host: str) -> str:
+        """It has its other address from now on, and no more the one it had: which."""
+        self._away ^= {host}
+        new, old = self.abroad[host], self.hosts[host]
+        new, old = (new, old) if host in self._away else (old, new)
+        for change, address in (("add", new), ("del", old)):
+            self._thread.submit(self._spaces[host].addr, change, index=self._devices[host], address=address,
+                                prefixlen=32).result()
+        return new
+
+    def _addresses(self, host: str) -> list[str]:
+        return [self.hosts[host], *([self.abroad[host]] if host in self.abroad else [])]
 
     def tear_down(self) -> None:
         """Leave the watcher's, and nothing behind."""

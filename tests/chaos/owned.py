@@ -39,19 +39,26 @@ def owned(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
                 requests.add((seat, fact["number"]))
 
 
-def had(facts: Sequence[Fact]) -> Iterator[Fault]:
-    """P3, as the edges say themselves: nobody has a session any more once another one has it at a later epoch."""
+def had(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
+    """P3, as the edges say themselves: nobody has a session any more once another one has it at a later epoch.
+
+    A store that has forgotten the later one may give a session back, if its edge is lost too, to whoever had it not:
+    that one is woken at the epoch that the store knows, and its owner gets another before it hears anything.
+    """
     latest: dict[str, tuple[int, str, float]] = {}
+    before: dict[str, dict[str, int]] = {}
     for fact in facts:
         if fact["what"] != "has":
             continue
         for session, epoch in fact["sessions"].items():
             later, edge, since = latest.get(session, (0, "", 0.0))
-            if later > epoch and edge != fact["host"] and since < fact["asked"]:
+            woken = before.get(fact["host"], {}).get(session) != epoch and troubles.forgotten(since, fact["t"])
+            if later > epoch and edge != fact["host"] and since < fact["asked"] and not woken:
                 yield "P3", fact["t"], (f"{fact['host']} has session {session} at epoch {epoch}, and {edge} had it at "
                                         f"{later} by {since:.3f}")
             elif epoch > later:
                 latest[session] = epoch, fact["host"], fact["t"]
+        before[fact["host"]] = fact["sessions"]
 
 
 def given(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:

@@ -7,7 +7,8 @@ fault; and so is an edge that has to let go of its sessions.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.chaos.faults import Cast, Fault, Kind
+from tests.chaos.cast import Cast
+from tests.chaos.faults import Fault, Kind
 from tests.chaos.told import Fault as Broken
 from tests.chaos.troubles import Fact
 

@@ -9,14 +9,12 @@ import asyncio
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-
+from tests.chaos.carriers import Refused, Socket, Unreached, dial
 from tests.support.history import History
 
-OPEN_WITHIN = 4.0
 PING = 1.0
 AHEAD = 60
 """How many of its messages a client lets be unanswered."""
@@ -25,15 +23,25 @@ STAY = 8.0
 FATAL = (400, 401, 403, 404)
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a client comes in. It shows its name as its key."""
+
+    edges: Sequence[str]
+    transport: str
+    ca_file: str
+    stays: bool
+    """It leaves no edge by itself."""
+
+
 class Talker:
     """`settle()` ends the wandering: what was said is answered, and the session ends."""
 
-    def __init__(self, name: str, path: str, edges: Sequence[str], history: History, dice: random.Random,
-                 exact: bool, stays: bool) -> None:
-        """exact: its agent makes checkpoints: each message has to be answered. stays: it leaves no edge by itself."""
+    def __init__(self, name: str, path: str, way: Way, history: History, dice: random.Random, exact: bool) -> None:
+        """exact: its agent makes checkpoints: each message has to be answered."""
         self.name, self.path, self.exact = name, path, exact
-        self._edges, self._history, self._dice = list(edges), history, dice
-        self._stays = stays
+        self._way = way
+        self._edges, self._history, self._dice = list(way.edges), history, dice
         self._settling = asyncio.Event()
         self._number = 0
         self._edge = dice.choice(self._edges)
@@ -52,7 +60,7 @@ class Talker:
         self.session = f"{self.name}.{self._number}"
         self._token, self._said, self._owed = "", list[str](), 0
         self._received, self._last, self._over = 0, 0, False
-        self._note("begins", path=self.path, exact=self.exact)
+        self._note("begins", path=self.path, exact=self.exact, transport=self._way.transport)
 
     def _note(self, what: str, **facts: Any) -> None:
         self._history.write(what, client=self.session, **facts)
@@ -62,33 +70,30 @@ class Talker:
         self._note("dial", edge=edge)
         hello = {"Session-Id": self._token, "Session-Received": str(self._received)} if self._token else {}
         try:
-            socket = await connect(f"ws://{edge}:8080{self.path}", additional_headers=hello, compression=None,
-                                   proxy=None, open_timeout=OPEN_WITHIN, close_timeout=1, ping_interval=None,
-                                   max_size=None)
-        except InvalidStatus as refused:
-            self._refused(edge, refused)
+            socket = await dial(self._way.transport, edge, self.path, {"X-Api-Key": self.name} | hello,
+                                self._way.ca_file)
+        except Refused as refused:
+            self._note("refused", edge=edge, status=refused.status, body=refused.body)
+            self._refused(refused)
             await asyncio.sleep(self._dice.uniform(0.2, 1.0))
-        except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed) as fault:
-            self._note("unreachable", edge=edge, why=repr(fault)[:200])
+        except Unreached as fault:
+            self._note("unreachable", edge=edge, why=str(fault))
             await asyncio.sleep(self._dice.uniform(0.1, 0.6))
             self._edge = self._dice.choice(self._edges)
         else:
             await self._stay(edge, socket)
 
-    def _refused(self, edge: str, refused: InvalidStatus) -> None:
-        status, body = refused.response.status_code, (refused.response.body or b"").decode(errors="replace")
-        self._note("refused", edge=edge, status=status, body=body[:300])
-        if status in FATAL:
-            self._note("ends", why=f"refused {status}")
+    def _refused(self, refused: Refused) -> None:
+        if refused.status in FATAL:
+            self._note("ends", why=f"refused {refused.status}")
             self._begin()
         else:
             self._edge = self._dice.choice(self._edges)
 
-    async def _stay(self, edge: str, socket: ClientConnection) -> None:
-        assert socket.response is not None
-        told = socket.response.headers
-        returning, gap, has = bool(self._token), int(told.get("Session-Gap", 0)), int(told.get("Session-Received", 0))
-        self._token = told["Session-Id"]
+    async def _stay(self, edge: str, socket: Socket) -> None:
+        told = socket.fields
+        returning, gap, has = bool(self._token), int(told.get("session-gap", 0)), int(told.get("session-received", 0))
+        self._token = told["session-id"]
         self._note("in", edge=edge, returning=returning, gap=gap, has=has, received=self._received)
         self._received += gap
         if not self.exact:
@@ -97,11 +102,11 @@ class Talker:
         speaking = asyncio.create_task(self._speak(socket, has))
         watching = asyncio.create_task(self._watch(socket))
         try:
-            stays = self._stays or self._settling.is_set()
+            stays = self._way.stays or self._settling.is_set()
             async with asyncio.timeout(None if stays else self._dice.expovariate(1 / STAY)) as stay:
                 leaving = asyncio.create_task(self._stay_if_settling(stay))
                 try:
-                    async for text in socket:
+                    while (text := await socket.receive()) is not None:
                         self._hear(edge, json.loads(text))
                         if self._answered():
                             whose = "settled"
@@ -110,52 +115,52 @@ class Talker:
                     leaving.cancel()
         except TimeoutError:
             whose = "mine"
-        except ConnectionClosed:
-            if watching.done() and watching.result():
-                whose = "silent"
+        if whose == "theirs" and watching.done() and watching.result():
+            whose = "silent"
         speaking.cancel()
         watching.cancel()
         await self._leave(edge, socket, whose)
 
-    async def _watch(self, socket: ClientConnection) -> bool:
+    async def _watch(self, socket: Socket) -> bool:
         """Leave an edge that answers no ping: whether it was so."""
         try:
             while True:
                 await asyncio.sleep(PING)
                 async with asyncio.timeout(2 * PING):
-                    await (await socket.ping())
+                    await socket.ping()
         except TimeoutError:
-            socket.transport.abort()
+            socket.abort()
             return True
-        except ConnectionClosed:
+        except ConnectionError:
             return False
 
     async def _stay_if_settling(self, stay: asyncio.Timeout) -> None:
         await self._settling.wait()
         stay.reschedule(None)
 
-    async def _leave(self, edge: str, socket: ClientConnection, whose: str) -> None:
+    async def _leave(self, edge: str, socket: Socket, whose: str) -> None:
         """whose: `mine` if the time has come to go elsewhere, `settled` if all is answered."""
-        code, reason = socket.close_code, socket.close_reason or ""
+        code, reason = socket.ended
         self._note("out", edge=edge, whose=whose, code=code, reason=reason)
         if whose == "settled":
-            await socket.close()
+            await socket.close(1000)
             self._over = True
             self._note("settled")
             return
         if whose == "mine":
             if self._dice.random() < 0.5:
-                socket.transport.abort()
+                socket.abort()
             else:
                 await socket.close(1001)
         elif code in (1000, 1002, 1003, 1007, 1008, 1009, 4409) or (code == 1014 and "gap=" in reason):
             self._note("ends", why=f"closed {code} {reason}")
             self._begin()
+        socket.abort()
         if whose != "theirs" or self._dice.random() < 0.5:
             self._edge = self._dice.choice(self._edges)
         await asyncio.sleep(0)
 
-    async def _speak(self, socket: ClientConnection, has: int) -> None:
+    async def _speak(self, socket: Socket, has: int) -> None:
         """Say again what the edge has not, then something new now and then."""
         try:
             for text in self._said[has:]:
@@ -167,10 +172,10 @@ class Talker:
             if self._last == 0:
                 await self._say(socket)
                 self._last = len(self._said)
-        except ConnectionClosed:
+        except ConnectionError:
             pass  # the reader learns of it too
 
-    async def _say(self, socket: ClientConnection) -> None:
+    async def _say(self, socket: Socket) -> None:
         say = self._dice.choice((1, 1, 2, 3, 8))
         message = {"n": len(self._said) + 1, "say": say, "every": 0.03 if say > 3 else 0.0}
         self._said.append(json.dumps(message))
@@ -186,3 +191,16 @@ class Talker:
 
     def _answered(self) -> bool:
         return self._last < 0 or (self.exact and self._last > 0 and self._received >= self._owed)
+
+
+class Outcast(Talker):
+    """One that is good no more from some time on: it never stops asking."""
+
+    def _refused(self, refused: Refused) -> None:
+        if refused.status not in FATAL:
+            super()._refused(refused)
+        elif self._settling.is_set():
+            self._over = True
+            self._note("settled")
+        else:
+            self._edge = self._dice.choice(self._edges)

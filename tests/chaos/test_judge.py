@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.judge import judge
 from tests.chaos.told import digits
 
-E1, E2 = "10.204.0.2", "10.204.0.3"
+E1, E2, SHARED = "10.204.0.2", "10.204.0.3", "10.204.0.200"
 Facts = list[dict[str, Any]]
 
 
@@ -15,8 +15,9 @@ def fact(t: float, what: str, **rest: Any) -> dict[str, Any]:
     return {"t": t, "what": what, **rest}
 
 
-def begun(client: str = "c1-continue-0.1", path: str = "/continue", exact: bool = True) -> dict[str, Any]:
-    return fact(1.0, "begins", client=client, path=path, exact=exact)
+def begun(client: str = "c1-continue-0.1", path: str = "/continue", exact: bool = True,
+          transport: str = "http1") -> dict[str, Any]:
+    return fact(1.0, "begins", client=client, path=path, exact=exact, transport=transport)
 
 
 def heard(t: float, m: int, n: int, i: int, total: int, epoch: int = 5, **other: Any) -> dict[str, Any]:
@@ -120,6 +121,51 @@ def test_a_client_of_a_living_edge_is_let_go_by_a_node_s_death() -> None:
     assert not judge([*TALK, out, fact(9.5, "log", edge="e1", event="edge_fenced")])
 
 
+@pytest.mark.parametrize(("transport", "kind", "who", "code", "excused"), [
+    ("http1", "roam", "c1", 1006, True), ("http3", "roam", "c1", 1006, False), ("http1", "roam", "c2", 1006, False),
+    ("http1", "upgrade", "e1", 1012, True), ("http1", "upgrade", "e2", 1012, False),
+    ("http3", "upgrade", "e1", 1006, False), ("http2", "upgrade", "e1", 1006, True),
+    ("http1", "full disk", "e1", 1006, False), ("http1", "kill a worker", "e1", 1006, True),
+    ("http1", "drain", "e1", 1012, False),
+])
+def test_what_explains_that_a_client_lost_its_connection(transport: str, kind: str, who: str, code: int,
+                                                         excused: bool) -> None:
+    out = fact(10.0, "out", client="c1-continue-0.1", edge=E1, whose="theirs", code=code, reason="")
+    facts = [STAGE, begun(transport=transport), *TALK[2:], out, *fault(9.0, 9.5, kind, who)]
+    assert promises(facts) == ([] if excused else ["P1"])
+
+
+def test_whoever_has_the_shared_address_explains_what_its_clients_see() -> None:
+    stage = fact(0.0, "stage", hosts={"e1": E1, "e2": E2, "c1": "10.204.0.9", "shared": SHARED})
+    out = fact(10.0, "out", client="c1-continue-0.1", edge=SHARED, whose="theirs", code=1006, reason="")
+    facts = [stage, *TALK[1:], out]
+    assert promises(facts) == ["P1"]
+    assert promises([*facts, *fault(9.0, 9.5, "kill", "n1")]) == ["P1"]
+    for told in (("kill", "e2"), ("cut", "c1", "e2"), ("cut", "e2", "r1")):
+        assert not judge([*facts, *fault(9.0, 9.5, *told)]), told
+
+
+def test_who_is_revoked_gets_nothing_any_more() -> None:
+    told = [fact(5.0, what, client="c1-outcast", edge="e1") for what in ("revoking", "revoked")]
+    facts = [STAGE, *told, fact(5.5, "in", client="c1-outcast.1", edge=E1, gap=0)]
+    assert not judge(facts), "the others have yet to hear of it"
+    late = fact(30.0, "in", client="c1-outcast.2", edge=E2, gap=0)
+    assert promises([*facts, late]) == ["P5"]
+    assert promises([*facts, {**late, "what": "heard"}]) == ["P5"]
+    assert not judge([*facts, {**late, "client": "c1-continue-1.1"}])
+    assert not judge([*facts, late, *fault(20.0, 26.0, "cut", "e2", "r1")]), "it could not hear of it"
+    closed = fact(6.0, "out", client="c1-outcast.1", edge=E1, whose="theirs", code=1008, reason="")
+    ends = fact(6.0, "ends", client="c1-outcast.1", why="closed 1008")
+    whose = [STAGE, begun("c1-outcast.1", exact=False), closed, ends]
+    assert not judge([*whose, *told]) and promises(whose) == ["P1", "P1"]
+
+
+def test_session_records_are_whole() -> None:
+    records = fact(9.0, "records", edge="e1", records=5, faulty=0, missing=0, faults=[])
+    assert not judge([STAGE, records])
+    assert promises([STAGE, {**records, "faulty": 1}]) == promises([STAGE, {**records, "missing": 2}]) == ["P7"]
+
+
 def test_a_session_that_ends_before_its_time() -> None:
     gone = fact(10.0, "ends", client="c1-continue-0.1", why="refused 404")
     assert promises([*TALK[:-1], gone]) == ["P1"]
@@ -158,6 +204,11 @@ def test_an_edge_goes_on_with_a_session_that_another_has_claimed() -> None:
     assert not judge(facts), "it may have let go in the midst of being asked"
     assert promises([*facts, has(3.1, "e1", 5, 3.0)]) == ["P3"]
     assert not judge([*facts, has(3.1, "e1", 7, 3.0)])
+    lost = fault(2.5, 2.6, "kill", "e2") + fault(2.5, 2.6, "kill", "r1")
+    assert promises([*facts, *lost, has(3.1, "e1", 5, 3.0)]) == ["P3"], "it never let go"
+    gone = fact(2.8, "has", host="e1", asked=2.7, sessions={})
+    assert promises([*facts, gone, has(3.1, "e1", 5, 3.0)]) == ["P3"], "nobody forgot"
+    assert not judge([*facts, *lost, gone, has(3.1, "e1", 5, 3.0)]), "the store gave it what it still knew"
 
 
 def test_a_node_takes_a_message_twice_or_misses_one() -> None:

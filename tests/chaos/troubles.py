@@ -8,11 +8,15 @@ from tests.chaos.faults import Kind
 
 Fact = dict[str, Any]
 
+SHARED = "shared"
+"""What the history calls the edges' common address."""
 ECHO = 12.0
 """Seconds for which a fault that is over still explains what is seen: dead connections are noticed, clients wait."""
 STORE_ECHO = 20.0
 """The same of the store's: leases have to end before sessions are claimed."""
-PROCESS = {Kind.KILL.value, Kind.STOP.value, Kind.TERM.value, Kind.LOSE.value}
+HANDING_OVER = 45.0
+"""Seconds for which a process that is succeeded by another one may have sessions, and send their clients away."""
+PROCESS = {kind.value for kind in (Kind.KILL, Kind.STOP, Kind.TERM, Kind.LOSE, Kind.KILL_WORKER, Kind.STOP_WORKER)}
 CUTS = {Kind.CUT.value, Kind.ONE_WAY.value}
 
 
@@ -31,6 +35,8 @@ class Troubles:
     spans: list[Span] = field(default_factory=list)
     fenced: list[tuple[str, float]] = field(default_factory=list)
     """Edges that had to let go of their sessions."""
+    revoked: dict[str, float] = field(default_factory=dict)
+    """Clients that are good no more, and since when somebody was told."""
 
     @classmethod
     def of(cls, facts: Sequence[Fact]) -> "Troubles":
@@ -47,6 +53,8 @@ class Troubles:
                             span.until = fact["t"]
                 case "ended":
                     found.spans.append(Span(Kind.KILL.value, tuple(fact["who"]), fact["t"], fact["t"]))
+                case "revoking":
+                    found.revoked.setdefault(fact["client"], fact["t"])
                 case "log" if fact["event"] == "edge_fenced":
                     found.fenced.append((fact["edge"], fact["t"]))
         return found
@@ -58,13 +66,33 @@ class Troubles:
 
     def between(self, one: str, other: str, since: float, until: float) -> bool:
         """Whether the way between two hosts was cut, or one of their processes not well."""
+        if other == SHARED:  # whoever has the address
+            return any(self.between(one, edge, since, until) for edge in self.edges)
         return self.of_process(one, since, until) or self.of_process(other, since, until) or any(
             span.kind in CUTS and set(span.who) == {one, other} and _meets(span, since, until) for span in self.spans)
 
+    def roamed(self, host: str, at: float) -> bool:
+        """Whether a host had another address before."""
+        return any(span.kind == Kind.ROAM.value and host in span.who and _meets(span, at, at) for span in self.spans)
+
+    def upgraded(self, edge: str, at: float) -> bool:
+        """Whether a process of the edge was sending its clients to another one."""
+        edges = self.edges if edge == SHARED else {edge}
+        return any(span.kind == Kind.UPGRADE.value and edges & set(span.who) and _meets(span, at, at, HANDING_OVER)
+                   for span in self.spans)
+
+    def address_moved(self, since: float, until: float) -> bool:
+        """Whether the edges' common address may have gone from one to another: also when the one that had it could not
+        reach the store."""
+        return SHARED in self.hosts.values() and (self.of_store(since, until) or self.of_edges(since, until))
+
     def of_edges(self, since: float, until: float) -> bool:
         """Whether any edge lost its sessions other than by handing them over."""
-        edges = {name for name in self.hosts.values() if name[0] == "e"}
-        return any(self.of_process(edge, since, until) for edge in edges)
+        return any(self.of_process(edge, since, until) for edge in self.edges)
+
+    @property
+    def edges(self) -> set[str]:
+        return {name for name in self.hosts.values() if name[0] == "e"}
 
     def of_store(self, since: float, until: float) -> bool:
         """Whether the store may have forgotten something, or was not to be reached."""
