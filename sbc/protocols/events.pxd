@@ -10,6 +10,7 @@ cdef class Scanner:
     cdef Py_ssize_t _searched
 
     cpdef list feed(self, bytes data)
+    cpdef bytes rest(self)
     cpdef bint is_one(self, bytes data) except -1
     cdef list _feed_slowly(self, bytes data, list events)
     cdef Py_ssize_t _cut(self, object buffer, Py_ssize_t at, list events)

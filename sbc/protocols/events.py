@@ -57,6 +57,10 @@ class Scanner:
             end = event_end(data, at)
         return self._feed_slowly(data[at:], events) if at < len(data) else events
 
+    def rest(self) -> bytes:
+        """What was read of an event whose end has not come."""
+        return bytes(self._pending)
+
     def is_one(self, data: bytes) -> bool:
         """Whether `data`, read next, is just one event with data and without an id: then it need not be fed."""
         return self._clear and len(data) <= self._limit and just_data(data)

@@ -1,9 +1,10 @@
 """P4 over HTTP: clients that come back get the rest, and are told of what is lost. P6, P7: reloads, records, keys."""
 
 import asyncio
+import contextlib
 import json
 
-from tests.support.asking import Stream, asking, url, web
+from tests.support.asking import Heard, Stream, asking, url, web
 from tests.support.scene import Scene
 from tests.support.wait import wait_until
 
@@ -247,3 +248,36 @@ async def test_records_and_rows_are_true(scene: Scene) -> None:
     assert record["messages"] == {"client": 6, "node": 4}
     assert await scene.edge.metric("sbc_unknown_messages_total") == 2
     assert await scene.edge.metric("sbc_handovers_total", outcome="moved") == 1
+
+
+async def test_a_stream_without_its_last_blank_line_is_whole_and_half_an_event_is_not(scene: Scene) -> None:
+    chunk = b'data: {"choices": [{"delta": {"content": "hello"}}]}\n\n'
+    tails = {"whole": b"data: [DONE]\n", "half": b'data: {"choices": [{"del'}
+
+    async def node(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(2)
+                body = chunk + tails["half" if b"?half " in head else "whole"]
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n%s"
+                             % (len(body), body))
+
+    async with await asyncio.start_server(node, "127.0.0.1", 0) as server, asking() as http:
+        at = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        changes, paths = web(scene), {"/half": "openai", "/whole": "openai", "/line": "sse"}
+        await scene.open(changes | {
+            "pools": {"lines": {"nodes": [{"name": "a", "url": at}], "probe": None}},
+            "agents": {"tutor": {"pool": "lines"}},
+            "routes": [changes["routes"][0] | {"match": {"path": path}, "protocol": protocol}
+                       for path, protocol in paths.items()],
+        })  # fmt: skip
+        said = {}
+        for path, protocol in paths.items():
+            end = path + ("/chat/completions" if protocol == "openai" else "") + f"?{path[1:]}"
+            stream = Stream.opened(http, "POST", url(scene, end), headers={"X-Chat": path}, data=b"{}")
+            said[path[1:]] = await stream.ended(), stream.events[1:], stream.unfinished
+    assert said["whole"] == ("whole", [Heard("[DONE]")], b"")
+    assert said["line"] == ("whole", [], tails["whole"])
+    end, (last,), rest = said["half"]
+    assert (end, rest) == ("cut", b"") and "error" in last.json

@@ -122,6 +122,20 @@ def test_an_event_without_its_end_is_none(twin: Twin) -> None:
     reader = scanner(twin)
     assert reader.feed(b"data: 1\n\ndata: half of it\n") == [b"data: 1\n\n"]
     assert reader.feed(b"") == []
+    assert reader.rest() == b"data: half of it\n"
+
+
+@BOTH
+def test_nothing_is_left_behind_whole_events(twin: Twin) -> None:
+    reader = scanner(twin)
+    assert reader.rest() == b""
+    reader.feed(b"data: 1\n\n\n")
+    assert reader.rest() == b""
+    reader.feed(b"data: 2")
+    reader.feed(b"\n\n")
+    assert reader.rest() == b""
+    reader.feed(b"data: 3" + b"x" * LIMIT)
+    assert reader.fault and reader.rest() == b""
 
 
 @BOTH

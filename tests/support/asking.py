@@ -66,7 +66,8 @@ class Stream:
     """All of it, if it is no event stream."""
     end: str = ""
     """`whole`, `cut`; empty as long as it goes on."""
-    _rest: bytes = b""
+    unfinished: bytes = b""
+    """Of an event whose end has not come."""
     _task: "asyncio.Task[None] | None" = None
     _answer: aiohttp.ClientResponse | None = None
 
@@ -93,7 +94,7 @@ class Stream:
         self.body += piece
 
     def _feed(self, piece: bytes) -> None:
-        *whole, self._rest = (self._rest + piece).split(b"\n\n")
+        *whole, self.unfinished = (self.unfinished + piece).split(b"\n\n")
         for text in whole:
             fields = dict(line.split(": ", 1) for line in text.decode().split("\n") if ": " in line and line[0] != ":")
             if "data" in fields:

@@ -6,7 +6,7 @@ from sbc.model.http cimport Request, Response
 from sbc.protocols.protocol cimport Reading
 from sbc.runtime.http.answer cimport Answer
 from sbc.runtime.http.asking cimport Asking
-from sbc.runtime.http.flow cimport read_events
+from sbc.runtime.http.flow cimport at_end, read_events
 
 
 cdef class Exchange(Asking):

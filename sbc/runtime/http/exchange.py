@@ -15,7 +15,7 @@ from sbc.protocols.protocol import Reading, Rest
 from sbc.runtime.http.answer import EVENTS, PLAIN, REST, WHOLE, Answer
 from sbc.runtime.http.answers import refused, unknown
 from sbc.runtime.http.asking import Asking
-from sbc.runtime.http.flow import read_events
+from sbc.runtime.http.flow import at_end, read_events
 from sbc.runtime.http.home import MOST_TRIES, Loss
 
 NOT_SENT = Outcome.NOT_SENT.value.encode()
@@ -183,7 +183,7 @@ class Exchange(Asking):
                 self.tell()
                 return
             self._add(more)
-        if answer.streams and not self.reading.complete():
+        if answer.streams and not at_end(self, answer):
             self._unfinished()
         else:
             self._end(trailers)

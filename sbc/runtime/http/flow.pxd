@@ -13,6 +13,8 @@ cdef object _ADD
 
 @cython.locals(seen=bytes, out=list, attentive=bint, relay=Relay, scanner=Scanner)
 cpdef bytes read_events(Asking exchange, Answer answer, bytes data)
+cpdef bint at_end(Asking exchange, Answer answer) except -1
+cdef bint _is_whole(bytes said) except -1
 cpdef bytes keep_event(Relay relay, Asking exchange, Answer answer, bytes message)
 @cython.locals(own=bytes)
 cdef bytes _numbered(bytes event, Answer answer, long long number)

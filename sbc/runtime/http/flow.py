@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from sbc.core.octets import in_eight
 from sbc.core.relay import Relay
+from sbc.protocols.bodies import json_object
 from sbc.protocols.event_ids import before_number
-from sbc.protocols.events import event_id, has_data, without_id
+from sbc.protocols.events import event_data, event_id, has_data, without_id
 from sbc.protocols.lines import may_have_id, numbered
-from sbc.protocols.protocol import Ids
-from sbc.runtime.http.answer import Answer
+from sbc.protocols.protocol import Ids, Reading
+from sbc.runtime.http.answer import EVENTS, Answer
 
 if TYPE_CHECKING:
     from sbc.runtime.http.exchange import Exchange
@@ -55,6 +56,28 @@ def read_events(exchange: "Exchange", answer: Answer, data: bytes) -> bytes:
             out.append(home.deliver(exchange, seen) if relay is None else keep_event(relay, exchange, answer, seen))
     answer.unread = not attentive
     return out[0] if len(out) == 1 else b"".join(out)
+
+
+def at_end(exchange: "Exchange", answer: Answer) -> bool:
+    """Whether a stream that its node has ended is truly at its end.
+
+    An event without the blank line that ends it is none (HTML section 9.2.6), but some nodes leave it out behind their
+    last one, and some clients read line by line. So nothing of it is kept from a client if the protocol does not know
+    where its streams end; if it does, what is whole but for that line counts, and half an event was cut off.
+    """
+    reading, scanner = exchange.reading, answer.scanner
+    rest = scanner.rest() if scanner is not None and answer.form is EVENTS else b""
+    if rest:
+        if type(reading).complete is not Reading.complete:
+            rest = read_events(exchange, answer, b"\n\n") if _is_whole(event_data(rest) or b"") else b""
+        if rest and exchange.client is not None:
+            exchange.client.send(rest)
+    return reading.complete()
+
+
+def _is_whole(said: bytes) -> bool:
+    """Whether nothing is missing in what an event says: JSON, or a word in brackets, as OpenAI's streams end with."""
+    return (said.startswith(b"[") and said.endswith(b"]")) or bool(json_object(said))
 
 
 def keep_event(relay: Relay, exchange: "Exchange", answer: Answer, message: bytes) -> bytes:
