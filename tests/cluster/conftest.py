@@ -16,4 +16,4 @@ async def other(scene: Scene) -> AsyncIterator[Edge]:
     edge = Edge(directory)
     yield edge
     edge.kill()
-    print(f"---- other edge\n{edge.log()}")
+    print(f"---- other edge\n{edge.log()[-8000:]}")

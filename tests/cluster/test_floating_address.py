@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from tests.support.clients import Talker
+from tests.support.edge import PROBE
 from tests.support.machines import ADMIN, HERE, PORT, SHARED, Machine, Network, Watch
 from tests.support.nodes import NodeProcess
 from tests.support.oracle import exactly_once
@@ -59,7 +60,7 @@ def _tree(machine: Machine, store: str, directory: Path) -> dict[str, object]:
         "kernel": {"socket": str(machine.socket)},
         "admin": {"listen": f"0.0.0.0:{ADMIN}"},
         "listeners": [{"name": "plain", "listen": f"{SHARED}:{PORT}", "transports": ["websocket"]}],
-        "pools": {"p": {"nodes": [{"name": "a", "url": f"http://{HERE}:{NODE}"}]}},
+        "pools": {"p": {"nodes": [{"name": "a", "url": f"http://{HERE}:{NODE}"}], "probe": PROBE}},
         "agents": {"a": {"pool": "p", "migration": {"replay": "all", "output": "regenerate"}}},
         "routes": [{"agent": "a"}],
     }

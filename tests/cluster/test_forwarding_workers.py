@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from sbc.sdk.client import Transport
+from tests.cluster.test_workers import pids
 from tests.faults.test_quic_webtransport import Transporter
 from tests.support.asking import HEADER, Stream, asking, url, web
 from tests.support.caller import Caller
@@ -32,8 +33,7 @@ async def two_workers(scene: Scene) -> None:
     web_nodes = scene.plain("a", "b", module="node_http")
     [talker] = scene.plain("w")
     changes = web(scene, protocol="opaque", hold="8s")
-    pool = {"probe": {"path": "/healthz", "every": "200ms", "timeout": "200ms", "fall": 2, "rise": 1}}
-    changes["pools"] = {name: pool | {"nodes": [
+    changes["pools"] = {name: {"nodes": [
         {"name": node.name, "url": f"http://127.0.0.1:{node.port}"} for node in nodes]}
         for name, nodes in (("tutors", web_nodes), ("talkers", [talker]))}
     changes["agents"]["talker"] = {"pool": "talkers", "migration": {"hold": "8s"}}
@@ -173,7 +173,7 @@ async def owner_killed(scene: Scene, client: Talker) -> None:
         waiting = Stream.opened(other, "POST", url(scene, "/ask?after=20"), headers=headers, data=b"x")
         await events.has(5)
         await wait_until(lambda: heard(scene, "after=20"), "the node has the request")
-        os.kill(workers_in_order(scene)[home], signal.SIGKILL)
+        os.kill(pids(scene.edge)[home], signal.SIGKILL)
         assert await events.ended() == "cut"
         await waiting.ended()
         assert (waiting.status, waiting.headers["session-outcome"]) == (502, "unknown")
@@ -189,16 +189,6 @@ def heard(scene: Scene, query: str) -> bool:
 def _home(*named: str) -> int:
     """At which of two workers a session is at home that these name."""
     return int(hashlib.sha256("\n".join(named).encode()).hexdigest()[:8], 16) % 2
-
-
-def workers_in_order(scene: Scene) -> list[int]:
-    """The workers' processes, by their numbers, as the log has them."""
-    found: dict[int, int] = {}
-    for line in scene.edge.log().splitlines():
-        if '"worker_ready"' in line:
-            row = json.loads(line)
-            found[row["worker"]] = row["pid"]
-    return [found[number] for number in sorted(found)]
 
 
 async def over_quic(scene: Scene, talker: Transporter) -> None:

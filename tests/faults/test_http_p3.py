@@ -4,6 +4,7 @@ import json
 import signal
 
 from tests.support.asking import Stream, asking, url, web
+from tests.support.edge import HURRIED
 from tests.support.scene import Scene
 from tests.support.wait import wait_until
 
@@ -34,7 +35,7 @@ async def test_an_owner_that_stood_still_is_not_heard_any_more(scene: Scene) -> 
 
 async def test_a_plain_owner_that_stood_still_cannot_answer_late(scene: Scene) -> None:
     a, b = scene.plain("a", "b", module="node_http")
-    await scene.open(web(scene, protocol="opaque"))
+    await scene.open(web(scene, protocol="opaque") | HURRIED)
     async with asking() as http:
         first = Stream.opened(http, "GET", url(scene, "/ask"), headers={"X-Chat": "c"})
         await first.ended()

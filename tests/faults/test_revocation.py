@@ -116,9 +116,8 @@ async def test_a_reload_ends_what_would_not_be_let_in_any_more(scene: Scene) -> 
     changes = guarded(scene, issuer)
     changes["policies"]["open"] = {}
     changes["agents"]["talker"] = {"pool": "talkers"}
-    nodes = {name: {"nodes": [{"name": node, "url": f"http://127.0.0.1:{scene.nodes[node].port}"}],
-                    "probe": {"path": "/healthz"}} for name, node in (("tutors", "a"), ("talkers", "b"))}
-    changes["pools"] = nodes
+    changes["pools"] = {name: {"nodes": [{"name": node, "url": f"http://127.0.0.1:{scene.nodes[node].port}"}]}
+                        for name, node in (("tutors", "a"), ("talkers", "b"))}
     changes["routes"] += [{"match": {"path": path}, "agent": "talker", "policy": policy}
                           for path, policy in (("/talk", "default"), ("/open", "open"))]
     await scene.open(changes)

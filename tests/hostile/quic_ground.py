@@ -2,19 +2,18 @@
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import psutil
 
+from tests.support.fair import fair_clock
 from tests.support.h3_client import H3Client
 from tests.support.wait import wait_until
 from tests.thirdparty.http_stage import WebScene
 
 LONGEST = 0.5
-"""Seconds that an honest request may take meanwhile: the attacker, the client, the edge and its node share this
-machine."""
+"""Seconds that an honest request may take meanwhile, by a fair clock."""
 PEAK, LEFT = 64 * 2**20, 40 * 2**20
 """By how many bytes the edge may grow under an attack, and stay grown when it is over: what malloc keeps is used by the
 next one."""
@@ -64,40 +63,34 @@ class QuicGround(WebScene):
 
 
 class Beside:
-    """An honest client: asks again and again, and notes the longest wait, but for the time in which this process itself
-    had something else to do."""
+    """An honest client: asks again and again, and notes the longest wait, by a clock of the edge's own."""
 
-    def __init__(self, client: H3Client) -> None:
-        self.client = client
+    def __init__(self, client: H3Client, clock: Callable[[], float]) -> None:
+        self.client, self._clock = client, clock
         self.served = 0
         self.longest = 0.0
-        self._lag = 0.0
-        self._tasks = asyncio.create_task(self._ask()), asyncio.create_task(self._tick())
-
-    async def _tick(self) -> None:
-        while True:
-            began = time.monotonic()
-            await asyncio.sleep(0.005)
-            self._lag += time.monotonic() - began - 0.005
+        self._asking = asyncio.create_task(self._ask())
 
     async def _ask(self) -> None:
         while True:
-            began, lag = time.monotonic(), self._lag
+            began = self._clock()
             answer = await self.client.get()
             assert answer.complete and answer.status == 200, (answer.status, answer.reset)
-            self.longest = max(self.longest, time.monotonic() - began - (self._lag - lag))
+            self.longest = max(self.longest, self._clock() - began)
             self.served += 1
             await asyncio.sleep(0.01)
 
     async def done(self) -> None:
         """Wait until it was served after all that happened. Raises what went wrong with it."""
-        served, asking = self.served, self._tasks[0]
-        await wait_until(lambda: self.served > served + 2 or asking.done(), "the honest client is served")
-        for task in self._tasks:
-            task.cancel()
+        served = self.served
+        await wait_until(lambda: self.served > served + 2 or self._asking.done(), "the honest client is served")
+        self.end()
         with contextlib.suppress(asyncio.CancelledError):
-            await asking
+            await self._asking
         self.client.close()
+
+    def end(self) -> None:
+        self._asking.cancel()
 
 
 @contextlib.asynccontextmanager
@@ -106,10 +99,14 @@ async def withstood(ground: QuicGround, *, counted: bool = True) -> AsyncIterato
     served, memory is bounded and comes back, nothing was thrown, and (counted) the attack can be seen."""
     before, number = ground.rss(), await ground.counted()
     ground.forget_peak()
-    witness = Beside(await ground.client())
-    await wait_until(lambda: witness.served, "the honest client is served")
-    yield witness
-    await witness.done()
+    async with fair_clock(ground.edge.pid, ground.nodes["a"].pid) as clock:
+        witness = Beside(await ground.client(), clock)
+        try:
+            await wait_until(lambda: witness.served, "the honest client is served")
+            yield witness
+            await witness.done()
+        finally:
+            witness.end()
     assert ground.edge.running, ground.edge.log()
     if counted:
         async def seen() -> bool:

@@ -17,6 +17,7 @@ import pytest_asyncio
 
 from tests.hostile.quic_ground import QuicGround
 from tests.hostile.test_http2_floods import FLOODS, OPEN
+from tests.support.fair import fair_clock
 from tests.support.raw import BINARY, CONTINUATION, PING, TEXT, RawClient, frame, upgrade
 from tests.support.wait import PATIENCE, wait_until
 
@@ -27,29 +28,23 @@ SPAN = 0.25
 GROWTH = 48 * 2**20
 """By how many bytes the edge may grow under one."""
 FACTOR, FLOOR = 10.0, 0.5
-"""By how much the 99th percentile may grow, and the seconds below which it is no matter: they all share the machine."""
+"""By how much the 99th percentile may grow, and the seconds below which it is no matter."""
 GET = b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class Honest:
-    """Asks again and again, and notes how long each answer took, but for the time in which this process was busy."""
+    """Asks again and again, and notes how long each answer took, by a clock of the edge's own."""
 
-    def __init__(self, ground: "Ground") -> None:
-        self._ground = ground
+    def __init__(self, ground: "Ground", clock: Callable[[], float]) -> None:
+        self._ground, self._clock = ground, clock
         self.waits: list[float] = []
-        self._lag = 0.0
-        self._tasks = [asyncio.create_task(self._tick()), asyncio.create_task(self._ask())]
-
-    async def _tick(self) -> None:
-        while True:
-            began = time.monotonic()
-            await asyncio.sleep(0.005)
-            self._lag += time.monotonic() - began - 0.005
+        self._enough = False
+        self._asking = asyncio.create_task(self._ask())
 
     async def _ask(self) -> None:
         client = await RawClient.connect(self._ground.secure, tls=self._ground.trust)
-        while True:
-            began, lag = time.monotonic(), self._lag
+        while not self._enough:
+            began = self._clock()
             if len(self.waits) % 8 == 7:
                 client.abort()
                 client = await RawClient.connect(self._ground.secure, tls=self._ground.trust)
@@ -57,24 +52,38 @@ class Honest:
             answer = await client.head()
             assert answer is not None and answer.status == 200, answer
             await client.reader.readexactly(int(answer.headers["content-length"]))
-            self.waits.append(time.monotonic() - began - (self._lag - lag))
+            self.waits.append(self._clock() - began)
             await self._ground.session.send(frame(TEXT, b"still there?"))
             heard = await self._ground.session.frame()
             assert heard is not None and heard.payload == b"still there?"
             await asyncio.sleep(0.01)
+        client.abort()
 
     def p99(self) -> float:
         return sorted(self.waits)[int(len(self.waits) * 0.99)]
 
     async def done(self) -> float:
         """Wait until it is served once more; its 99th percentile. Raises what went wrong with it."""
-        served, asking = len(self.waits), self._tasks[1]
-        await wait_until(lambda: len(self.waits) > served + 1 or asking.done(), "the honest client is served")
-        for task in self._tasks:
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asking
+        served = len(self.waits)
+        await wait_until(lambda: len(self.waits) > served + 1 or self._asking.done(), "the honest client is served")
+        self._enough = True
+        await self._asking
         return self.p99()
+
+    def end(self) -> None:
+        self._asking.cancel()
+
+
+@contextlib.asynccontextmanager
+async def honest(ground: "Ground") -> AsyncIterator[Honest]:
+    """A client that is served."""
+    async with fair_clock(ground.edge.pid, ground.nodes["a"].pid) as clock:
+        client = Honest(ground, clock)
+        try:
+            await wait_until(lambda: client.waits, "the honest client is served")
+            yield client
+        finally:
+            client.end()
 
 
 class Ground(QuicGround):
@@ -114,9 +123,9 @@ async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Grou
         await stage.begin("auto")
         stage.trust = ssl.create_default_context(cafile=str(stage.ca))
         stage.session = await RawClient.opened(stage.edge.port, path="/ws")
-        honest = Honest(stage)
-        await wait_until(lambda: len(honest.waits) >= 40, "a quiet moment")
-        stage.quiet = await honest.done()
+        async with honest(stage) as client:
+            await wait_until(lambda: len(client.waits) >= 40, "a quiet moment")
+            stage.quiet = await client.done()
         yield stage
     finally:
         await stage.close()
@@ -225,10 +234,9 @@ async def test_an_honest_client_beside_it_is_served_as_ever(ground: Ground, atta
     run, kind = ATTACKS[attack]
     before, counted = ground.rss(), await count(ground, kind)
     ground.forget_peak()
-    honest = Honest(ground)
-    await wait_until(lambda: honest.waits, "the honest client is served")
-    await run(ground)
-    p99 = await honest.done()
+    async with honest(ground) as client:
+        await run(ground)
+        p99 = await client.done()
     assert ground.edge.running and "Traceback" not in ground.edge.log(), ground.edge.log()
     assert p99 < FACTOR * ground.quiet + FLOOR, f"{p99:.3f} s, quiet {ground.quiet:.3f} s"
     assert ground.peak() - before < GROWTH, f"the edge grew by {(ground.peak() - before) / 2**20:.1f} MiB"

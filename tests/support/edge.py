@@ -21,6 +21,11 @@ from tests.support.wait import PATIENCE, wait_until
 
 Tree = dict[str, Any]
 
+PROBE: Tree = {"path": "/healthz", "every": "200ms", "timeout": "3s", "fall": 2, "rise": 1}
+"""On a busy machine a node that lives is late. One that is dead refuses the connection, and is down in no time."""
+HURRIED: Tree = {"pools": {"tutors": {"probe": {"timeout": "300ms"}}}}
+"""For tests in which a node stands still: changes to the configuration."""
+
 
 SLICE = 250
 
@@ -88,7 +93,7 @@ class Edge:
         self._process: subprocess.Popen[bytes] | None = None
 
     def configure(self, nodes: list[NodeProcess], changes: Mapping[str, Any]) -> Tree:
-        """Write the configuration: one pool of these nodes, quick probes, the defaults else, `changes` over it."""
+        """Write the configuration: a pool of these nodes, quick probes in all, the defaults else, `changes` over it."""
         listed = [{"name": node.name, "url": f"http://127.0.0.1:{node.port}", "zone": node.zone or "z1"}
                   for node in nodes if not node.has_trunk]
         base: Tree = {
@@ -97,8 +102,8 @@ class Edge:
             "admin": {"listen": f"127.0.0.1:{self.admin}"},
             "trunk": {"listen": f"127.0.0.1:{self.trunk}"},
             "listeners": [{"name": "plain", "listen": f"127.0.0.1:{self.port}", "transports": ["websocket"]}],
-            "pools": {"tutors": {"nodes": listed, "probe": {"path": "/healthz", "every": "200ms", "timeout": "200ms",
-                                                            "fall": 2, "rise": 1}}},
+            "pools": {pool: {"probe": PROBE} for pool in changes.get("pools", ())} | {
+                "tutors": {"nodes": listed, "probe": PROBE}},
             "agents": {"tutor": {"pool": "tutors", "continuity": "interactive", "migration": {"hold": "10s"}}},
             "policies": {"default": {"limits": {"sessions_per_principal": 100000}}},
             "routes": [{"match": {"path": "/"}, "agent": "tutor", "protocol": "opaque", "policy": "default"}],
@@ -123,7 +128,7 @@ class Edge:
     async def ready(self) -> None:
         """Wait for /readyz."""
         async def asked() -> bool:
-            assert self.running, f"the edge has ended:\n{self.log()}"
+            assert self.running, f"the edge has ended:\n{self.log()[-8000:]}"
             try:
                 return (await self.get("/readyz"))[0] == 200
             except (aiohttp.ClientError, OSError):
@@ -147,8 +152,8 @@ class Edge:
         return self._process is not None and self._process.poll() is None
 
     def log(self) -> str:
-        """The end of what it said on stdout and stderr."""
-        return self.log_file.read_text(errors="replace")[-8000:] if self.log_file.exists() else ""
+        """What it said on stdout and stderr."""
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone. Harmless if it is gone already."""

@@ -13,7 +13,7 @@ from tests.support import history
 from tests.support.wait import wait_until
 
 ROOT = Path(__file__).parents[2]
-STARTING = 40.0
+STARTING = 90.0
 """How long a process may take to start, in s: some import an SDK of thousands of modules, side by side."""
 
 

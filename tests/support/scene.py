@@ -106,7 +106,7 @@ class Scene:
         for client in self.clients:
             with contextlib.suppress(Exception):
                 await client.close()
-        print(f"---- edge\n{self.edge.log()}")
+        print(f"---- edge\n{self.edge.log()[-8000:]}")
         for node in self.nodes.values():
             said = node.log.read_text(errors="replace")[-2000:] if node.log.exists() else ""
             print(f"---- node {node.name}\n{said}")

@@ -29,8 +29,6 @@ def configuration(port: int) -> dict[str, Any]:
         "agents": {"tutor": None, "trusting": agent(trust=["annotations"]), "wary": agent(),
                    "hasty": agent(trust=["annotations"], hold="600ms")},
         "listeners": [{"name": "plain", "listen": f"127.0.0.1:{port}", "transports": ["http1", "http2"]}],
-        # A busy node is not a dead one: those that were killed refuse connections at once.
-        "pools": {"tutors": {"probe": {"timeout": "3s"}}},
         "policies": {"few": {"limits": {"sessions_per_principal": FEW}}},
         "routes": [{"match": {"path": path}, "agent": name, "protocol": "mcp", "policy": "default"}
                    for path, name in routes.items()]

@@ -48,7 +48,7 @@ async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Call
     nodes = [scene.module(name, "node_grpc") for name in ("a", "b")]
     await scene.open(scene.tree({
         "pools": {"tutors": {"nodes": [{"name": node.name, "url": f"h2c://127.0.0.1:{node.port}"} for node in nodes],
-                             "probe": {"path": None, "every": "200ms", "timeout": "3s", "fall": 2, "rise": 1}}},
+                             "probe": {"path": None}}},
         "policies": {"default": {"limits": {"body": "4MiB"}}},
         "routes": [{"match": {"path": f"/{SERVICE}"}, "agent": "tutor", "session": {"header": "X-Session"}}],
     }), hold="10s")

@@ -32,9 +32,7 @@ async def web(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WebScen
     scene = WebScene(tmp_path_factory.mktemp("web"))
     aio, = scene.web("aiohttp")
     asgi, = scene.web("uvicorn", server="uvicorn")
-    probe = {"path": "/healthz", "every": "200ms", "timeout": "500ms", "fall": 2, "rise": 1}
-    pools = {pool: {"nodes": [{"name": node.name, "url": f"http://127.0.0.1:{node.port}"} for node in nodes],
-                    "probe": probe}
+    pools = {pool: {"nodes": [{"name": node.name, "url": f"http://127.0.0.1:{node.port}"} for node in nodes]}
              for pool, nodes in {"aiohttp": [aio], "uvicorn": [asgi], "both": [aio, asgi]}.items()}
     await scene.open(scene.tree({
         "pools": {"tutors": None, **pools},

@@ -48,9 +48,8 @@ async def files(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WebSc
     scene.program("nginx", "nginx", "-p", "{place}", "-c", str(configuration), port=port)
     pools = {"h2": [{"name": "h2", "url": f"h2c://127.0.0.1:{h2.port}"}],
              "nginx": [{"name": "nginx", "url": f"http://127.0.0.1:{port}"}]}
-    probe = {"path": None, "every": "200ms", "timeout": "500ms", "fall": 2, "rise": 1}
     await scene.open(scene.tree({
-        "pools": {"tutors": None} | {name: {"nodes": nodes, "probe": probe} for name, nodes in pools.items()},
+        "pools": {"tutors": None} | {name: {"nodes": nodes, "probe": {"path": None}} for name, nodes in pools.items()},
         "agents": {"tutor": None} | {name: {"pool": name} for name in pools},
         "routes": [{"match": {"path": f"/{name}"}, "agent": name} for name in pools]}))
     yield scene
