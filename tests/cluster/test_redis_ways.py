@@ -56,7 +56,7 @@ def secured(tmp_path: Path) -> Iterator[tuple[Redis, int]]:
 async def test_tls_certificates_and_a_user_of_few_rights(secured: tuple[Redis, int], tmp_path: Path,
                                                          tasks: Tasks) -> None:
     server, port = secured
-    right = Terms(redis_at(f"rediss://127.0.0.1:{port}/3"), 1.0, "edge", "secret", None, str(tmp_path / "ca.pem"),
+    right = Terms(redis_at(f"rediss://127.0.0.1:{port}/3"), PATIENCE, "edge", "secret", None, str(tmp_path / "ca.pem"),
                   (str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")))
     wrong = [replace(right, password="other"), replace(right, ca=None), replace(right, certificate=None),
              replace(right, at=redis_at(f"redis://127.0.0.1:{port}"))]
@@ -97,7 +97,7 @@ async def test_how_long_a_server_stands_says_nothing_where_sentinels_choose_amon
     await until(lambda: b"uptime_in_seconds:1\r" not in first.say("INFO", "server"))
     for url, settled in ((f"redis://127.0.0.1:{first.port}", True),
                          (f"redis+sentinel://127.0.0.1:{sentinel.port}/main", False)):
-        link, _ = await connect(Terms(redis_at(url), 1.0))
+        link, _ = await connect(Terms(redis_at(url), PATIENCE))
         assert ((await link.identify()).settled > 0) is settled
         await link.close()
 

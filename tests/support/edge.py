@@ -174,7 +174,7 @@ class Edge:
 
     async def get(self, path: str, method: str = "GET", body: Any = None) -> tuple[int, Any]:
         """Ask the admin door: status, and JSON or text."""
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE)) as http, http.request(
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=STARTING)) as http, http.request(
                 method, f"http://127.0.0.1:{self.admin}{path}", json=body) as answer:
             return answer.status, await (answer.json() if "json" in answer.content_type else answer.text())
 
