@@ -31,6 +31,8 @@ AT_A_TIME: Final = 64
 """Answers that have to come within the patience for one."""
 _PACK: Final = cast(Callable[[Words], bytes], hiredis.pack_command)
 _NEVER: Final = Retry(NoBackoff(), 0)
+_OF_THE_LIBRARY: Final = ("CLUSTER", "COMMAND", "PUBSUB")
+"""What a client of a cluster asks by itself, or of several servers, and understands in no other form."""
 _NOT_NOW: Final = ("BUSY", "MISCONF", "OOM", "NOREPLICAS", "NOAUTH", "NOPERM", "READONLY")
 """Answers that speak of the server, not of what it was asked; for others the library has classes."""
 
@@ -223,6 +225,9 @@ async def _cluster(terms: Terms) -> Cluster:
     nodes = [ClusterNode(host, port) for host, port in terms.at.hosts]
     options = {**terms.options(), "ssl": True} if terms.at.tls else terms.options()
     client = RedisCluster(startup_nodes=nodes, socket_timeout=terms.patience, retry=_NEVER, **options)
+    # What the store asks is answered as by one server: of its own accord the library makes mappings of some answers.
+    for command in [name for name in client.response_callbacks if not name.startswith(_OF_THE_LIBRARY)]:
+        del client.response_callbacks[command]
     async with asyncio.timeout(4 * terms.patience):
         await client.initialize()
         for node in client.get_primaries():

@@ -66,12 +66,18 @@ def report(facts: Sequence[Fact], broken: Sequence[Broken]) -> str:
     return "\n".join([str(tally(facts)), *(f"{promise} at {at - began:.3f} s: {what}" for promise, at, what in broken)])
 
 
+def _keep(place: Path, cast: Cast, to: Path) -> None:
+    shutil.copytree(place, to, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.sock"))
+    with (to / "history.jsonl").open("w") as file:
+        file.writelines(json.dumps(fact) + "\n" for fact in gathered(place, cast))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--edges", type=int, default=2)
-    parser.add_argument("--keep", type=Path, default=None, help="where the history stays if a promise was broken")
+    parser.add_argument("--keep", type=Path, default=None, help="where the history and all logs are to stay")
     parser.add_argument("--scenario", choices=list(SCENARIOS), default=None, help="instead of random faults")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
@@ -82,11 +88,11 @@ def main() -> None:
         faults = scenario.faults if scenario else plan(options.seed, seconds, cast)
         setting = Setting(place, cast, options.seed, scenario.lease if scenario else LEASE, stay=scenario is not None)
         print(f"seed {options.seed}, {options.scenario or 'random faults'}, {seconds:g} s: {cast}", flush=True)
-        facts = asyncio.run(play(setting, faults, seconds))
-        if options.keep is not None:
-            shutil.copytree(place, options.keep, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.sock"))
-            with (options.keep / "history.jsonl").open("w") as file:
-                file.writelines(json.dumps(fact) + "\n" for fact in facts)
+        try:
+            facts = asyncio.run(play(setting, faults, seconds))
+        finally:
+            if options.keep is not None:
+                _keep(place, cast, options.keep)
     broken = judge(facts) + (unharmed(facts) if scenario else list(idle(tally(facts))))
     print(report(facts, broken))
     sys.exit(1 if broken else 0)

@@ -63,7 +63,7 @@ def _revoked(fact: Fact, troubles: Troubles) -> bool:
 
 
 def ended(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
-    """No session ends before its time, but one that its edge has lost while the store forgot it."""
+    """No session ends before its time, but one that its edge has lost while the store forgot it, or a part of it."""
     begun: dict[str, float] = {}
     for fact in facts:
         match fact["what"]:
@@ -71,8 +71,8 @@ def ended(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
                 begun[fact["client"]] = fact["t"]
             case "ends":
                 name, at = fact["client"], fact["t"]
-                if not _revoked(fact, troubles) and (
-                        fact["why"] != "refused 404" or not troubles.forgotten(begun[name], at)):
+                lost = fact["why"] == "refused 404" or fact["why"].startswith("closed 1014 gap=")
+                if not _revoked(fact, troubles) and not (lost and troubles.forgotten(begun[name], at)):
                     yield "P1", at, f"{name} ended: {fact['why']}"
 
 

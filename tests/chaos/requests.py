@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import aiohttp
 import httpx
+from h2.exceptions import H2Error
 
 from tests.chaos.carriers import OPEN_WITHIN, Unreached
 from tests.support.answer import Answer as H3Answer
@@ -98,7 +99,8 @@ class _Http2:
                 yield Answer(answer.status_code, dict(answer.headers), answer.aiter_raw())
         except (httpx.ConnectError, httpx.ConnectTimeout) as fault:
             raise Unreached(repr(fault)[:200]) from None
-        except (httpx.HTTPError, httpx.StreamError, OSError) as fault:
+        # After a GOAWAY that library takes no data, and httpx does not know.
+        except (httpx.HTTPError, httpx.StreamError, H2Error, OSError) as fault:
             raise Broken(repr(fault)[:200]) from None
 
 

@@ -173,6 +173,12 @@ def test_a_session_that_ends_before_its_time() -> None:
     assert not judge([*TALK[:-1], gone, *fault(5, 6, "kill", "e1"), *fault(5, 6, "kill", "r1")])
 
 
+def test_a_session_ends_with_a_gap_that_is_told_if_its_store_forgot() -> None:
+    gone = fact(10.0, "ends", client="c1-continue-0.1", why="closed 1014 gap=12")
+    assert promises([*TALK[:-1], gone]) == ["P1"]
+    assert not judge([*TALK[:-1], gone, *fault(5, 6, "kill", "e1"), *fault(5, 6, "kill", "r1")])
+
+
 def node(t: float, what: str, by: str, epoch: int, **rest: Any) -> dict[str, Any]:
     return fact(t, what, by=by, session="s", epoch=epoch, **rest)
 

@@ -1,6 +1,7 @@
 """The ways to a Redis store: with TLS and a password, found by Sentinels, spread over a cluster."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import trustme
 
 from sbc.config.store_url import redis_at
 from sbc.model.errors import StoreError
+from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import SessionId
 from sbc.runtime.tasks import Tasks
 from sbc.stores.factory import BOUNDS
@@ -165,7 +167,10 @@ async def test_a_cluster_has_each_session_in_one_slot(cluster: list[Redis], task
     sizes = [int(server.say("DBSIZE")[1:]) for server in cluster]
     assert all(size > 10 for size in sizes) and sum(sizes) >= 180
     one.store.journal(SessionId("s-7"), False, 1, [b"a", b"b"])
+    ann = Revocation(Revoked.PRINCIPAL, "ann", time.time(), time.time() + 60)
+    await one.store.revoke(ann)
     await two.store.open()
+    assert list(await two.store.revocations()) == [ann]
     await one.store.close()
     async with asyncio.timeout(PATIENCE):
         while True:
