@@ -28,7 +28,9 @@ from sbc.stores.factory import open_store
 from sbc.supervisor.operations import CrewOperations
 from sbc.supervisor.outfit import config_of, take_outfit
 from sbc.supervisor.posted import serve_as_worker
+from sbc.supervisor.reloading import CrewReload
 from sbc.supervisor.supervisor import Supervisor
+from sbc.supervisor.upgrade import CrewUpgrade
 from sbc.telemetry import logs
 from sbc.telemetry.collector import make_registry, render
 from sbc.telemetry.systemd import listen_fds
@@ -41,15 +43,18 @@ Order = Callable[[], Awaitable[Any]]
 
 def run(path: str, when_ready: Callable[[], None] = lambda: None) -> int:
     """Run the edge of a configuration file until it is told to stop; the exit status."""
+    legacy: Legacy | None = None
     try:
         outfit, legacy = take_outfit(), take_legacy()
         text = text_of(path) if outfit is None else outfit.text
         config = parse(text, path) if outfit is None else config_of(outfit)
-    except ConfigError as error:
-        print(*error.faults, sep="\n", file=sys.stderr)
-        return 1
+        if legacy is not None:
+            legacy.check(config)
     except SbcError as error:
-        print(error, file=sys.stderr)
+        faults = error.faults if isinstance(error, ConfigError) else [str(error)]
+        print(*faults, sep="\n", file=sys.stderr)
+        if legacy is not None:
+            legacy.refuse("; ".join(faults))
         return 1
     writer = logs.setup("info", sys.stderr, short=sys.stderr.isatty(),
                         marks=None if outfit is None else {"worker": outfit.number})
@@ -61,7 +66,7 @@ def run(path: str, when_ready: Callable[[], None] = lambda: None) -> int:
         if outfit is not None:
             uvloop.run(serve_as_worker(outfit, config))
         elif config.edge.workers > 1:
-            uvloop.run(_supervise(config, text, when_ready))
+            uvloop.run(_supervise(config, text, when_ready, legacy))
         else:
             uvloop.run(_serve(config, when_ready, legacy))
     except (OSError, ssl.SSLError, SbcError) as error:
@@ -100,23 +105,36 @@ async def _serve(config: Config, when_ready: Callable[[], None], legacy: Legacy 
             when_ready()
             _obey(server.stop.set, server.reload, server.upgrade.begin, tasks.spawn)
             await server.serve()
+        except (OSError, ssl.SSLError, SbcError) as error:
+            if legacy is not None:
+                legacy.refuse(str(error))
+            raise
         finally:
             await admin.close()
 
 
-async def _supervise(config: Config, text: str, when_ready: Callable[[], None]) -> None:
+async def _supervise(config: Config, text: str, when_ready: Callable[[], None], legacy: Legacy | None) -> None:
     opened = listen_fds()
     async with Tasks() as tasks:
-        supervisor = Supervisor(config, text, key_for_once(), tasks, opened)
-        operations = CrewOperations(supervisor)
-        admin = AdminDoor(operations, operations.exposition, lambda: supervisor.config.admin.tokens)
-        given = opened.get("admin", [None])[0]
-        supervisor.ports["admin"] = await _open_admin(admin, config, given)
+        once = key_for_once() if legacy is None else legacy.seal
+        supervisor = Supervisor(config, text, once, tasks, opened, legacy)
+        upgrade = CrewUpgrade(supervisor, tasks.spawn)
+        operations = CrewOperations(supervisor, CrewReload(supervisor), upgrade)
+        admin = upgrade.admin = AdminDoor(operations, operations.exposition, lambda: supervisor.config.admin.tokens)
+
+        async def open_admin() -> None:
+            given = supervisor.opened.get("admin", [None])[0]
+            supervisor.ports["admin"] = await _open_admin(admin, config, given)
+
         _obey(supervisor.stop, operations.reload, operations.upgrade, tasks.spawn)
         try:
-            await supervisor.start()
+            await supervisor.start(open_admin)
             when_ready()
             await supervisor.serve()
+        except (OSError, ssl.SSLError, SbcError) as error:
+            if legacy is not None:
+                legacy.refuse(str(error))
+            raise
         finally:
             await supervisor.close()
             await admin.close()

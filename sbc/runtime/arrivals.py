@@ -64,3 +64,14 @@ class Arrivals:
 
     def bars(self, client: str, listener: str, *, proven: bool = True) -> bool:
         return False
+
+
+class Bequests(Arrivals):
+    """What the process before this one passes on, for its clients' sessions are not there any more: taken in as if the
+    clients had come here, and so it may go on to where the session is."""
+
+    def request(self, stream: ClientStream, request: Request, octets: int) -> Asker:
+        return self._hall.request(stream, request, octets)
+
+    def greet(self, doorstep: Any, hello: Hello, octets: int) -> None:
+        self._hall.greet(doorstep, hello, octets)

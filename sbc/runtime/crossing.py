@@ -9,12 +9,12 @@ from sbc.model.fellow import Fellow
 from sbc.model.interfaces import Spawn
 from sbc.model.worker import Worker
 from sbc.nodes.dial import load_trust
-from sbc.runtime.arrivals import Arrivals
+from sbc.runtime.arrivals import Arrivals, Bequests
 from sbc.runtime.hall import Hall
 from sbc.runtime.interconnect import Interconnect
 from sbc.telemetry.metrics import Metrics
 from sbc.tls import Shelf, Vouching, stock
-from sbc.transports.interconnect import NAME, Gate
+from sbc.transports.interconnect import HEIR, NAME, Gate
 from sbc.transports.sockets import Supply, bind
 
 
@@ -42,6 +42,7 @@ class Crossing:
         self._worker = worker
         self._terms = terms = config.edge.interconnect
         self._gate = Gate(Arrivals(hall), config.edge.h2_engine)
+        self._of_predecessor = Gate(Bequests(hall), config.edge.h2_engine)
         self.socket: socket.socket | None = None
         """On which they come in."""
         self._shelf: Shelf | None = None
@@ -63,9 +64,10 @@ class Crossing:
 
     async def open(self, supply: Supply) -> None:
         """Let others in. Raises OSError."""
-        sock = supply.take(NAME, socket.SOCK_STREAM)
-        if sock is not None:
-            await self._gate.open_to_workers(sock)
+        for name, gate in ((NAME, self._gate), (HEIR, self._of_predecessor)):
+            sock = supply.take(name, socket.SOCK_STREAM)
+            if sock is not None:
+                await gate.open_to_processes(sock)
         if self.socket is not None and self._shelf is not None:
             await self._gate.open_to_edges(self.socket, self._shelf)
 
@@ -77,6 +79,7 @@ class Crossing:
     def retire(self) -> None:
         """Let nobody in any more; what is under way goes on to its end."""
         self._gate.retire()
+        self._of_predecessor.retire()
 
     def close(self) -> None:
         """End all that goes out."""

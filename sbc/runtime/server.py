@@ -176,7 +176,8 @@ class Server:
     async def _succeed(self, predecessor: Predecessor) -> None:
         """All that can fail is done: take the place of the process before. Raises SbcError."""
         await predecessor.take_over()
-        self.metrics.upgrades["succeeded"] += 1
+        if self.worker is None:  # else the supervisor counts it, once for all
+            self.metrics.upgrades["succeeded"] += 1
         try:
             self.records = self.hall.records = record_writer(self.config)
         except SbcError as error:  # too late to fail

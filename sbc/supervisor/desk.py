@@ -4,7 +4,8 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from socket import recv_fds, socket
+from pathlib import Path
+from socket import recv_fds, send_fds, socket
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
@@ -59,6 +60,7 @@ class Desk:
             "drain": operations.drain,
             "undrain": operations.undrain, "abuse": operations.abuse, "pardon": operations.pardon,
             "depart": operations.depart,
+            "passed_on": self._passed_on, "succeed": self._succeed, "leave": self._leave, "go": self._go,
         }  # fmt: skip
 
     async def asked(self, what: str, given: Mapping[str, Any]) -> Any:
@@ -131,6 +133,29 @@ class Desk:
         if self._prepared is not None:
             drop(self._prepared)
             self._prepared = None
+
+    # An upgrade, in steps of all workers (supervisor/succession.py).
+
+    async def _passed_on(self) -> dict[str, Any]:
+        """What opens the store beside this process; and whether a socket comes, at which other edges come in."""
+        self._server.upgrade.check()
+        sock = self._server.crossing.socket
+        if sock is not None:
+            send_fds(self._passing, [b"s"], [sock.fileno()])
+        return {"beside": self._server.store.passed_on, "edges": sock is not None}
+
+    async def _succeed(self) -> None:
+        """The sockets have come of a successor; answered when it could go on."""
+        _, descriptors, _, _ = recv_fds(self._passing, 1, 2)
+        channel, passing = map(socket_of, descriptors)
+        await self._server.upgrade.meet(channel, passing)
+
+    async def _leave(self, where: str) -> None:
+        """where: the socket at which the successor is reached."""
+        await self._server.upgrade.leave(Path(where))
+
+    async def _go(self) -> None:
+        self._server.upgrade.go()
 
     # What does not go through JSON as it is.
 

@@ -57,6 +57,14 @@ def taken_over(given: Sequence[socket.socket], workers: int) -> Doors:
     return doors
 
 
+def inherited(had: Doors, listener: Listener, terms: DoorTerms, workers: int) -> Doors:
+    """Those that a predecessor had for a listener, and what that has need of now. Raises OSError."""
+    if "quic" in terms.transports and not any(sock.type == socket.SOCK_DGRAM for own in had for sock in own):
+        more = more_datagrams(listener, terms, workers)
+        had = [[*own, *new] for own, new in zip(had, more, strict=True)]
+    return needed(had, terms)
+
+
 def more_datagrams(listener: Listener, terms: DoorTerms, workers: int) -> Doors:
     """For a listener that begins to serve QUIC. Raises OSError."""
     host, port = listener.listen.host, listener.listen.port

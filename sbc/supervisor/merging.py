@@ -62,10 +62,10 @@ def _both(name: str, one: float, other: float) -> float:
 
 def own_families(
     states: Mapping[str, int], restarts: Mapping[int, int], reloads: Mapping[str, int], reload_ok: bool,
-    trunk: Mapping[str, int],
+    upgrades: Mapping[str, int], trunk: Mapping[str, int],
 ) -> Iterator[Metric]:  # fmt: skip
     """What the supervisor itself counts: workers by state, restarts by worker, reloads by outcome, whether the last one
-    was applied, and by kind what came over trunks that is none."""
+    was applied, upgrades by outcome, and by kind what came over trunks that is none."""
     workers = GaugeMetricFamily("sbc_workers", "Workers now.", labels=("state",))
     for state, count in states.items():
         workers.add_metric((state,), count)
@@ -73,6 +73,7 @@ def own_families(
     yield _counter("sbc_worker_restarts", "Workers that ended and were started again.", "worker",
                    {str(worker): count for worker, count in restarts.items()})  # fmt: skip
     yield _counter("sbc_config_reloads", "Reloads tried.", "outcome", reloads)
+    yield _counter("sbc_upgrades", "Changes of the process by `sbc upgrade`.", "outcome", upgrades)
     yield _counter("sbc_abuse", "Breaches of protocol or limits.", "kind",
                    {f"trunk_{kind}": count for kind, count in trunk.items()})  # fmt: skip
     yield GaugeMetricFamily("sbc_config_reload_ok", "1 if the last reload was applied.", value=float(reload_ok))

@@ -14,8 +14,10 @@ from sbc.model.errors import Refusal
 from sbc.model.identity import Revoked
 from sbc.supervisor.merging import Families, merged, own_families, written
 from sbc.supervisor.process import State, WorkerProcess
+from sbc.supervisor.reloading import CrewReload
 from sbc.supervisor.rows import abuse_rows, node_rows
 from sbc.supervisor.supervisor import Supervisor
+from sbc.supervisor.upgrade import CrewUpgrade
 from sbc.telemetry.collector import render
 from sbc.wire.channel import ChannelLost
 
@@ -23,8 +25,10 @@ from sbc.wire.channel import ChannelLost
 class CrewOperations:
     """Asks the workers, and makes one answer of theirs."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, supervisor: Supervisor, reload: CrewReload, upgrade: CrewUpgrade) -> None:
         self._supervisor = supervisor
+        self._reload = reload
+        self._upgrade = upgrade
         self.listen = supervisor.listen
         self._process = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._process)
@@ -115,7 +119,7 @@ class CrewOperations:
     # The edge.
 
     async def reload(self) -> dict[str, Any]:
-        return await self._supervisor.reload()
+        return await self._reload.begin()
 
     async def depart(self, settle: float) -> dict[str, Any]:
         answers = await self._all("depart", settle=settle)
@@ -124,7 +128,7 @@ class CrewOperations:
         return {"state": "drained" if away else "draining", "sessions": sum(answer["sessions"] for answer in answers)}
 
     async def upgrade(self) -> dict[str, Any]:
-        raise Refusal(501, "workers", "an edge of several workers has no successor: restart it")
+        return await self._upgrade.begin()
 
     async def config(self) -> dict[str, Any]:
         return redacted(self._supervisor.config)
@@ -149,8 +153,8 @@ class CrewOperations:
                                 if not isinstance(answer, BaseException)}
         supervisor, trunk = self._supervisor, self._supervisor.trunk
         restarts = {worker.number: worker.restarts.total for worker in supervisor.workers}
-        own = own_families(_states(supervisor.workers), restarts, supervisor.reloads, supervisor.reload_ok,
-                           trunk.counts.by_kind() if trunk is not None else {})
+        own = own_families(_states(supervisor.workers), restarts, self._reload.outcomes, self._reload.ok,
+                           supervisor.upgrades, trunk.counts.by_kind() if trunk is not None else {})
         told["supervisor"] = written([*self._process.collect(), *own])
         registry = CollectorRegistry(auto_describe=False)
         registry.register(Families(merged(told)))

@@ -45,7 +45,9 @@ class Outfit:
     """Where the sockets are at which workers reach each other."""
     sockets: Mapping[str, Sequence[int]]
     """Bound sockets by the name of the listener, TCP ones listening: at most one of TCP and one of UDP each; and
-    `interconnect`."""
+    `interconnect`. Of a worker that succeeds another one those too that are for it alone (supervisor/succession.py)."""
+    beside: str
+    """What opens its store while its predecessor has it open too (Store.passed_on); empty: it has none."""
 
     @property
     def worker(self) -> Worker:

@@ -1,6 +1,7 @@
 """One worker, as the supervisor has it: a process, the channel to it, and its sockets.
 
     STARTING --says ready--> READY --ends--> DOWN --after a pause--> STARTING      STOPPING: it is not started again
+                               └──another has its place──> LEAVING ──nothing left, or ended──> STOPPING
 """
 
 import asyncio
@@ -15,10 +16,10 @@ from enum import Enum
 from typing import Any, Final, Protocol
 
 from sbc.model.interfaces import Spawn
-from sbc.supervisor.outfit import VARIABLE, Outfit
+from sbc.supervisor.outfit import VARIABLE, Outfit, socket_of
 from sbc.supervisor.restarts import LIVED, LONGEST, Restarts
 from sbc.telemetry import logs
-from sbc.wire.channel import Channel, ChannelLost, Unanswered
+from sbc.wire.channel import PATIENCE, Channel, ChannelLost, Unanswered
 
 SILENCE: Final = 20.0
 """After so many seconds without an answer a worker is taken for stuck, and killed."""
@@ -32,6 +33,7 @@ class State(Enum):
     STARTING = "starting"
     READY = "ready"
     DOWN = "down"
+    LEAVING = "leaving"
     STOPPING = "stopping"
 
 
@@ -95,21 +97,36 @@ class WorkerProcess:
         self._loop.add_reader(watched, self._has_ended, watched)
         self._spawn(f"worker {self.number}", self._watch(self._channel))
 
-    async def ask(self, what: str, /, **given: Any) -> Any:
+    async def ask(self, what: str, patience: float = PATIENCE, /, **given: Any) -> Any:
         """What the worker answers. Raises ChannelLost, and what it raised."""
         if self._channel is None:
             raise ChannelLost(f"worker {self.number} is being started again")
-        return await self._channel.ask(what, **given)
+        return await self._channel.ask(what, patience, **given)
 
     def note(self, what: str, /, **given: Any) -> None:
         """Tell it; if it is down, nobody hears."""
         if self._channel is not None:
             self._channel.note(what, **given)
 
+    @property
+    def lives(self) -> bool:
+        """Whether its process has not ended."""
+        return self._process is not None
+
+    def take_socket(self) -> socket.socket:
+        """One that it has handed over, before it said so. Raises OSError."""
+        assert self._passing is not None
+        _, descriptors, _, _ = socket.recv_fds(self._passing, 1, 1)
+        return socket_of(descriptors[0])
+
     def send_sockets(self, sockets: Sequence[socket.socket]) -> None:
         """Hand it sockets over, before it is told what they are. Raises OSError."""
         assert self._passing is not None
         socket.send_fds(self._passing, [b"s"], [sock.fileno() for sock in sockets])
+
+    def send_away(self) -> None:
+        """Another process has its place: it is not started again, and stays until it is stopped."""
+        self._become(State.LEAVING)
 
     def stop(self) -> None:
         """Have it end in order; it is not started again."""
@@ -162,13 +179,17 @@ class WorkerProcess:
                 end.close()
         self._channel = self._passing = None
         served = self._loop.time() - self._ready_at if self.state is State.READY else 0.0
-        if self.state is not State.STOPPING:
+        if self.state is State.LEAVING:
+            log.error("worker_lost", worker=self.number, pid=self.pid, status=self.status)
+            self._become(State.STOPPING)
+        elif self.state is not State.STOPPING:
             pause = self.restarts.ended(served)
             log.error("worker_lost", worker=self.number, pid=self.pid, status=self.status, again_in=round(pause, 3),
                       looping=self.looping)
             self._become(State.DOWN)
             self._spawn(f"restart {self.number}", self._start_again(pause))
         self._ended.set()
+        self._boss.changed(self.number)
 
     async def _start_again(self, pause: float) -> None:
         while True:
@@ -190,12 +211,15 @@ class WorkerProcess:
         return await self._boss.asked(self.number, what, given)
 
     def noted(self, what: str, given: Mapping[str, Any]) -> None:
-        if what == "ready":
-            self._ready_at = self._loop.time()
-            log.info("worker_ready", worker=self.number, pid=self.pid)
-            self._become(State.READY)
-        else:
-            self._boss.noted(self.number, what, given)
+        match what:
+            case "ready":
+                self._ready_at = self._loop.time()
+                log.info("worker_ready", worker=self.number, pid=self.pid)
+                self._become(State.READY)
+            case "handed_over":
+                self._become(State.STOPPING)
+            case _:
+                self._boss.noted(self.number, what, given)
 
     def cut(self) -> None:
         """Its process ends, or has ended: that is seen elsewhere."""

@@ -9,15 +9,21 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sbc.config import Config, Listener, diff
+from sbc.config import Config, Listener, diff, parse, text_of
 from sbc.model.errors import ConfigError, SbcError
-from sbc.runtime.reload import terms_of
+from sbc.runtime.reload import TrunkTerms, terms_of, trunk_terms
 from sbc.supervisor import doors
 from sbc.supervisor.doors import Doors
-from sbc.supervisor.process import WorkerProcess
+from sbc.supervisor.outfit import INTERCONNECT
+from sbc.supervisor.process import State, WorkerProcess
+from sbc.supervisor.supervisor import Supervisor
 from sbc.telemetry import logs
+from sbc.transports.quic.passing import WAY
+
+STARTING: Final = 10.0
+"""How long a reload waits for a worker that is being started, in seconds."""
 
 log = logs.get("sbc.workers")
 
@@ -62,6 +68,23 @@ def open_sockets(old: Config, new: Config, workers: int) -> Opening:
     return Opening(fresh, more)
 
 
+def changed(sockets: Mapping[str, Doors], config: Config, opening: Opening) -> dict[str, Doors]:
+    """All that the supervisor has from now on. Those who leave are kept by the workers until what is open there has
+    ended."""
+    wanted = {listener.name: listener for listener in config.listeners}
+    kept = dict[str, Doors](opening.new)
+    for name, had in sockets.items():
+        if name in (INTERCONNECT, WAY):
+            kept[name] = had
+        elif name not in wanted or name in opening.new:
+            doors.close(had)
+        else:
+            more = opening.more.get(name, [[]] * len(had))
+            both = [[*of_worker, *new] for of_worker, new in zip(had, more, strict=True)]
+            kept[name] = doors.needed(both, terms_of(wanted[name], config))
+    return kept
+
+
 def _begins_quic(former: Listener, listener: Listener) -> bool:
     return "quic" in listener.transports and "quic" not in former.transports
 
@@ -95,3 +118,74 @@ async def apply(workers: list[WorkerProcess]) -> dict[str, Any]:
             log.error("worker_did_not_apply", worker=worker.number, why=str(answer))
             worker.kill()
     return next((dict(answer) for answer in answers if not isinstance(answer, BaseException)), {})
+
+
+class CrewReload:
+    """Has the workers of a supervisor take the configuration from its file again."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self.outcomes = {"applied": 0, "rejected": 0}
+        """How many were tried."""
+        self.ok = True
+        """Whether the last one was applied."""
+        self._supervisor = supervisor
+
+    async def begin(self) -> dict[str, Any]:
+        """What has changed. Raises ConfigError, and nothing has."""
+        supervisor = self._supervisor
+        async with supervisor.changing:
+            supervisor.notifier.reloading()
+            try:
+                applied = await self._reload()
+            except ConfigError as error:
+                self._over(False, "reload_rejected", {"faults": list(error.faults)})
+                raise
+            finally:
+                supervisor.notifier.ready("serving")
+            self._over(True, "reloaded", applied)
+            return applied
+
+    async def _reload(self) -> dict[str, Any]:
+        supervisor = self._supervisor
+        # Not here: nodes would have to be silent for as long as it takes.
+        text, config, terms = await asyncio.to_thread(_read, supervisor.config.source)
+        check(supervisor.config, config)
+        await self._settled(config.source)
+        opening = open_sockets(supervisor.config, config, len(supervisor.workers))
+        living = [worker for worker in supervisor.workers if worker.state is State.READY]
+        try:
+            await prepare(living, text, opening)
+        except ConfigError:
+            opening.close()
+            raise
+        differs = bool(diff(supervisor.config, config))
+        supervisor.config, supervisor.text = config, text
+        if supervisor.trunk is not None and terms is not None:
+            await supervisor.trunk.change(terms.secret, terms.tls)
+        supervisor.sockets = changed(supervisor.sockets, config, opening)
+        return await apply(living) | {"changed": differs}
+
+    async def _settled(self, file: str) -> None:
+        """Until no worker is being started, with the configuration so far. Raises ConfigError: that takes too long."""
+        supervisor = self._supervisor
+        try:
+            async with asyncio.timeout(STARTING):
+                while any(worker.state is State.STARTING for worker in supervisor.workers):
+                    await supervisor.change()
+        except TimeoutError:
+            raise ConfigError([f"{file}: a worker is being started; reload again when the edge is ready"]) from None
+
+    def _over(self, applied: bool, event: str, fields: Mapping[str, Any]) -> None:
+        self.outcomes["applied" if applied else "rejected"] += 1
+        self.ok = applied
+        self._supervisor.announce(event, fields)
+
+
+def _read(file: str) -> tuple[str, Config, TrunkTerms | None]:
+    """A configuration file, what it says, and what it takes to let nodes in. Raises ConfigError."""
+    text = text_of(file)
+    config = parse(text, file)
+    try:
+        return text, config, trunk_terms(config)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError([f"{file}: {error}"]) from None

@@ -1,26 +1,27 @@
 """Several workers as one edge, from its start to its end: opens every socket, starts the workers, speaks for them."""
 
 import asyncio
-import shutil
 import socket
-import ssl
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from sbc.config import Config, diff, parse, text_of
-from sbc.model.errors import ConfigError, SbcError
+from sbc.config import Config, Listener
+from sbc.model.errors import SbcError
 from sbc.model.worker import Worker
 from sbc.nodes.trunk import TrunkDoor
+from sbc.runtime.directory import Directory
 from sbc.runtime.operations import Events
 from sbc.runtime.operations import Listener as EventListener
-from sbc.runtime.reload import TrunkTerms, terms_of, trunk_terms
+from sbc.runtime.reload import terms_of, trunk_terms
+from sbc.runtime.succession.process import Legacy
 from sbc.runtime.tasks import Tasks
-from sbc.supervisor import doors, reloading
+from sbc.runtime.trouble import say
+from sbc.supervisor import doors
 from sbc.supervisor.doors import Doors
 from sbc.supervisor.outfit import INTERCONNECT, Outfit
 from sbc.supervisor.process import State, WorkerProcess
+from sbc.supervisor.succession import Heritage, Turn
 from sbc.supervisor.switchboard import GATHERING, Switchboard
 from sbc.telemetry import logs
 from sbc.telemetry.systemd import Notifier
@@ -31,9 +32,6 @@ from sbc.transports.sockets import bind
 
 STOPPING: Final = 45.0
 """How long workers may take to end in order, in seconds: longer than an edge takes at most."""
-STARTING: Final = 10.0
-"""How long a reload waits for a worker that is being started, in seconds."""
-BACKLOG: Final = 1024
 MEMORY: Final = "memory:"
 """The store whose sessions end with the process."""
 
@@ -44,17 +42,16 @@ class Supervisor:
     """The workers of one edge."""
 
     def __init__(self, config: Config, text: str, once: bytes, tasks: Tasks,
-                 opened: Mapping[str, list[socket.socket]]) -> None:  # fmt: skip
+                 opened: Mapping[str, list[socket.socket]], legacy: Legacy | None = None) -> None:  # fmt: skip
         """text: what the configuration was read from. once: the key to seal with where none is written. opened: the
-        sockets of the service manager, by name. Raises SbcError."""
+        sockets of the service manager, by name. legacy: what there is of a process that this one succeeds. Raises
+        SbcError."""
         self.config = config
         self.text = text
         self.phase: str | None = "starting"
         """Why the edge is not ready, as a whole; None: it is."""
-        self.reloads = {"applied": 0, "rejected": 0}
-        """How many were tried, by outcome."""
-        self.reload_ok = True
-        """Whether the last one was applied."""
+        self.upgrades = {"succeeded": 0, "failed": 0}
+        """By outcome: this process took another one's place; none took this one's."""
         self.changing = asyncio.Lock()
         """Held while a worker is started, or the configuration changes."""
         self._stop = asyncio.Event()
@@ -62,57 +59,90 @@ class Supervisor:
         self.ports: dict[str, int] = {}
         """Where the listeners, the admin API and the trunk are, by name."""
         self.notifier = Notifier()
-        self._once = once
-        self._opened = opened
-        self._doors: dict[str, Doors] = {}
-        self._directory = ""
+        self.once = once
+        self.sockets: dict[str, Doors] = {}
+        """Of listeners, by name, and those by which workers reach each other."""
+        self.directory = Directory()
         self._changed = asyncio.Event()
         self._spawn = tasks.spawn
+        self._heritage = None if legacy is None else Heritage(legacy, tasks.spawn, self._changed.set)
+        self.opened = dict(opened) | (self._heritage.of_all if self._heritage is not None else {})
+        """Sockets that somebody else has opened, by name."""
         self.trunk: TrunkDoor | None = None
         self.switchboard = Switchboard(lambda: self.config)
         self.workers = [WorkerProcess(number, self, tasks.spawn) for number in range(config.edge.workers)]
 
     # Start.
 
-    async def start(self) -> None:
-        """Open every socket, start every worker, and wait until all of them serve. Raises OSError, SbcError."""
+    async def start(self, open_admin: Callable[[], Awaitable[None]]) -> None:
+        """Open every socket, start every worker, and wait until all of them serve. open_admin: lets operators in.
+
+        Raises OSError, SbcError."""
         count = len(self.workers)
+        if self._heritage is None:  # else they find the process before, until there is another
+            await open_admin()
         for listener in self.config.listeners:
-            given = self._opened.get(listener.name)
-            self._doors[listener.name] = (
-                doors.taken_over(given, count) if given else
-                doors.open_doors(listener, terms_of(listener, self.config), count))
-        self.ports |= doors.ports_of(self._doors)
-        self._directory = tempfile.mkdtemp(prefix="sbc-")
-        here = Worker(0, count, self._directory)
-        self._doors[INTERCONNECT] = [[listen_at(here.socket(number))] for number in range(count)]
-        self._doors[WAY] = ways(count)
-        await self._open_trunk()
+            self.sockets[listener.name] = self._doors_of(listener, count)
+        self.ports |= doors.ports_of(self.sockets)
+        here = Worker(0, count, str(self.directory.path))
+        self.sockets[INTERCONNECT] = [[listen_at(here.socket(number))] for number in range(count)]
+        self.sockets[WAY] = ways(count)
+        trunk = self._trunk_socket()
         for worker in self.workers:
             await worker.start()
+        if self._heritage is not None:
+            await self._succeed(self._heritage)
+            await open_admin()
+        if self.trunk is not None and trunk is not None:
+            await self.trunk.start_on(trunk)
+            self._spawn("beats", self._beat())
         while not all(worker.state is State.READY for worker in self.workers):
-            failed = next((worker for worker in self.workers if worker.state is State.DOWN), None)
-            if failed is not None:
-                raise SbcError(f"worker {failed.number} does not start: its log says why (status {failed.status})")
+            if self._heritage is None:  # else there is no way back: it is started again
+                self._check_started()
             if self._stop.is_set():
                 return
-            await self._change()
+            await self.change()
         self.phase = None
         self._spawn("watchdog", self.notifier.watch())
         self.notifier.ready(f"serving {len(self.config.listeners)} listeners with {count} workers")
         log.info("edge_ready", edge=self.config.edge.name, ports=self.ports, workers=count)
 
-    async def _open_trunk(self) -> None:
+    def _doors_of(self, listener: Listener, count: int) -> Doors:
+        """Raises OSError."""
+        terms = terms_of(listener, self.config)
+        had = self._heritage.doors(listener.name) if self._heritage is not None else None
+        if had is not None:
+            return doors.inherited(had, listener, terms, count)
+        given = self.opened.get(listener.name)
+        return doors.taken_over(given, count) if given else doors.open_doors(listener, terms, count)
+
+    def _check_started(self) -> None:
+        """Raises SbcError: one of the workers has ended."""
+        failed = next((worker for worker in self.workers if worker.state is State.DOWN), None)
+        if failed is not None:
+            raise SbcError(f"worker {failed.number} does not start: its log says why (status {failed.status})")
+
+    async def _succeed(self, heritage: Heritage) -> None:
+        """All that can fail is done: take the place of the process before. Raises SbcError, OSError."""
+        await heritage.open()
+        while heritage.turn is Turn.THEIRS:
+            self._check_started()
+            await self.change()
+        if heritage.turn is Turn.GONE:
+            raise SbcError("the process to be succeeded has ended, or goes on by itself")
+        self.upgrades["succeeded"] += 1
+
+    def _trunk_socket(self) -> socket.socket | None:
+        """Make the door for nodes, and the socket it is to listen on; None: there is none. Raises OSError."""
         terms = trunk_terms(self.config)
         if terms is None or self.config.trunk is None:
-            return
+            return None
         where = self.config.trunk.listen
-        given = self._opened.get("trunk")
+        given = self.opened.get("trunk")
         sock = given[0] if given else bind(where.host, where.port)
         self.trunk = TrunkDoor(self.switchboard, edge=self.config.edge.name, secret=terms.secret, ssl=terms.tls)
         self.ports["trunk"] = int(sock.getsockname()[1])
-        await self.trunk.start_on(sock)
-        self._spawn("beats", self._beat())
+        return sock
 
     async def _beat(self) -> None:
         while True:
@@ -120,10 +150,12 @@ class Supervisor:
             await asyncio.sleep(GATHERING)
 
     def outfit(self, number: int, control: int, passing: int) -> Outfit:
-        sockets = {name: [sock.fileno() for sock in found] for name, of_workers in self._doors.items()
-                   if (found := of_workers[number])}
-        return Outfit(number, len(self.workers), self.config.source, self.text, self._once.hex(), control, passing,
-                      self._directory, sockets)
+        own = self._heritage.own(number) if self._heritage is not None else {}
+        found = {**{name: of_workers[number] for name, of_workers in self.sockets.items()}, **own}
+        descriptors = {name: [sock.fileno() for sock in sockets] for name, sockets in found.items() if sockets}
+        beside = self._heritage.beside(number) if self._heritage is not None else ""
+        return Outfit(number, len(self.workers), self.config.source, self.text, self.once.hex(), control, passing,
+                      str(self.directory.path), descriptors, beside)
 
     # Life.
 
@@ -137,6 +169,8 @@ class Supervisor:
         self._changed.set()
 
     def changed(self, number: int) -> None:
+        if self._heritage is not None and self.workers[number].state is State.STARTING:
+            self._heritage.taken(number)
         if self.workers[number].state is State.DOWN:
             self.switchboard.disconnected(number, forgets=self.config.edge.store == MEMORY)
             self._tell_others(number, "census_over", worker=number)
@@ -174,68 +208,12 @@ class Supervisor:
         """Have `listener` told of what happens in all workers; the answer takes it off again."""
         return self._events.listen(listener)
 
-    async def reload(self) -> dict[str, Any]:
-        """Take the configuration from its file again, in all workers. Raises ConfigError, and nothing has changed."""
-        async with self.changing:
-            self.notifier.reloading()
-            try:
-                applied = await self._reload()
-            except ConfigError as error:
-                self._reloaded(False, "reload_rejected", {"faults": list(error.faults)})
-                raise
-            finally:
-                self.notifier.ready("serving")
-            self._reloaded(True, "reloaded", applied)
-            return applied
-
-    async def _reload(self) -> dict[str, Any]:
-        # Not here: nodes would have to be silent for as long as it takes.
-        text, config, terms = await asyncio.to_thread(_read, self.config.source)
-        reloading.check(self.config, config)
-        await self._settled(config.source)
-        opening = reloading.open_sockets(self.config, config, len(self.workers))
-        living = [worker for worker in self.workers if worker.state is State.READY]
-        try:
-            await reloading.prepare(living, text, opening)
-        except ConfigError:
-            opening.close()
-            raise
-        changed = bool(diff(self.config, config))
-        self.config, self.text = config, text
-        if self.trunk is not None and terms is not None:
-            await self.trunk.change(terms.secret, terms.tls)
-        self._change_doors(opening)
-        return await reloading.apply(living) | {"changed": changed}
-
-    async def _settled(self, file: str) -> None:
-        """Until no worker is being started, with the configuration so far. Raises ConfigError: that takes too long."""
-        try:
-            async with asyncio.timeout(STARTING):
-                while any(worker.state is State.STARTING for worker in self.workers):
-                    await self._change()
-        except TimeoutError:
-            raise ConfigError([f"{file}: a worker is being started; reload again when the edge is ready"]) from None
-
-    def _change_doors(self, opening: reloading.Opening) -> None:
-        """Those who leave are kept by the workers until what is open there has ended."""
-        wanted = {listener.name: listener for listener in self.config.listeners}
-        for name in [name for name in self._doors if name not in wanted or name in opening.new]:
-            if name not in (INTERCONNECT, WAY):
-                doors.close(self._doors.pop(name))
-        self._doors |= opening.new
-        for name, more in opening.more.items():
-            self._doors[name] = [[*had, *new] for had, new in zip(self._doors[name], more, strict=True)]
-        for name, listener in wanted.items():
-            if name in self._doors:  # or the edge lets nobody in any more
-                self._doors[name] = doors.needed(self._doors[name], terms_of(listener, self.config))
-
-    def _reloaded(self, applied: bool, event: str, fields: Mapping[str, Any]) -> None:
-        self.reloads["applied" if applied else "rejected"] += 1
-        self.reload_ok = applied
-        (log.info if applied else log.warning)(event, **fields)
+    def announce(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Tell operators of an event: one JSON log line, and whoever listens."""
+        say(log, event, fields)
         self._events.tell(event, fields)
 
-    async def _change(self) -> None:
+    async def change(self) -> None:
         """Until the state of a worker is another, or the edge is to stop."""
         self._changed.clear()
         await self._changed.wait()
@@ -244,17 +222,25 @@ class Supervisor:
 
     def depart(self, settle: float) -> None:
         """In so many seconds workers let nobody in any more: whoever knocks then is to be turned away, not kept."""
-        asyncio.get_running_loop().call_later(settle, self._close_doors)
+        asyncio.get_running_loop().call_later(settle, self.close_doors)
 
-    def _close_doors(self) -> None:
-        for name in [name for name in self._doors if name != INTERCONNECT]:
-            doors.close(self._doors.pop(name))
+    def close_doors(self) -> None:
+        """Let go of the sockets of listeners."""
+        for name in [name for name in self.sockets if name != INTERCONNECT]:
+            doors.close(self.sockets.pop(name))
+
+    async def hang_up(self) -> None:
+        """Let go of all trunks."""
+        trunk, self.trunk = self.trunk, None
+        if trunk is not None:
+            await trunk.close()
 
     async def close(self) -> None:
         """Have all workers end in order, and let go of everything."""
+        if self.phase is None:  # else it is another process that speaks for the edge, or there was none yet
+            self.notifier.stopping("telling clients to come back")
         self.phase = "stopping"
-        self.notifier.stopping("telling clients to come back")
-        for of_listener in self._doors.values():
+        for of_listener in self.sockets.values():
             doors.close(of_listener)
         for worker in self.workers:
             worker.stop()
@@ -266,17 +252,6 @@ class Supervisor:
             for worker in self.workers:
                 worker.kill()
                 await worker.wait()
-        if self.trunk is not None:
-            await self.trunk.close()
+        await self.hang_up()
         self.notifier.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
-
-
-def _read(file: str) -> tuple[str, Config, TrunkTerms | None]:
-    """A configuration file, what it says, and what it takes to let nodes in. Raises ConfigError."""
-    text = text_of(file)
-    config = parse(text, file)
-    try:
-        return text, config, trunk_terms(config)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError([f"{file}: {error}"]) from None
+        self.directory.close()

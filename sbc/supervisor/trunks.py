@@ -34,11 +34,11 @@ class FarTrunk:
 class Trunks:
     """All of them."""
 
-    def __init__(self, listener: TrunkListener, has: Callable[[SessionId], bool],
+    def __init__(self, listener: TrunkListener, concerns: Callable[[SessionId], bool],
                  note: Note) -> None:  # fmt: skip
-        """listener: who is told. has: whether a session is here. note: tells the supervisor."""
+        """listener: who is told. concerns: whether a word about a session is for it. note: tells the supervisor."""
         self._listener = listener
-        self._has = has
+        self._concerns = concerns
         self._note = note
         self._now = asyncio.get_running_loop().time
         self._trunks: dict[int, FarTrunk] = {}
@@ -57,7 +57,7 @@ class Trunks:
                 for number, message in beats:
                     self._pass_on(number, message)
             case "trunk_heard", {"trunk": number, "message": message}:
-                if "session" not in message or self._has(SessionId(message["session"])):
+                if "session" not in message or self._concerns(SessionId(message["session"])):
                     self._pass_on(number, message)
             case "trunk_registered", {"trunk": number, "message": message}:
                 self._register(number, message)

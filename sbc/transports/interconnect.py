@@ -26,6 +26,8 @@ from sbc.wire.http2.refusal import answer_refusal
 from sbc.wire.tls_transport import TlsTransport
 
 NAME = "interconnect"
+HEIR = "predecessor:"
+"""By which name a process inherits the socket at which its predecessor passes on requests; no listener can have it."""
 BACKLOG = 4096
 HANDSHAKE_TIMEOUT = 10.0
 """Seconds for TLS."""
@@ -115,8 +117,8 @@ class Gate:
         self.shelf: Shelf | None = None
         """The certificate that edges are shown, and who vouches for theirs; for connections to come."""
 
-    async def open_to_workers(self, sock: socket) -> None:
-        """Take workers in on a Unix socket. Raises OSError."""
+    async def open_to_processes(self, sock: socket) -> None:
+        """Take other processes of this edge in on a Unix socket. Raises OSError."""
         loop = asyncio.get_running_loop()
         self._servers.append(await loop.create_unix_server(self._worker, sock=sock, backlog=BACKLOG))
 

@@ -22,6 +22,8 @@ from sbc.transports.quic.passing import WAY
 from sbc.transports.quic.sorting import Sorting
 from sbc.wire.channel import Channel, ChannelLost
 
+READY: Final = 60.0
+"""Seconds that the successors of other workers may take longer than this one to be ready."""
 ANSWERING: Final = 40.0
 """Seconds within which the predecessor says whether it has a session, and hands it over."""
 DIALLING: Final = 2.0
@@ -49,7 +51,7 @@ class Predecessor:
         """It accepts nothing any more from when this returns; what it knew beside sessions is known here. Raises
         OSError, SbcError: it is gone, or does not want to be succeeded any more."""
         await self._channel.open(self._legacy.channel)
-        known = await self._channel.ask("ready")
+        known = await self._channel.ask("ready", READY)
         self._hall.house.revocations.restore([revocation_in(one) for one in known["revocations"]])
         self._fleet.drain(NodeId(node) for node in known["drained"])
         self._next, self._hall.afar = self._hall.afar, self

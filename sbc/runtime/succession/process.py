@@ -2,7 +2,8 @@
 
 It inherits one descriptor, a connected Unix stream socket, whose number stands in the variable SBC_PREDECESSOR. What
 comes first on it are the listening sockets, by name (unix(7), SCM_RIGHTS), and how to open the store beside the other
-process; then both speak as wire/channel.py has it.
+process; then both speak as wire/channel.py has it. Where an edge has several workers it is their supervisor that starts
+a supervisor like this (supervisor/succession.py).
 """
 
 import os
@@ -10,11 +11,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
+from sbc.config import Config
 from sbc.model.errors import SbcError
 from sbc.runtime.succession.words import VERSION
 
@@ -41,18 +44,34 @@ class Legacy:
     """What opens its store while the predecessor has it open too (Store.passed_on)."""
     seal: bytes
     """What it seals with if the configuration has no keys."""
+    workers: Sequence[str] = ()
+    """What opens the store of each worker, where there are several; `beside` is empty then."""
+
+    def check(self, config: Config) -> None:
+        """Raises SbcError: this is no configuration that it can go on with."""
+        had, written = max(len(self.workers), 1), config.edge.workers
+        if had != written:
+            # Ids say at which of so many workers a session is at home (core/homes.py), and QUIC's who reads them.
+            raise SbcError(f"{config.source}: edge.workers: the edge runs with {had}, and an upgrade cannot make that "
+                           f"{written}: write {had}, or restart the edge")  # fmt: skip
+
+    def refuse(self, why: str) -> None:
+        """Tell the predecessor why there is no successor. Who has gone on since is not told."""
+        text = orjson.dumps({"note": "failed", "with": {"why": why}})
+        with suppress(OSError):
+            self.channel.send(len(text).to_bytes(_LENGTH) + text)
 
 
-def start(file: str, sockets: Named, beside: str, seal: bytes,
-          environment: Mapping[str, str]) -> tuple["subprocess.Popen[bytes]", socket.socket]:
+def start(file: str, sockets: Named, beside: str, seal: bytes, environment: Mapping[str, str],
+          workers: Sequence[str] = ()) -> tuple["subprocess.Popen[bytes]", socket.socket]:  # fmt: skip
     """Start a successor for the configuration in `file`; its process, and the socket to it. Raises OSError.
 
-    environment: variables that it needs beside those of this process.
+    environment: variables that it needs beside those of this process. For the others see Legacy.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with theirs:
         try:
-            begun = {"version": VERSION, "beside": beside, "seal": seal.hex()}
+            begun = {"version": VERSION, "beside": beside, "seal": seal.hex(), "workers": list(workers)}
             for names, descriptors in _portions(sockets):
                 _send(ours, begun | {"sockets": names, "more": True}, descriptors)
             _send(ours, begun | {"sockets": [], "more": False}, [])
@@ -96,7 +115,7 @@ def take_legacy(environ: MutableMapping[str, str] = os.environ) -> Legacy | None
             sockets += zip(said["sockets"], map(_taken, descriptors), strict=True)
             if not said["more"]:
                 channel.setblocking(False)
-                return Legacy(channel, sockets, said["beside"], bytes.fromhex(said["seal"]))
+                return Legacy(channel, sockets, said["beside"], bytes.fromhex(said["seal"]), said.get("workers", ()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SbcError(f"the variable {VARIABLE} is for processes that an edge starts: {error}") from None
 

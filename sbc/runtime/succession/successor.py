@@ -6,13 +6,13 @@
                 find {agent, principal, keys}      the same for what keys lead to
     is asked    session {stored, journals, lasts}  to have it from here on
     notes       signal {node, message}             to be said over a trunk of ours
+                failed {why}                       it will never be ready
     is noted    trunk {node, register}  heard {node, message}  hung_up {node}    what comes over our trunks
                 record {fields}                    of a session that has ended here, for the one file of records
                 over {}                            nothing is left here
 """
 
 import asyncio
-import subprocess
 from collections.abc import Mapping
 from socket import socket
 from typing import Any, Final
@@ -41,9 +41,7 @@ class SuccessorFailed(SbcError):
 class Successor:
     """Implements Hearer for its channel, and Heir for the fleet."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", hall: Hall, fleet: Fleet,
-                 listeners: Mapping[str, Listener], spawn: Spawn) -> None:  # fmt: skip
-        self.process = process
+    def __init__(self, hall: Hall, fleet: Fleet, listeners: Mapping[str, Listener], spawn: Spawn) -> None:
         self.estate = Estate(hall, self._give)
         self._hall = hall
         self._fleet = fleet
@@ -63,7 +61,6 @@ class Successor:
         except (OSError, TimeoutError, ChannelLost) as error:
             self._fleet.share(None)
             self._channel.close()
-            self.process.kill()
             why = "it was not ready in time" if isinstance(error, TimeoutError) else str(error)
             raise SuccessorFailed(why) from None
 
@@ -106,13 +103,19 @@ class Successor:
                 for identity in door.half_open]  # fmt: skip
 
     def noted(self, what: str, given: Mapping[str, Any]) -> None:
-        if what == "signal":
-            self._fleet.send(NodeId(given["node"]), given["message"])
+        match what:
+            case "signal":
+                self._fleet.send(NodeId(given["node"]), given["message"])
+            case "failed":
+                self._fail(str(given["why"]))
 
     def cut(self) -> None:
         self._fleet.share(None)
+        self._fail("it has ended before it was ready; the log says why")
+
+    def _fail(self, why: str) -> None:
         if not self._ready.done():
-            self._ready.set_exception(ChannelLost("it has ended before it was ready; the log says why"))
+            self._ready.set_exception(ChannelLost(why))
             self._ready.exception()  # whoever waited may have gone
 
     # What comes over our trunks (Heir).

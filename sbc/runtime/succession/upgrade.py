@@ -5,19 +5,20 @@
 """
 
 import asyncio
-import shutil
 import socket
-import tempfile
-from collections.abc import Mapping, Sequence
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from sbc.config import Config
 from sbc.model.errors import Refusal
+from sbc.model.ids import SessionId
 from sbc.model.interfaces import Spawn, Store
 from sbc.nodes.trunk import TrunkDoor
 from sbc.runtime.anchor import Anchor
 from sbc.runtime.crossing import EDGES, Crossing
+from sbc.runtime.directory import Directory
 from sbc.runtime.fleet import Fleet
 from sbc.runtime.hall import Hall
 from sbc.runtime.interconnect import Interconnect
@@ -26,11 +27,13 @@ from sbc.runtime.succession.process import start
 from sbc.runtime.succession.successor import Successor, SuccessorFailed
 from sbc.telemetry.records import RecordWriter
 from sbc.telemetry.systemd import Notifier
-from sbc.transports.interconnect import NAME, listen_at
+from sbc.transports.interconnect import HEIR, listen_at
 from sbc.transports.listener import Listener
 from sbc.transports.quic.passing import WAY
 from sbc.transports.quic.sorting import Sorting
 from sbc.wire.channel import ChannelLost
+
+SOCKET: Final = "successor.sock"
 
 
 class Closable(Protocol):
@@ -74,69 +77,95 @@ class Upgrade:
         """Who has what this process had."""
         self.doors: dict[str, Closable] = {}
         """Those that the roof has opened beside the listeners', by name."""
+        self.handed_over: Callable[[], None] = running.stop.set
+        """Told when nothing is left here."""
         self._running = running
         self._spawn = spawn
         self._preparing = False
-        self._directory = ""
-        """Where the successor is reached."""
+        self._met: tuple[Successor, socket.socket] | None = None
+        """Who could go on, and over which socket its datagrams come."""
+        self._directory: Directory | None = None
+        """Where the successor is reached; None: there is none, or that is for the supervisor to say."""
         self._interconnect: Interconnect | None = None
 
     async def begin(self) -> dict[str, Any]:
         """Have a successor, which accepts all that comes when this returns. Raises Refusal: 409, 503."""
         running = self._running
-        if self._preparing or running.phase != "ready":
-            raise Refusal(409, "upgrading", "this process is starting or leaving, or its successor is under way")
+        self.check()
         self._preparing = True
         try:
-            successor, passing = await self._prepare()
+            process, where = await self._prepare()
         except (OSError, SuccessorFailed) as error:
             running.announce("upgrade_failed", {"why": str(error)})
             running.hall.house.metrics.upgrades["failed"] += 1
             raise Refusal(503, "upgrade_failed", f"there is no successor: {error}") from None
         finally:
             self._preparing = False
-        await self._let_accept(successor, passing)
-        running.announce("succeeded", {"process": successor.process.pid})
-        self._spawn("hand over", self._hand_over(successor))
-        return {"process": successor.process.pid}
+        running.notifier.succeeded(process.pid)
+        await self.leave(where)
+        self.go()
+        running.announce("succeeded", {"process": process.pid})
+        return {"process": process.pid}
 
-    async def _prepare(self) -> tuple[Successor, socket.socket]:
+    def check(self) -> None:
+        """Whether there can be one now. Raises Refusal."""
+        if self._preparing or self._running.phase != "ready":
+            raise Refusal(409, "upgrading", "this process is starting or leaving, or its successor is under way")
+
+    async def _prepare(self) -> tuple["subprocess.Popen[bytes]", Path]:
+        """The successor's process, and where it is reached. Raises OSError, SuccessorFailed."""
         running = self._running
-        self._directory = self._directory or tempfile.mkdtemp(prefix="sbc-")
-        path = Path(self._directory) / "successor.sock"
+        self._directory = self._directory or Directory()
+        path = self._directory / SOCKET
         path.unlink(missing_ok=True)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         try:
             with theirs, listen_at(path) as door:
-                sockets = [*_sockets(running, self.doors), (WAY, theirs), (NAME, door)]
+                sockets = [*_sockets(running, self.doors), (WAY, theirs), (HEIR, door)]
                 process, channel = start(running.config.source, sockets, running.store.passed_on, running.once,
                                          running.notifier.environment)  # fmt: skip
-            successor = Successor(process, running.hall, running.fleet, running.listeners, self._spawn)
-            running.announce("upgrade_began", {"process": process.pid})
-            await successor.ready(channel)
         except BaseException:
             ours.close()
             raise
-        return successor, ours
+        running.announce("upgrade_began", {"process": process.pid})
+        try:
+            await self.meet(channel, ours)
+        except SuccessorFailed:
+            process.kill()
+            raise
+        return process, path
 
-    async def _let_accept(self, successor: Successor, passing: socket.socket) -> None:
-        """From here on all that comes is the successor's. Nothing of this can fail."""
+    # The steps, which the supervisor of several workers has each of them take.
+
+    async def meet(self, channel: socket.socket, passing: socket.socket) -> None:
+        """A successor was started; until it could go on at any moment. channel: to it. passing: over which datagrams
+        come from it that are ours. Raises SuccessorFailed: it never will."""
         running = self._running
+        successor = Successor(running.hall, running.fleet, running.listeners, self._spawn)
+        try:
+            await successor.ready(channel)
+        except BaseException:
+            passing.close()
+            raise
+        self._met = successor, passing
+
+    async def leave(self, where: Path) -> None:
+        """Accept nothing any more. where: the socket at which the successor is reached. Nothing of this can fail."""
+        running = self._running
+        assert self._met is not None
+        successor, passing = self._met
         self.successor, running.phase = successor, "leaving"
-        running.notifier.succeeded(successor.process.pid)
         for listener in running.listeners.values():
             listener.close()
             for quic in listener.quic_doors:
                 quic.read_no_more()
-        running.crossing.retire()
         if running.anchor is not None:
             running.anchor.pass_on()
         running.sorting.lead(passing)
         house, edge = running.hall.house, running.config.edge
         self._interconnect = way = Interconnect(self._spawn, edge.h2_engine, house.metrics, edge.name, None, None)
-        node = way.successor(Path(self._directory) / "successor.sock")
-        running.hall.leave_to(ToSuccessor(way, house.metrics, node), way)
+        running.hall.leave_to(ToSuccessor(way, house.metrics, way.successor(where)), way)
         if running.trunk is not None:
             await running.trunk.accept_no_more()
         for door in self.doors.values():
@@ -144,14 +173,24 @@ class Upgrade:
         if running.records is not None:  # one file, one writer
             writer, running.records, running.hall.records = running.records, None, successor
             await asyncio.to_thread(writer.close)
-        successor.accept()
+
+    def go(self) -> None:
+        """From here on all that comes is the successor's: nobody sends anything here any more."""
+        assert self.successor is not None
+        self._running.crossing.retire()
+        self.successor.accept()
+        self._spawn("hand over", self._hand_over(self.successor))
+
+    def concerns(self, session: SessionId) -> bool:
+        """Whether what a node says of a session may be for this process, or for its successor."""
+        return session in self._running.hall.sessions or self.successor is not None
 
     def close(self) -> None:
         """Nothing is passed on any more; the successor is told, if there is one."""
         if self._interconnect is not None:
             self._interconnect.close()
-        if self._directory:
-            shutil.rmtree(self._directory, ignore_errors=True)
+        if self._directory is not None:
+            self._directory.close()
         if self.successor is not None:
             self.successor.over()
 
@@ -160,7 +199,7 @@ class Upgrade:
             await successor.estate.hand_over(self._retire)
         except ChannelLost as error:
             self._running.announce("successor_lost", {"why": str(error)})
-        self._running.stop.set()
+        self.handed_over()
 
     def _retire(self, at_once: bool) -> None:
         for listener in self._running.listeners.values():

@@ -1,0 +1,125 @@
+"""An edge of two workers is succeeded by another one: what tests/cluster/test_upgrade.py has of one process holds,
+wherever a session is at home."""
+
+import asyncio
+from typing import Any
+
+from sbc.sdk.client import Transport
+from tests.cluster.test_upgrade import Lineage, arrive, ask, lineage, listen, store, talk
+from tests.cluster.test_workers import pids, spread
+from tests.support.asking import asking, web
+from tests.support.caller import Caller
+from tests.support.clients import Talker
+from tests.support.oracle import exactly_once
+from tests.support.quic import ca_file, secure
+from tests.support.returning import Returner
+from tests.support.scene import Scene
+from tests.support.wait import wait_until
+
+__all__ = ["lineage", "store"]
+
+
+async def test_sessions_of_all_workers_go_on_exactly_once_and_nobody_is_refused(
+    scene: Scene, lineage: Lineage, store: dict[str, Any],
+) -> None:
+    scene.trunk("a", "b", module="node_sdk")
+    await scene.open({"edge": {"workers": 2} | store})
+    clients = [Returner(scene.edge.url) for _ in range(8)]
+    scene.clients += clients
+    for client in clients:
+        await client.open()
+    until, came = asyncio.Event(), list[Talker]()
+    async with asyncio.TaskGroup() as group:
+        for client in clients:
+            group.create_task(talk(client, scene.edge, until, idle=client is clients[0]))
+        group.create_task(arrive(scene, until, came))
+        await asyncio.sleep(0.3)
+        before = len(came)
+        for _ in range(2 if store["store"] == "memory:" else 1):
+            await lineage.upgrade()
+        await wait_until(lambda: len(came) > before, "somebody came")
+        until.set()
+    for client in clients:
+        if not client.open_still:
+            await client.come_back(scene.edge)
+        await client.say()
+        await client.answered()
+        assert client.lost == []
+        exactly_once(client)
+    assert sum(map(len, (await spread(scene.edge)).values())) == len(clients)
+    assert await scene.edge.metric("sbc_upgrades_total", outcome="succeeded") == 1
+    assert all(row["trunk"] and row["state"] == "up" for row in (await scene.edge.nodes()).values())
+    log = scene.edge.log_file.read_text()
+    assert "Traceback" not in log and '"worker_lost"' not in log
+
+
+async def test_no_request_on_a_kept_connection_fails_wherever_its_session_is(scene: Scene, lineage: Lineage) -> None:
+    scene.plain("a", module="node_http")
+    await scene.open(web(scene) | {"edge": {"workers": 2}})
+    until = asyncio.Event()
+    async with asking() as http, asyncio.TaskGroup() as group:
+        askers = [group.create_task(ask(http, scene, number, until)) for number in range(6)]
+        listener = group.create_task(listen(http, scene, 200))
+        await asyncio.sleep(0.3)
+        await lineage.upgrade()
+        until.set()
+    assert sum(asker.result() for asker in askers) >= 2, "connections end with an answer"
+    assert listener.result() >= 2, "its stream ended once"
+
+
+async def test_quic_connections_of_all_workers_go_on_until_their_sessions_go_over(
+    scene: Scene, lineage: Lineage,
+) -> None:
+    scene.trunk("a", module="node_sdk")
+    await scene.open(secure(scene, {"edge": {"workers": 2}}))
+    where = f"https://127.0.0.1:{scene.edge.port}/"
+
+    async def call(transport: Transport, until: asyncio.Event) -> None:
+        async with Caller(where, ca_file=ca_file(scene), transports=[transport], ping=2.0) as caller:
+            while not until.is_set():
+                await caller.say(2)
+                await asyncio.sleep(0.02)
+            await caller.answered()
+            assert caller.gaps == []
+            exactly_once(caller)
+    until = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for transport in (*[Transport.HTTP3] * 4, Transport.HTTP2, Transport.HTTP1):
+            group.create_task(call(transport, until))
+        await wait_until(lambda: _spread(scene), "both workers have sessions")
+        await lineage.upgrade()
+        await asyncio.sleep(0.3)
+        until.set()
+    assert await scene.edge.metric("sbc_admissions_total", outcome="reattached") >= 6
+
+
+async def _spread(scene: Scene) -> bool:
+    return all((await spread(scene.edge)).values())
+
+
+async def test_a_successor_that_fails_changes_nothing_in_any_worker(scene: Scene) -> None:
+    scene.trunk("a", module="node_sdk")
+    await scene.open({"edge": {"workers": 2}})
+    clients = await scene.talking(6)
+    before, written = pids(scene.edge), scene.edge.file.read_text()
+
+    async def fails(text: str, why: str) -> None:
+        scene.edge.write(text)
+        status, answer = await scene.edge.post("/api/v1/upgrade")
+        assert (status, answer["error"]["code"]) == (503, "upgrade_failed"), answer
+        assert why in answer["error"]["message"]
+    await fails("listeners: nonsense\n", "listeners")
+    await fails(written.replace("workers: 2", "workers: 3"), "the edge runs with 2, and an upgrade cannot make that 3")
+    await fails(written.replace("workers: 2", "workers: 1"), "an upgrade cannot make that 1")
+    # What only a worker finds: its store cannot be opened.
+    (scene.directory / "db").write_text("no directory")
+    await fails(written.replace("store: 'memory:'", f"store: sqlite:{scene.directory}/db/sbc.db"), "worker ")
+    scene.edge.write(written)
+    for client in clients:
+        await client.say()
+        await client.answered()
+        assert client.open_still
+    assert pids(scene.edge) == before and (await scene.edge.get("/readyz"))[0] == 200
+    assert await scene.edge.metric("sbc_upgrades_total", outcome="failed") == 4
+    assert all(row["trunk"] for row in (await scene.edge.nodes()).values())
+    assert await scene.edge.stop() == 0
