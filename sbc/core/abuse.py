@@ -8,6 +8,7 @@ clock.
     known ──score──> barred ──higher score──> blocked ──period──> known, with half the score ──> forgotten
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 from heapq import nlargest
@@ -18,6 +19,8 @@ from sbc.model.abuse import AbuseRules
 
 MOST_SOURCES = 65_536
 """Of more sources than these, the one that was caught longest ago is forgotten; and as many are barred at most."""
+MOST_TOLD = 10_000
+"""Of a million bytes or so, which are told at once."""
 FLOOD = 60
 """What no honest client does: two of them bar a source, as the defaults are."""
 BROKEN = 10
@@ -164,6 +167,19 @@ class Blotter:
         found = [(name, replace(entry, score=self._faded(entry, now), at=now))
                  for table in (self._barred, self._known) for name, entry in table.items()]  # fmt: skip
         return nlargest(most, found, key=lambda item: item[1].score)
+
+    def told(self, now: float) -> list[tuple[str, float, str, str, float]]:
+        """What another process of this edge has to know, of the worst: source, score, what it was caught at last, its
+        standing, and for how many seconds it is barred."""
+        return [(name, entry.score, entry.kind, entry.standing.value, max(0.0, entry.until - now))
+                for name, entry in self.entries(now, MOST_TOLD)]  # fmt: skip
+
+    def learn(self, told: Iterable[tuple[str, float, str, str, float]], now: float) -> None:
+        """Know what another one has told, but of sources that are known here."""
+        for name, score, kind, standing, left in sorted(told, key=lambda one: one[4]):
+            if name not in self._known and name not in self._barred:
+                entry = Entry(score, now, kind, Standing(standing), now + left)
+                _keep(self._known if entry.standing is Standing.KNOWN else self._barred, name, entry, self._most)
 
 
 def _worse(one: Standing, other: Standing) -> Standing:

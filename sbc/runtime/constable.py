@@ -1,7 +1,7 @@
 """Who misbehaves: counts it, holds it against its source, tells operators once, and keeps that source outside."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import ceil
 from typing import Any, Final
 
@@ -74,6 +74,14 @@ class Constable:
         """Another worker has blamed a client so often; it tells of it, and has it blocked."""
         for _ in range(min(count, MOST_BLAMED)):
             self._blotter.charge(kind, client, self._clock())
+
+    def told(self) -> list[tuple[str, float, str, str, float]]:
+        """What is held against sources, for another process of this edge; JSON values."""
+        return self._blotter.told(self._clock())
+
+    def learn(self, told: Iterable[tuple[str, float, str, str, float]]) -> None:
+        """Hold it against them here too. Who is blocked is told to a warden that comes later."""
+        self._blotter.learn(told, self._clock())
 
     @property
     def wary(self) -> bool:

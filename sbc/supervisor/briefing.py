@@ -1,4 +1,5 @@
-"""What a worker that is started while others serve has to know: what operators ordered, which nodes want no more.
+"""What a worker that is started while others serve has to know: what operators ordered, which nodes want no more, which
+sources misbehave.
 
 It learns that from one of them, and believes it more than its own store: it was not there when the last orders came.
 """
@@ -22,6 +23,7 @@ async def briefing(server: Server) -> dict[str, Any]:
         "revocations": [revocation_row(one) for one in house.revocations],
         "drained": [one.name for one in house.roster.drained],
         "draining": server.fleet.drained(),
+        "sources": house.constable.told(),
     }
 
 
@@ -42,3 +44,4 @@ async def learn(server: Server, operations: EdgeOperations, told: Mapping[str, A
         for node in ours_drained - drained:
             await operations.let_in(NodeId(node))
     server.fleet.drain(told["draining"])
+    house.constable.learn(told["sources"])

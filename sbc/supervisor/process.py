@@ -23,6 +23,8 @@ from sbc.wire.channel import PATIENCE, Channel, ChannelLost, Unanswered
 
 SILENCE: Final = 20.0
 """After so many seconds without an answer a worker is taken for stuck, and killed."""
+STARTING: Final = 60.0
+"""The same while it starts: a machine that is busy takes its time to read a program, and answers nothing meanwhile."""
 ASKING: Final = 2.0
 """How often it is asked whether it lives, in seconds."""
 
@@ -64,8 +66,10 @@ class WorkerProcess:
         self.state = State.DOWN
         self.restarts = Restarts()
         self.pid = 0
-        self.status: int | None = None
+        self.fate = ""
         """How it ended the last time."""
+        self._silent: float | None = None
+        """For how long it has not answered, if it is killed for that."""
         self._boss = boss
         self._spawn = spawn
         self._loop = asyncio.get_running_loop()
@@ -86,7 +90,7 @@ class WorkerProcess:
         passing, theirs = socket.socketpair()
         with far, theirs:
             self._process = _process(self._boss.outfit(self.number, far.fileno(), theirs.fileno()))
-        self.pid, self.status = self._process.pid, None
+        self.pid, self._silent = self._process.pid, None
         self._ended.clear()
         self._passing = passing
         near.setblocking(False)
@@ -155,11 +159,13 @@ class WorkerProcess:
     async def _watch(self, channel: Channel) -> None:
         """Ask it now and then whether it lives: what does not answer is of no use to its clients."""
         while channel is self._channel:
+            patience = STARTING if self.state is State.STARTING else SILENCE
             try:
-                await channel.ask("alive", SILENCE)
+                await channel.ask("alive", patience)
             except Unanswered:
                 if channel is self._channel and self.state is not State.STOPPING:
-                    log.error("worker_silent", worker=self.number, pid=self.pid, seconds=SILENCE)
+                    log.error("worker_silent", worker=self.number, pid=self.pid, seconds=patience)
+                    self._silent = patience
                     self.kill()
                 return
             except ChannelLost:
@@ -172,7 +178,9 @@ class WorkerProcess:
         self._loop.remove_reader(watched)
         os.close(watched)
         assert self._process is not None
-        self.status = self._process.wait()
+        status = self._process.wait()
+        self.fate = (f"ended with status {status}: its log says why" if self._silent is None else
+                     f"did not answer for {self._silent:g} s, and was killed")
         self._process = None
         for end in (self._channel, self._passing):
             if end is not None:
@@ -180,11 +188,11 @@ class WorkerProcess:
         self._channel = self._passing = None
         served = self._loop.time() - self._ready_at if self.state is State.READY else 0.0
         if self.state is State.LEAVING:
-            log.error("worker_lost", worker=self.number, pid=self.pid, status=self.status)
+            log.error("worker_lost", worker=self.number, pid=self.pid, status=status)
             self._become(State.STOPPING)
         elif self.state is not State.STOPPING:
             pause = self.restarts.ended(served)
-            log.error("worker_lost", worker=self.number, pid=self.pid, status=self.status, again_in=round(pause, 3),
+            log.error("worker_lost", worker=self.number, pid=self.pid, status=status, again_in=round(pause, 3),
                       looping=self.looping)
             self._become(State.DOWN)
             self._spawn(f"restart {self.number}", self._start_again(pause))

@@ -87,14 +87,15 @@ class Supervisor:
         here = Worker(0, count, str(self.directory.path))
         self.sockets[INTERCONNECT] = [[listen_at(here.socket(number))] for number in range(count)]
         self.sockets[WAY] = ways(count)
-        trunk = self._trunk_socket()
+        trunk = self._trunk_door()
         for worker in self.workers:
             await worker.start()
         if self._heritage is not None:
             await self._succeed(self._heritage)
             await open_admin()
-        if self.trunk is not None and trunk is not None:
-            await self.trunk.start_on(trunk)
+        if trunk is not None:
+            self.trunk, sock = trunk
+            await self.trunk.start_on(sock)
             self._spawn("beats", self._beat())
         while not all(worker.state is State.READY for worker in self.workers):
             if self._heritage is None:  # else there is no way back: it is started again
@@ -120,7 +121,7 @@ class Supervisor:
         """Raises SbcError: one of the workers has ended."""
         failed = next((worker for worker in self.workers if worker.state is State.DOWN), None)
         if failed is not None:
-            raise SbcError(f"worker {failed.number} does not start: its log says why (status {failed.status})")
+            raise SbcError(f"worker {failed.number} does not start: it {failed.fate}")
 
     async def _succeed(self, heritage: Heritage) -> None:
         """All that can fail is done: take the place of the process before. Raises SbcError, OSError."""
@@ -132,17 +133,17 @@ class Supervisor:
             raise SbcError("the process to be succeeded has ended, or goes on by itself")
         self.upgrades["succeeded"] += 1
 
-    def _trunk_socket(self) -> socket.socket | None:
-        """Make the door for nodes, and the socket it is to listen on; None: there is none. Raises OSError."""
+    def _trunk_door(self) -> tuple[TrunkDoor, socket.socket] | None:
+        """The door for nodes, and the socket it is to listen on; None: there is none. Raises OSError."""
         terms = trunk_terms(self.config)
         if terms is None or self.config.trunk is None:
             return None
         where = self.config.trunk.listen
         given = self.opened.get("trunk")
         sock = given[0] if given else bind(where.host, where.port)
-        self.trunk = TrunkDoor(self.switchboard, edge=self.config.edge.name, secret=terms.secret, ssl=terms.tls)
         self.ports["trunk"] = int(sock.getsockname()[1])
-        return sock
+        door = TrunkDoor(self.switchboard, edge=self.config.edge.name, secret=terms.secret, ssl=terms.tls)
+        return door, sock
 
     async def _beat(self) -> None:
         while True:

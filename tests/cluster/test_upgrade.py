@@ -22,6 +22,9 @@ from tests.support.returning import Returner
 from tests.support.scene import Scene
 from tests.support.wait import wait_until
 
+UPGRADING = 60.0
+"""Seconds: it starts as many processes as there are, and one more."""
+
 
 class Lineage:
     """An edge and the processes that succeed it."""
@@ -32,7 +35,7 @@ class Lineage:
 
     async def upgrade(self) -> None:
         """Have another process in its place, and wait until the one before is gone."""
-        status, answer = await self.edge.post("/api/v1/upgrade")
+        status, answer = await self.edge.post("/api/v1/upgrade", patience=UPGRADING)
         assert status == 202, answer
         before = self.processes[-1] if self.processes else None
         self.processes.append(int(answer["process"]))

@@ -1,5 +1,6 @@
 """Scores of sources: what bars whom, for how long, and what is forgotten."""
 
+import json
 from dataclasses import replace
 from ipaddress import ip_network
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sbc.core.abuse import FLOOD, ODD, WEIGHTS, Blotter, Standing
+from sbc.core.abuse import BROKEN, FLOOD, ODD, WEIGHTS, Blotter, Standing
 from sbc.model.abuse import AbuseRules
 
 NOW = 1000.0
@@ -102,6 +103,21 @@ def test_the_table_is_bounded_and_a_flood_of_sources_lets_nobody_out() -> None:
     for number in range(100):
         blotter.charge("malformed", f"198.51.100.{number}", NOW)
     assert len(blotter) == 11 and blotter.bars(THEM, NOW)
+
+
+def test_what_another_process_was_told_bars_whom_it_has_barred_for_as_long() -> None:
+    blotter, other = Blotter(RULES), Blotter(RULES)
+    for _ in range(2):
+        blotter.charge("h2_rapid_reset", THEM, NOW)
+    blotter.charge("malformed", "198.51.100.1", NOW + 10)
+    later = 5_000.0  # by another clock
+    other.learn(json.loads(json.dumps(blotter.told(NOW + 100))), later)
+    left = RULES.period - 100
+    assert other.bars(THEM, later + left - 1) and not other.bars(THEM, later + left + 1)
+    known = dict(other.entries(later, 9))
+    assert known["198.51.100.1"].standing is Standing.KNOWN and 9 < known["198.51.100.1"].score < BROKEN
+    other.learn(blotter.told(NOW + 100), later + left + 2)
+    assert not other.bars(THEM, later + left + 2), "what is known here is believed more"
 
 
 def test_what_nobody_is_to_blame_for_counts_nothing() -> None:

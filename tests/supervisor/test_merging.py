@@ -21,7 +21,7 @@ def told(number: int) -> list[list[object]]:
 
 def exposition() -> str:
     registry = CollectorRegistry(auto_describe=False)
-    own = written(own_families({"ready": 2}, {0: 0, 1: 3}, {"applied": 1}, False, {"refused": 2}))
+    own = written(own_families({"ready": 2}, {0: 0, 1: 3}, {"applied": 1}, False, {"failed": 1}, {"refused": 2}))
     registry.register(Families(merged({"0": told(0), "1": told(1), "supervisor": own})))
     return render(registry, "")[0].decode()
 
@@ -42,7 +42,8 @@ def test_each_is_told_once_as_it_makes_sense() -> None:
         'sbc_nodes{state="down"} 1.0', "sbc_loop_lag_max_seconds 0.1", 'sbc_pressure{source="lag"} 0.5',
         'sbc_certificate_expiry_seconds{certificate="c"} 50.0', "sbc_revocations 1.0", "sbc_store_up 0.0",
         'sbc_workers{state="ready"} 2.0', 'sbc_worker_restarts_total{worker="1"} 3.0', "sbc_config_reload_ok 0.0",
-        'sbc_config_reloads_total{outcome="applied"} 1.0', 'sbc_abuse_total{kind="trunk_refused"} 2.0',
+        'sbc_config_reloads_total{outcome="applied"} 1.0', 'sbc_upgrades_total{outcome="failed"} 1.0',
+        'sbc_abuse_total{kind="trunk_refused"} 2.0',
     ):  # fmt: skip
         assert lines.count(line) == 1, line
     assert len([line for line in lines if line.startswith("process_resident_memory_bytes{")]) == 2

@@ -52,7 +52,10 @@ class Predecessor:
         OSError, SbcError: it is gone, or does not want to be succeeded any more."""
         await self._channel.open(self._legacy.channel)
         known = await self._channel.ask("ready", READY)
-        self._hall.house.revocations.restore([revocation_in(one) for one in known["revocations"]])
+        house = self._hall.house
+        house.revocations.restore([revocation_in(one) for one in known["revocations"]])
+        house.roster.drained.restore([revocation_in(one) for one in known.get("kept_out", ())])
+        house.constable.learn(known.get("sources", ()))
         self._fleet.drain(NodeId(node) for node in known["drained"])
         self._next, self._hall.afar = self._hall.afar, self
         way = next((sock for name, sock in self._legacy.sockets if name == WAY), None)

@@ -1,7 +1,8 @@
 """The successor of this process, as this one sees it: it is told, and asks, over a channel (wire/channel.py).
 
     it asks     ready {}                           answered, once nothing is accepted here any more, with what is known
-                                                   beside sessions: {revocations, drained, half_open}
+                                                   beside sessions: {revocations, kept_out (nodes, by operators),
+                                                   drained (nodes, by whomever), half_open, sources (that misbehave)}
                 wanted {session}                   answered when the session is there, with whether it is
                 find {agent, principal, keys}      the same for what keys lead to
     is asked    session {stored, journals, lasts}  to have it from here on
@@ -88,8 +89,11 @@ class Successor:
                 if not self._ready.done():
                     self._ready.set_result(None)
                 await asyncio.shield(self._accepting)
-                return {"revocations": [revocation_out(one) for one in self._hall.house.revocations],
-                        "drained": self._fleet.drained(), "half_open": self._half_open()}
+                house = self._hall.house
+                return {"revocations": [revocation_out(one) for one in house.revocations],
+                        "kept_out": [revocation_out(one) for one in house.roster.drained],
+                        "drained": self._fleet.drained(), "half_open": self._half_open(),
+                        "sources": house.constable.told()}  # fmt: skip
             case "wanted":
                 return await self.estate.wanted(SessionId(given["session"]))
             case "find":
