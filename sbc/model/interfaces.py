@@ -115,6 +115,10 @@ class Store(Protocol):
     def forsake(self, session: SessionId) -> None:
         """A session is the successor's from here on; it stays on record."""
 
+    async def on_record(self) -> Sequence[Stored]:
+        """The sessions of a predecessor that has ended without handing all of them over, among those that are in this
+        process; () where each is claimed when its client comes. Raises StoreError: also as long as it has not ended."""
+
     def succeeded(self) -> None:
         """All that is ours is the successor's from here on, and not given up when the store is closed."""
 

@@ -2,7 +2,7 @@
 
     the edge        server (start, serve, stop)  opening  departure (clients are sent away)
                     tasks (the only maker of tasks)  sweep (pings, idle limits, lag)  rounds (once a second)
-                    succession/ (an upgrade)
+                    succession/ (an upgrade)  directory (of its Unix sockets)
     sessions        hall (all of them, and who comes in)  house (what each needs of it)  session (what both kinds share)
                     websocket/  http/  signalling (their orders, as messages)  record (how they ended)
     handovers       turn  pace  burst (many at a time)  movers (drains)  watchman (slow nodes)

@@ -10,8 +10,8 @@ QUIET_EVENTS = frozenset({"client_refused"})
 
 TROUBLE = frozenset({
     "address_lost", "certificate_rejected", "discovery_fails", "durability_lost", "edge_fenced", "jwks_rejected",
-    "leg_failed",
-    "node_down", "node_slow", "protocol_broken", "records_fail", "reload_rejected", "session_not_moved",
+    "leg_failed", "node_down", "node_slow", "predecessor_lost", "protocol_broken", "records_fail", "reload_rejected",
+    "session_not_moved",
     "shedding_began", "source_barred", "source_blocked", "store_fails", "store_replaced", "successor_lost",
     "trunk_lost", "upgrade_failed",
 })  # fmt: skip

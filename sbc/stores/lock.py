@@ -20,7 +20,8 @@ class Lock:
         self._path = path
         self._beside = beside
         self._descriptor = -1
-        self._held = False
+        self.held = False
+        """Whether no other process has it."""
 
     def __enter__(self) -> None:
         """Raises StoreError: another edge has it, or it cannot be made."""
@@ -47,7 +48,7 @@ class Lock:
 
     def settle(self) -> None:
         """Take it, if the process beside which it was opened has ended meanwhile."""
-        if not self._held:
+        if not self.held:
             self._take()
 
     def _take(self) -> bool:
@@ -59,5 +60,5 @@ class Lock:
             return False
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
-        self._held = True
+        self.held = True
         return True

@@ -93,5 +93,9 @@ class MemoryStore:
         """See Store."""
         self._epochs.pop(session, None)
 
+    async def on_record(self) -> Sequence[Stored]:
+        """Nothing is ever on record."""
+        return ()
+
     def succeeded(self) -> None:
         """Nothing is on record."""

@@ -51,6 +51,13 @@ class Forgive:
 
 
 @dataclass(slots=True)
+class ReadDialogs:
+    """All that are on record, once no other process has them."""
+
+    done: Callable[[Sequence[Stored] | StoreError], None]
+
+
+@dataclass(slots=True)
 class ReadRevocations:
     done: Callable[[Sequence[Revocation] | StoreError], None]
 
@@ -280,7 +287,7 @@ class Touch:
     session: SessionId
 
 
-Alone = Create | Rebind | Read | Revoke | Forgive | ReadRevocations
+Alone = Create | Rebind | Read | ReadDialogs | Revoke | Forgive | ReadRevocations
 Shared = Peek | Claim | Find | Restate | Beat | Look | ReadEdges | Muster | ReadMembers | Hold | Vacate
 Question = Alone | Shared
 Lasting = Remove | Release
@@ -289,8 +296,9 @@ Note = Keep | Cover | Forget | Learn | Remember | Touch | Call | Lasting
 Operation = Question | Note
 
 Members = Mapping[str, Sequence[Mapping[str, Any]]]
-Found = Journals | tuple[Stored, Journals] | Beaten | Looked | Peeked | Held | Sequence[Revocation] | Sequence[Fellow]
-Result = Found | Members | SessionId | str | StoreError | None
+Found = Journals | tuple[Stored, Journals] | Beaten | Looked | Peeked | Held
+Listed = Sequence[Stored] | Sequence[Revocation] | Sequence[Fellow]
+Result = Found | Listed | Members | SessionId | str | StoreError | None
 """What became of one operation of a batch that was committed."""
 
 T = TypeVar("T")

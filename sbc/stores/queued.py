@@ -15,6 +15,7 @@ from sbc.stores.operations import (
     Keep,
     Learn,
     Read,
+    ReadDialogs,
     ReadRevocations,
     Rebind,
     Remember,
@@ -74,6 +75,10 @@ class QueuedStore(Queue):
 
     def forsake(self, session: SessionId) -> None:
         """See Store."""
+
+    async def on_record(self) -> Sequence[Stored]:
+        """See Store."""
+        return await self.asked(ReadDialogs)
 
     def succeeded(self) -> None:
         """See Store."""

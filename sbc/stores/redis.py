@@ -237,6 +237,10 @@ class RedisStore(FellowStore):
         """See Store."""
         self._ours.let_go(session)
 
+    async def on_record(self) -> Sequence[Stored]:
+        """See Store."""
+        return ()
+
     def succeeded(self) -> None:
         """See Store."""
         if self._redis is not None:

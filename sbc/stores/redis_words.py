@@ -36,6 +36,7 @@ from sbc.stores.operations import (
     Peek,
     Peeked,
     Read,
+    ReadDialogs,
     ReadEdges,
     ReadMembers,
     ReadRevocations,
@@ -146,6 +147,8 @@ def command(operation: Operation, me: str, milliseconds: int, store: tuple[str, 
         case Forgive(kind, name):
             # Not deleted: who still has it in force has to know that it was not lost, but taken back.
             return "HSET", REVOCATIONS, name_out((kind.value, name)), f"{time.time()!r} 0"
+        case ReadDialogs():
+            raise StoreError("of a store that edges share nobody has all sessions")
         case ReadRevocations():
             return "HGETALL", REVOCATIONS
         case Look(tenure):
@@ -274,7 +277,7 @@ def _session(operation: Operation) -> str:
         case Rebind(binding):
             return binding.session
         case (Find() | Beat() | Look() | ReadEdges() | Muster() | ReadMembers() | Hold() | Vacate() | Call() | Revoke()
-              | Forgive() | ReadRevocations()):
+              | Forgive() | ReadDialogs() | ReadRevocations()):
             return ""
         case _:
             return operation.session

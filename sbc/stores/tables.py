@@ -34,6 +34,7 @@ from sbc.stores.operations import (
     Operation,
     Peek,
     Read,
+    ReadDialogs,
     ReadEdges,
     ReadMembers,
     ReadRevocations,
@@ -228,6 +229,8 @@ class Tables:
                     self._connection.execute(statement, (session,))
             case Read(session):
                 return self._read(session)
+            case ReadDialogs():
+                return self.dialogs()
             case Revoke(revocation):
                 revoked.put(self._connection, revocation)
             case Forgive(kind, name):

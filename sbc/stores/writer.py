@@ -14,7 +14,7 @@ from typing import Final
 from sbc.model.errors import StoreError
 from sbc.model.interfaces import Stored
 from sbc.stores.lock import Lock
-from sbc.stores.operations import Keep, Operation, Result, Told
+from sbc.stores.operations import Keep, Operation, ReadDialogs, Result, Told
 from sbc.stores.tables import Tables
 
 BUSY_TIMEOUT: Final = 0.25
@@ -81,7 +81,7 @@ class Writer:
             tables.begin(awaited=any(isinstance(operation, Keep) and operation.done for operation in batch))
             if self._faulty or not batch:
                 tables.beat()
-            results = [tables.apply(operation) for operation in batch]
+            results = [self._apply(tables, operation) for operation in batch]
             tables.commit()
         except Exception as error:
             # Broad, for this thread has no supervisor: if it died, everyone who waits for an answer would wait forever.
@@ -91,6 +91,11 @@ class Writer:
             return StoreError(f"{self._path}: {error}")
         self._faulty = self._full = False
         return results
+
+    def _apply(self, tables: Tables, operation: Operation) -> Result:
+        if isinstance(operation, ReadDialogs) and not self._lock.held:
+            return StoreError(f"{self._path}: the process that had it has not ended")
+        return tables.apply(operation)
 
     def _tell(self, listener: Callable[..., None], *told: object) -> None:
         try:

@@ -11,6 +11,7 @@ Up to `ready` nothing has changed: a successor that fails leaves no trace but a 
 is in one process at a time: what is known of it goes over in the moment in which its connections are closed here.
 
     process.py words.py            how the successor is started; sessions as JSON
-    successor.py estate.py         the predecessor's side: whom it hands things to; what there is, and in which order
+    upgrade.py successor.py estate.py onward.py     the predecessor's side: its end, whom it hands things to, what there
+                                   is and in which order, where requests go that come to it all the same
     predecessor.py lent.py         the successor's side: from whom it has things; trunks that the predecessor holds
 """

@@ -1,13 +1,16 @@
 """The process that this one succeeds, as this one sees it. What the two say to each other stands in successor.py.
 
 Until the predecessor is gone a session that is not here may be there: whoever comes for one is served once that was
-asked, and the session handed over (Seeker, like sessions of other edges: runtime/afar.py).
+asked, and the session handed over (Seeker, like sessions of other edges: runtime/afar.py). If it ends before it has
+handed over all, the rest is as after a restart: what the store has of it sleeps here, and clients wait until that is
+known.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sbc.model.errors import Refusal, SbcError
+from sbc.model.errors import Refusal, SbcError, StoreError
 from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Spawn
 from sbc.protocols.protocol import Key
@@ -26,6 +29,10 @@ READY: Final = 60.0
 """Seconds that the successors of other workers may take longer than this one to be ready."""
 ANSWERING: Final = 40.0
 """Seconds within which the predecessor says whether it has a session, and hands it over."""
+KNOWN: Final = 10.0
+"""Seconds that a client waits until it is known what a predecessor had that is gone."""
+AGAIN: Final = 0.1
+"""Seconds after which the store is asked again."""
 DIALLING: Final = 2.0
 """Seconds that nodes have to dial anew when the predecessor has hung up."""
 
@@ -44,6 +51,10 @@ class Predecessor:
         self._sorting = sorting
         self._channel = Channel(self, spawn)
         self._trunks: dict[NodeId, LentTrunk] = {}
+        self._empty = False
+        """Whether it has said that nothing is left there."""
+        self._known = asyncio.Event()
+        """Set once all is here that it had, and it is gone."""
         self._next: Seeker | None = None
         """Where sessions are that are in neither process."""
 
@@ -80,7 +91,11 @@ class Predecessor:
     async def _went_on(self, waiter: Waiter, sessions: Sequence[SessionId]) -> bool:
         """Whether one of these is there, and the client back in it. Raises Refusal."""
         for session in sessions:
-            if await self._handed_over("wanted", session=session) and self._woke(session, waiter):
+            try:
+                there = await self._channel.ask("wanted", ANSWERING, session=session)
+            except ChannelLost:
+                there = await self._ended_with_all()
+            if there and self._woke(session, waiter):
                 return True
         return False
 
@@ -94,7 +109,10 @@ class Predecessor:
         try:
             if await self._went_on(waiter, sessions):
                 return
-            found = await self._handed_over("find", **asked)
+            try:
+                found = await self._channel.ask("find", ANSWERING, **asked)
+            except ChannelLost:
+                found = await self._ended_with_all() and self._hall.known(agent, principal, keys)
             if found and self._woke(SessionId(found), waiter):
                 return
             if self._next is not None:
@@ -104,12 +122,14 @@ class Predecessor:
         except Refusal as refused:
             waiter.refuse(refused)
 
-    async def _handed_over(self, what: str, **given: Any) -> Any:
-        """Raises Refusal: it is there, but not now."""
+    async def _ended_with_all(self) -> bool:
+        """True, once all is here that it had. Raises Refusal: that is not known now."""
         try:
-            return await self._channel.ask(what, ANSWERING, **given)
-        except ChannelLost:  # and so the predecessor has nothing any more
-            return None
+            async with asyncio.timeout(KNOWN):
+                await self._known.wait()
+        except TimeoutError:
+            raise Refusal(503, "store", "the session cannot be read now", retry_after=1) from None
+        return True
 
     def _woke(self, session: SessionId, waiter: Waiter) -> bool:
         """Raises Refusal."""
@@ -147,6 +167,8 @@ class Predecessor:
                     self._fleet.heard(trunk, given["message"])
             case "hung_up":
                 self._hung_up(NodeId(given["node"]))
+            case "over":
+                self._empty = True
             case "record":
                 if self._hall.records is not None:
                     self._hall.records.write(given["fields"])
@@ -178,9 +200,27 @@ class Predecessor:
             return  # it dials anew in a moment
 
     def cut(self) -> None:
-        if self._hall.afar is self:
-            self._hall.afar = self._next
         for node in list(self._trunks):
             self._hung_up(node)
         self._sorting.alone()
+        if self._hall.afar is self:
+            self._spawn("recall", self._recall())
+
+    async def _recall(self) -> None:
+        """It is gone, or will be in a moment. What it had not handed over sleeps here, if it is on record."""
+        hall = self._hall
+        had = {*hall.sessions, *hall.dormant.sleepers}
+        while not self._empty:
+            try:
+                entries = await hall.house.store.on_record()
+            except StoreError:  # readiness tells of that
+                await asyncio.sleep(AGAIN)
+                continue
+            had |= {*hall.sessions, *hall.dormant.sleepers}
+            left = [entry for entry in entries if entry.binding.session not in had]
+            hall.dormant.lay_down(left)
+            hall.house.announce("predecessor_lost", {"sessions": len(left)})
+            self._empty = True
+        hall.afar = self._next
+        self._known.set()
         self._ended()

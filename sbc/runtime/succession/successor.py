@@ -76,6 +76,9 @@ class Successor:
     def over(self) -> None:
         """Nothing is left here."""
         self._channel.note("over")
+
+    def close(self) -> None:
+        """This process ends. What is left here is on record, or nowhere."""
         self._channel.close()
 
     async def _give(self, said: Mapping[str, Any]) -> None:

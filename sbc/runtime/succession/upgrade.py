@@ -192,11 +192,12 @@ class Upgrade:
         if self._directory is not None:
             self._directory.close()
         if self.successor is not None:
-            self.successor.over()
+            self.successor.close()
 
     async def _hand_over(self, successor: Successor) -> None:
         try:
             await successor.estate.hand_over(self._retire)
+            successor.over()
         except ChannelLost as error:
             self._running.announce("successor_lost", {"why": str(error)})
         self.handed_over()
