@@ -222,37 +222,29 @@ async def test_what_a_process_that_is_killed_while_it_hands_over_still_has_goes_
     scene: Scene, lineage: Lineage, store: dict[str, Any],
 ) -> None:
     scene.trunk("a", "b", module="node_sdk")
-    await scene.open({"edge": store, "agents": {"tutor": {"durability": "sync", "migration": {"deadline": "30s"}}}})
-    quiet, busy = [Returner(scene.edge.url) for _ in range(4)], [Returner(scene.edge.url) for _ in range(4)]
-    scene.clients += quiet + busy
-    for client in quiet + busy:
+    # One session at a time, 20 a second: there is time to kill it.
+    await scene.open({"edge": store, "drain": {"pace": 1}, "agents": {"tutor": {"durability": "sync"}}})
+    clients = [Returner(scene.edge.url) for _ in range(24)]
+    scene.clients += clients
+    for client in clients:
         await client.open()
-        await client.say()
+        await client.say(3)
         await client.answered()
-    until = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        for client in busy:
-            await client.say(2000, every=0.02)  # no turn is over
-        status, answer = await scene.edge.post("/api/v1/upgrade", patience=UPGRADING)
-        assert status == 202, answer
-        lineage.processes.append(int(answer["process"]))
-        for client in quiet:
-            assert await client.ended() == (1012, "retry_after=0")
-        assert all(client.open_still for client in busy)
-        scene.edge.kill()
-        for client in quiet + busy:
-            group.create_task(client.come_back(scene.edge))
-    until.set()
-    for client in quiet + busy:
-        await client.has(20) if client in busy else await client.say()
-    for client in quiet:
+    status, answer = await scene.edge.post("/api/v1/upgrade", patience=UPGRADING)
+    assert status == 202, answer
+    lineage.processes.append(int(answer["process"]))
+    await wait_until(lambda: any(client.closed == (1012, "retry_after=0") for client in clients), "one has gone over")
+    scene.edge.kill()
+    for client in clients:
+        await client.ended()
+    await asyncio.gather(*(client.come_back(scene.edge) for client in clients))
+    for client in clients:
+        await client.say(2)
         await client.answered()
         exactly_once(client)
-    for client in busy:
         assert client.lost == []
-        assert [message["m"] for message in client.heard] == list(range(1, len(client.heard) + 1))
-    assert len(await scene.edge.sessions()) == 8
-    if store["store"].startswith("sqlite"):
-        assert '"predecessor_lost","sessions":4' in scene.edge.log_file.read_text()
+    assert len(await scene.edge.sessions()) == len(clients)
+    log = scene.edge.log_file.read_text()
+    assert store["store"].startswith("redis") or int(log.partition('"predecessor_lost","sessions":')[2].split("}")[0])
     owned = [(fact["session"], fact["epoch"]) for node in scene.nodes.values() for fact in node.history("owner")]
     assert len(owned) == len(set(owned)), "no epoch of a session has two owners"
