@@ -22,9 +22,6 @@ from tests.support.returning import Returner
 from tests.support.scene import Scene
 from tests.support.wait import wait_until
 
-UPGRADING = 60.0
-"""Seconds: it starts as many processes as there are, and one more."""
-
 
 class Lineage:
     """An edge and the processes that succeed it."""
@@ -35,7 +32,7 @@ class Lineage:
 
     async def upgrade(self) -> None:
         """Have another process in its place, and wait until the one before is gone."""
-        status, answer = await self.edge.post("/api/v1/upgrade", patience=UPGRADING)
+        status, answer = await self.edge.post("/api/v1/upgrade")
         assert status == 202, answer
         before = self.processes[-1] if self.processes else None
         self.processes.append(int(answer["process"]))
@@ -230,7 +227,7 @@ async def test_what_a_process_that_is_killed_while_it_hands_over_still_has_goes_
         await client.open()
         await client.say(3)
         await client.answered()
-    status, answer = await scene.edge.post("/api/v1/upgrade", patience=UPGRADING)
+    status, answer = await scene.edge.post("/api/v1/upgrade")
     assert status == 202, answer
     lineage.processes.append(int(answer["process"]))
     await wait_until(lambda: any(client.closed == (1012, "retry_after=0") for client in clients), "one has gone over")

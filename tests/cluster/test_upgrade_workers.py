@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 
 from sbc.sdk.client import Transport
-from tests.cluster.test_upgrade import UPGRADING, Lineage, arrive, ask, lineage, store, talk
+from tests.cluster.test_upgrade import Lineage, arrive, ask, lineage, store, talk
 from tests.cluster.test_workers import pids, spread
 from tests.support.asking import Stream, asking, url, web
 from tests.support.caller import Caller
@@ -121,7 +121,7 @@ async def test_a_successor_that_fails_changes_nothing_in_any_worker(scene: Scene
 
     async def fails(text: str, why: str) -> None:
         scene.edge.write(text)
-        status, answer = await scene.edge.post("/api/v1/upgrade", patience=UPGRADING)
+        status, answer = await scene.edge.post("/api/v1/upgrade")
         assert (status, answer["error"]["code"]) == (503, "upgrade_failed"), answer
         assert why in answer["error"]["message"]
     await fails("listeners: nonsense\n", "listeners")
