@@ -60,7 +60,7 @@ def test_every_verb_is_described_and_no_other_is_used() -> None:
 
 def test_every_metric_is_described_and_no_other() -> None:
     registry = make_registry(Metrics(), lambda: Gauges({}, {}, 0, {}, {}, 0))
-    registry.register(Families(own_families({}, {}, {}, True, {})))
+    registry.register(Families(own_families({}, {}, {}, True, {}, {})))
     exposition = render(registry, "")[0].decode()
     there = set(re.findall(r"^# TYPE (sbc_\S+)", exposition, re.MULTILINE))
     described = set(re.findall(r"`(sbc_[a-z_]+)", section("Metrics")))
