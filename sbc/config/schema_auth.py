@@ -8,8 +8,8 @@ from sbc.config.section import Section, default
 from sbc.config.units import Duration
 from sbc.config.values import ClaimText, Digest, File, Jwks, Method, Name, Network, Origin, Token, choice
 
-JWS_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519")
-"""Those with public keys (RFC 7518, RFC 9864)."""
+JWS_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
+"""Those with public keys (RFC 7518, RFC 9864). Most issuers still call Ed25519 EdDSA (RFC 8037)."""
 
 
 class Jwt(Section):
@@ -28,7 +28,7 @@ class Jwt(Section):
     audience: ClaimText
     """What `aud` has to say, or to have in its list."""
     algorithms: list[Annotated[str, choice(*JWS_ALGORITHMS)]] = Field(
-        default=["RS256", "PS256", "ES256", "Ed25519"], min_length=1, max_length=10)
+        default=["RS256", "PS256", "ES256", "Ed25519", "EdDSA"], min_length=1, max_length=len(JWS_ALGORITHMS))
     """Which signatures are taken (RFC 7518)."""
     principal: Token = "sub"
     """The claim that names the client."""

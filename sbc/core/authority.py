@@ -94,7 +94,10 @@ def _challenge(auth: Auth) -> Sequence[str]:
 
 def _bearer(request: Request) -> bytes | None:
     """The token of a request: in `Authorization`, or where a browser cannot set that, in the query (RFC 6750)."""
-    written, shown = first(request.fields, b"authorization"), _parameter(request.target)
+    lines = [value for name, value in request.fields if name == b"authorization"]
+    if len(lines) > 1:  # of two, nodes might believe the other one
+        raise Refusal(400, "two_tokens", "more than one Authorization header")
+    written, shown = lines[0] if lines else None, _parameter(request.target)
     in_header = written is not None and written[: len(_BEARER)].lower() == _BEARER
     if in_header and shown is not None:
         raise Refusal(400, "two_tokens", "a token in the header and one in the query")  # RFC 6750 section 2

@@ -5,13 +5,14 @@ expected ones (3.8, 3.9), and a token that does not expire is none.
 """
 
 import hashlib
+import warnings
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 import orjson
 from joserfc import jws
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import Key, KeySet
 
 from sbc.model.identity import Identity, Jwt, TokenProof
@@ -26,6 +27,9 @@ LONGEST_NAME: Final = 256
 MOST_AUDIENCES: Final = 32
 MOST_KEYS: Final = 100
 _PUBLIC: Final = frozenset({"RSA", "EC", "OKP"})
+
+# RFC 9864 has deprecated the name and not the signature, and what is taken is for the operator to say.
+warnings.filterwarnings("ignore", "EdDSA is deprecated", SecurityWarning)
 
 
 class BadToken(Exception):

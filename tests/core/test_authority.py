@@ -69,7 +69,10 @@ def test_a_proof_that_is_not_good_is_not_made_up_for_by_another(issuer: Issuer) 
         401, "bad_token", (("WWW-Authenticate", 'Bearer error="invalid_token"'),))
     assert refused(authority, asked(("x-api-key", "wrong"), certificate="dns:a")).code == "bad_key"
     assert refused(authority, asked(("authorization", "Bearer "))).code == "bad_token"
-    two = asked(("authorization", f"Bearer {issuer.token('ann')}"), target="/?access_token=x")
+    token = ("authorization", f"Bearer {issuer.token('ann')}")
+    twice = refused(all_of_them(issuer), asked(token, ("authorization", "Bearer of another")))
+    assert (twice.status, twice.code) == (400, "two_tokens"), "nodes see both, and might take the other one"
+    two = asked(token, target="/?access_token=x")
     assert refused(authority, two).status == 400
 
 

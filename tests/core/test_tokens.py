@@ -48,7 +48,8 @@ def refused(tokens: Tokens, token: str, now: float = NOW) -> str:
     return str(why.value)
 
 
-@pytest.mark.parametrize("algorithm", ["ES256", "Ed25519", "RS256", "PS256"])
+@pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
+@pytest.mark.parametrize("algorithm", ["ES256", "Ed25519", "EdDSA", "RS256", "PS256"])
 def test_a_good_token_says_who_it_is(algorithm: str) -> None:
     issuer = Issuer(algorithm=algorithm)
     tokens = verifier(issuer)

@@ -20,7 +20,7 @@ class Issuer:
         self.key: ECKey | OKPKey | RSAKey
         if algorithm.startswith("ES"):
             self.key = ECKey.generate_key("P-256", options)
-        elif algorithm == "Ed25519":
+        elif algorithm in ("Ed25519", "EdDSA"):
             self.key = OKPKey.generate_key("Ed25519", options)
         else:
             self.key = RSAKey.generate_key(2048, options)
