@@ -1,12 +1,12 @@
 """Drains: moves the sessions of a node elsewhere, some at a time, those first whose silence hurts soonest.
 
-A session that cannot move now (nobody can take it) stays where it is and is asked again, until the node is let go.
+A session that cannot move now stays where it is. It is asked again once somebody can take it, until the node is let go.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
 
-from sbc.core.dialog import NodeSide
+from sbc.core.dialog import Dialog, NodeSide
 from sbc.core.rates import Bucket
 from sbc.core.roster import Roster
 from sbc.model.events import MoveOrdered, NodeSilent
@@ -73,12 +73,20 @@ class Movers:
                 session.tell(NodeSilent(node))  # it only stands by here: another standby will do
             elif dialog.move is not None:
                 moving += 1
-            elif (
-                moving < AT_ONCE and dialog.node is NodeSide.SERVING
-                and now - asked.get(dialog.session, -AGAIN) >= AGAIN and not bucket.wait(1, pace, LOOK, now)
-            ):  # fmt: skip
+            elif moving < AT_ONCE and self._due(dialog, node, asked, now) and not bucket.wait(1, pace, LOOK, now):
                 bucket.spend(1, pace, now)
                 asked[dialog.session] = now
                 moving += 1
                 own = dialog.manifest.migration.deadline
                 session.tell(MoveOrdered(None, Cause.MIGRATION, own if deadline is None else min(own, deadline)))
+
+    def _due(self, dialog: Dialog, node: NodeId, asked: dict[SessionId, float], now: float) -> bool:
+        """Whether a session is to be asked now."""
+        before = asked.get(dialog.session)
+        if dialog.node is not NodeSide.SERVING or (before is not None and now - before < AGAIN):
+            return False
+        if before is None or dialog.standby is not None:
+            return True
+        # Each try is told to operators: thousands of them a second, and for nothing, while nobody else is there.
+        asked[dialog.session] = now
+        return self._roster.replica_for(dialog.session, dialog.manifest, node) is not None
