@@ -40,6 +40,8 @@ class Changes:
     seal_keys: bool
     trunk: bool
     """Its secret or its TLS."""
+    interconnect: bool
+    """Its certificates."""
     admin: bool
     """Its tokens."""
     abuse: bool
@@ -50,7 +52,7 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.listeners or self.pools or self.agents or self.policies or self.routes or self.capacity
-                    or self.seal_keys or self.trunk or self.admin or self.abuse or self.kernel
+                    or self.seal_keys or self.trunk or self.interconnect or self.admin or self.abuse or self.kernel
                     or self.restart_needed)
 
 
@@ -66,6 +68,7 @@ def diff(old: Config, new: Config) -> Changes:
         capacity=old.capacity != new.capacity,
         seal_keys=old.edge.seal_keys != new.edge.seal_keys,
         trunk=_trunk_terms(old) != _trunk_terms(new),
+        interconnect=_papers(old) != _papers(new),
         admin=old.admin.tokens != new.admin.tokens,
         abuse=old.abuse != new.abuse,
         kernel=old.kernel != new.kernel,
@@ -95,6 +98,17 @@ def _trunk_terms(config: Config) -> object:
     return config.trunk and (config.trunk.secret_file, config.trunk.tls, config.trunk.advertise)
 
 
+def _papers(config: Config) -> object:
+    """What can change at run time of an interconnect that is there before and after."""
+    way = config.edge.interconnect
+    return way and (way.cert, way.key, way.ca)
+
+
+def _place(config: Config) -> object:
+    way = config.edge.interconnect
+    return way and (way.listen, way.advertise)
+
+
 def _fixed(config: Config) -> dict[str, object]:
     """What cannot change at run time, by its key."""
     return {
@@ -103,7 +117,7 @@ def _fixed(config: Config) -> dict[str, object]:
         "edge.store": config.edge.store,
         "edge.redis": config.edge.redis,
         "edge.address": config.edge.address,
-        "edge.interconnect": config.edge.interconnect,
+        "edge.interconnect": _place(config),
         "edge.records": config.edge.records,
         "edge.h2_engine": config.edge.h2_engine,
         "edge.quic_engine": config.edge.quic_engine,

@@ -2,13 +2,14 @@
 
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sbc.config import Address, Config
 from sbc.config import Interconnect as Terms
 from sbc.model.fellow import Fellow
 from sbc.model.interfaces import Spawn
 from sbc.model.worker import Worker
-from sbc.nodes.dial import load_trust
+from sbc.nodes.dial import Trust, load_trust
 from sbc.runtime.arrivals import Arrivals, Bequests
 from sbc.runtime.hall import Hall
 from sbc.runtime.interconnect import Interconnect
@@ -18,12 +19,32 @@ from sbc.transports.interconnect import HEIR, NAME, Gate
 from sbc.transports.sockets import Supply, bind
 
 
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """By what edges know each other."""
+
+    shelf: Shelf
+    """For those who come."""
+    trust: Trust
+    """For those who are gone to."""
+
+
+def papers_of(config: Config) -> Papers | None:
+    """None: there is no way between edges. Raises OSError or ssl.SSLError if a certificate cannot be used."""
+    terms = config.edge.interconnect
+    if terms is None:
+        return None
+    # Only edges come here, and all of them are of this kind: there is nothing older to speak to.
+    shelf = stock([(terms.cert, terms.key)], "1.3", ("h2",), Vouching(terms.ca, required=True))
+    return Papers(shelf, load_trust(terms.ca, terms.cert, terms.key, None))
+
+
 def ways_out(spawn: Spawn, metrics: Metrics, config: Config, worker: Worker | None) -> Interconnect | None:
     """The way to other workers and edges; None: there are none. Raises OSError or ssl.SSLError."""
-    terms = config.edge.interconnect
-    if worker is None and terms is None:
+    papers = papers_of(config)
+    if worker is None and papers is None:
         return None
-    trust = load_trust(terms.ca, terms.cert, terms.key, None) if terms is not None else None
+    trust = papers.trust if papers is not None else None
     name = config.edge.name if worker is None else config.edge.name.rpartition("/")[0]
     return Interconnect(spawn, config.edge.h2_engine, metrics, name, worker, trust)
 
@@ -40,17 +61,14 @@ class Crossing:
         self._hall = hall
         self._out = out
         self._worker = worker
-        self._terms = terms = config.edge.interconnect
+        self._terms = config.edge.interconnect
+        self._papers = papers_of(config)
         self._gate = Gate(Arrivals(hall), config.edge.h2_engine)
         self._of_predecessor = Gate(Bequests(hall), config.edge.h2_engine)
         self.socket: socket.socket | None = None
         """On which they come in."""
-        self._shelf: Shelf | None = None
         self.address: str | None = None
         """Where other edges reach this one (host:port); None: nowhere."""
-        if terms is not None:
-            # Only edges come here, and all of them are of this kind: there is nothing older to speak to.
-            self._shelf = stock([(terms.cert, terms.key)], "1.3", ("h2",), Vouching(terms.ca, required=True))
 
     def bind(self, supply: Supply) -> None:
         """Have the socket for edges. Raises OSError."""
@@ -68,8 +86,15 @@ class Crossing:
             sock = supply.take(name, socket.SOCK_STREAM)
             if sock is not None:
                 await gate.open_to_processes(sock)
-        if self.socket is not None and self._shelf is not None:
-            await self._gate.open_to_edges(self.socket, self._shelf)
+        if self.socket is not None and self._papers is not None:
+            await self._gate.open_to_edges(self.socket, self._papers.shelf)
+
+    def renew(self, papers: Papers | None) -> None:
+        """By these edges know each other from now on, if there are any; what is under way goes on to its end."""
+        self._papers = papers
+        if papers is not None and self._out is not None:
+            self._gate.shelf = papers.shelf
+            self._out.trust(papers.trust)
 
     def meet(self, fellows: Sequence[Fellow]) -> None:
         """These are the edges that share the store."""

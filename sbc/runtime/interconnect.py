@@ -74,7 +74,11 @@ class Interconnect:
         """Where other edges are reached (host:port), by name."""
         self._reaches_edges = trust is not None
         if trust is not None:
-            self._pool.trusts = {POOL: trust}
+            self.trust(trust)
+
+    def trust(self, trust: Trust) -> None:
+        """How TLS is spoken to other edges from now on."""
+        self._pool.trusts = {POOL: trust}
 
     # Whom there is.
 

@@ -13,6 +13,7 @@ from sbc.model.errors import ConfigError
 from sbc.model.ids import PoolName
 from sbc.model.interfaces import Reception
 from sbc.nodes.dial import Trust, load_trust
+from sbc.runtime.crossing import Papers, papers_of
 from sbc.runtime.rules import Rules, rules
 from sbc.runtime.seals import load_seal
 from sbc.telemetry.metrics import QuicTally
@@ -48,6 +49,8 @@ class Prepared:
     trusts: Mapping[PoolName, Trust]
     """How TLS is spoken to nodes."""
     trunk: TrunkTerms | None
+    papers: Papers | None
+    """By what edges know each other."""
     datagrams: Mapping[str, socket]
     """Those of listeners that stay, and begin to serve QUIC."""
 
@@ -131,7 +134,7 @@ async def prepare(old: Config, new: Config, in_force: Rules, once: bytes, supply
                     listener.name, listener.listen.host, listener.listen.port, terms)
         seal = load_seal(new.edge.seal_keys, once)
         prepared = Prepared(new, rules(new, seal, in_force), shelves, credentials, sockets, trusts_of(new),
-                            trunk_terms(new), datagrams)  # fmt: skip
+                            trunk_terms(new), papers_of(new), datagrams)  # fmt: skip
         await prepared.rules.authorities.complete()
         return prepared
     except (OSError, ssl.SSLError) as error:

@@ -242,6 +242,7 @@ class Server:
         order(self._pool, self.hall.house.ward, prepared.config, self.worker)
         if self.trunk is not None and prepared.trunk is not None:
             await self.trunk.change(prepared.trunk.secret, prepared.trunk.tls)
+        self.crossing.renew(prepared.papers)
         self._introduce()
         self.fleet.apply(prepared.config)
         doors = await open_doors(prepared, self.listeners, self.hall, self.metrics.quic, self.sorting)

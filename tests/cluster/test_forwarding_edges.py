@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import trustme
+import yaml
 
 from tests.cluster.test_edges_one_store import beside, on
 from tests.support.asking import Stream, asking, web
@@ -133,6 +134,34 @@ async def test_the_interconnect_lets_in_edges_alone_and_sends_nothing_on(
     assert said["told"]["session-id"] == first["told"]["session-id"]
     assert await other.metric("sbc_abuse_total", kind="interconnect") == 4
     assert "Traceback" not in other.log()
+
+
+async def test_a_reload_takes_other_certificates(scene: Scene, other: Edge, redis: Redis) -> None:
+    await two_edges(scene, other, redis, trustme.CA())
+    renewed = trustme.CA()
+    mine = {"X-Chat": "mine"}
+    async with asking() as http:
+        _, first = await ask(http, scene.edge, **mine)
+
+        async def forwarded(more: float = 0) -> bool:
+            await ask(http, other, **mine)
+            return await other.metric("sbc_forwarded_total", way="request", outcome="answered") > more
+        await wait_until(forwarded, "the edges have met")
+        for edge in (scene.edge, other):
+            interconnect(edge.directory, renewed)
+            status, answer = await edge.post("/api/v1/reload")
+            assert status == 200, answer
+        so_far = await other.metric("sbc_forwarded_total", way="request", outcome="answered")
+        assert await forwarded(so_far)
+        _, said = await ask(http, other, **mine)
+        assert said["told"]["session-epoch"] == first["told"]["session-epoch"], "it was not claimed"
+        port = int(yaml.safe_load(other.file.read_text())["edge"]["interconnect"]["listen"].rpartition(":")[2])
+        shown = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port))
+        assert shown in (other.directory / "edge.pem").read_text()
+        (other.directory / "edge.pem").write_text("nonsense")
+        status, answer = await other.post("/api/v1/reload")
+        assert status == 422, answer
+        assert await forwarded(so_far + 1), "what was in force is"
 
 
 def memory(pid: int) -> int:

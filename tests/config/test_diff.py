@@ -1,8 +1,10 @@
 """What a reload changes."""
 
+from dataclasses import replace
+
 import pytest
 
-from sbc.config import Changes, Delta, diff, parse
+from sbc.config import Address, Changes, Config, Delta, Interconnect, diff, parse
 from tests.config.test_build import FULL
 
 
@@ -48,6 +50,17 @@ def test_agents_policies_and_routes() -> None:
 def test_seal_keys_and_the_trunks_terms_are_reloadable() -> None:
     got = changes(("{id: k1, file: a.key}, ", ""))
     assert (got.seal_keys, got.restart_needed, bool(got)) == (True, (), True)
+
+
+def test_the_certificates_of_the_interconnect_are_reloadable_and_its_place_is_not() -> None:
+    config, way = parse(FULL, "f"), Interconnect(Address("127.0.0.1", 7070), None, "a.crt", "a.key", "ca.crt")
+
+    def beside(way: Interconnect | None) -> Config:
+        return replace(config, edge=replace(config.edge, interconnect=way))
+    got = diff(beside(way), beside(replace(way, cert="b.crt")))
+    assert (got.interconnect, got.restart_needed, bool(got)) == (True, (), True)
+    for other in (replace(way, advertise="e:7070"), replace(way, listen=Address("127.0.0.1", 7071)), None):
+        assert diff(beside(way), beside(other)).restart_needed == ("edge.interconnect",)
 
 
 def test_the_admin_doors_tokens_are_reloadable() -> None:
