@@ -12,7 +12,7 @@ async def test_clients_are_sent_away_once_balancers_had_time_to_see_it(scene: Sc
     scene.plain("a", "b")
     await scene.open({"edge": {"store": f"sqlite:{scene.directory}/sbc.db"}})
     [client] = await scene.talking(1)
-    status, told = await scene.edge.post("/api/v1/drain?settle=2")
+    status, told = await scene.edge.post("/api/v1/drain?settle=4")
     assert (status, told) == (202, {"state": "draining", "sessions": 1})
     status, why = await scene.edge.get("/readyz")
     assert status == 503 and "draining" in str(why)

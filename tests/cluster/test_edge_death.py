@@ -12,24 +12,25 @@ import pytest
 from aiohttp import web as server
 from websockets.exceptions import ConnectionClosed
 
-from tests.cluster.test_edges_one_store import beside, on
+from tests.cluster.test_edges_one_store import LEASE, beside, on
 from tests.support.asking import Stream, asking, web
 from tests.support.edge import Edge, free_port
 from tests.support.oracle import exactly_once
 from tests.support.redis import Redis, needs_redis
 from tests.support.returning import Returner
 from tests.support.scene import Scene
+from tests.support.wait import wait_until
 
 pytestmark = needs_redis
 EVENTS = {"Accept": "text/event-stream"}
 CLIENTS = 24
 LATEST = 4.0
 """Seconds after its return within which a client is served; on a machine of its own it is well below 2
-(`python -m bench.edge_death`)."""
+(`python -m bench.edge_death`). On a busy one it may be longer by some times what it took all of them to come first."""
 
 
-async def talk_on(client: Returner, other: Edge, until: asyncio.Event) -> float:
-    """Say something all the time, here and there; how long it took to be answered at the other edge."""
+async def talk_on(client: Returner, other: Edge, until: asyncio.Event, waits: list[float]) -> None:
+    """Say something all the time, here and there; `waits`: how long it took to be answered at the other edge."""
     waited = 0.0
     while not until.is_set():
         try:
@@ -41,7 +42,7 @@ async def talk_on(client: Returner, other: Edge, until: asyncio.Event) -> float:
             await client.come_back(other)
             await client.has(min(had + 1, client.owed))
             waited = time.monotonic() - began
-    return waited
+            waits.append(waited)
 
 
 async def test_every_client_goes_on_at_the_other_edge_and_nothing_is_lost_or_doubled(
@@ -54,21 +55,24 @@ async def test_every_client_goes_on_at_the_other_edge_and_nothing_is_lost_or_dou
                 "agents": {"tutor": {"durability": "sync", "migration": {"output": "regenerate"}}}}
     await beside(scene, other, at(other, "two"), at(scene.edge, "one"))
     clients = [Returner(scene.edge.url) for _ in range(CLIENTS)]
+    began = time.monotonic()
     await asyncio.gather(*(client.open() for client in clients))
-    enough = asyncio.Event()
-    talking = [asyncio.create_task(talk_on(client, other, enough)) for client in clients]
+    opening = time.monotonic() - began
+    enough, waits = asyncio.Event(), list[float]()
+    talking = [asyncio.create_task(talk_on(client, other, enough, waits)) for client in clients]
     await asyncio.sleep(random.uniform(0.5, 1.0))
     scene.edge.kill()
-    await asyncio.sleep(3)
+    await wait_until(lambda: len(waits) == CLIENTS or any(task.done() for task in talking), "all are served again")
+    await asyncio.sleep(1)  # they talk on
     enough.set()
-    waited = await asyncio.gather(*talking)
-    print("served after", sorted(round(one, 2) for one in waited))
+    await asyncio.gather(*talking)
+    print("served after", sorted(round(one, 2) for one in waits), "opened in", round(opening, 2))
     for client in clients:
         await client.answered()
         exactly_once(client)
         assert (client.lost, client.forgotten) == ([], 0)
         await client.close()
-    assert min(waited) > 0 and max(waited) < LATEST
+    assert len(waits) == CLIENTS and max(waits) < min(LATEST + 5 * opening, LEASE - 5)
     assert await other.metric("sbc_claims_total", outcome="granted") == CLIENTS
     assert await other.metric("sbc_unstored_messages_total") == 0
 

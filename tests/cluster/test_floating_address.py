@@ -18,10 +18,10 @@ import pytest
 from tests.support.clients import Talker
 from tests.support.edge import PROBE
 from tests.support.machines import ADMIN, HERE, PORT, SHARED, Machine, Network, Watch
-from tests.support.nodes import STARTING, NodeProcess
+from tests.support.nodes import NodeProcess
 from tests.support.oracle import exactly_once
 from tests.support.redis import Redis, needs_redis
-from tests.support.wait import PATIENCE, wait_until
+from tests.support.wait import PATIENCE, STARTING, wait_until
 
 pytestmark = [needs_redis, pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")]
 LEASE = 5.0
@@ -137,15 +137,6 @@ async def _metric(machine: Machine, name: str) -> float:
     return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)), 0.0)
 
 
-async def _come_back(client: Talker) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            try:
-                return await client.reattach()
-            except Exception:
-                await asyncio.sleep(0.1)
-
-
 async def test_a_client_goes_on_at_the_same_address_when_its_edge_is_killed(pair: Pair) -> None:
     holder, other = pair.holder, pair.other
     await pair.moved(to=holder)
@@ -154,13 +145,13 @@ async def test_a_client_goes_on_at_the_same_address_when_its_edge_is_killed(pair
     await client.open()
     await client.say(3)
     await client.answered()
-    await asyncio.sleep(0.3)  # the store promises what is older than its commit interval
+    await asyncio.sleep(1.0)  # the store promises what is older than its commit interval
     assert holder.edge is not None
     holder.edge.kill()
     holder.edge.wait()
     await pair.gone("its warden takes it off at once", LEASE / 2)
     await pair.moved()
-    await _come_back(client)
+    await client.come_again()
     await client.say(2)
     await client.answered()
     exactly_once(client)

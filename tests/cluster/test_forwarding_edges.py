@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import ssl
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import trustme
 import yaml
 
 from tests.cluster.test_edges_one_store import beside, on
+from tests.cluster.test_forwarding_workers import memory
 from tests.support.asking import Stream, asking, web
 from tests.support.edge import Edge, free_port
 from tests.support.h2_client import H2Client
@@ -46,6 +46,13 @@ async def two_edges(scene: Scene, other: Edge, redis: Redis, authority: trustme.
     return {name: int(ways[edge]["listen"].rpartition(":")[2]) for name, edge in (("one", scene.edge), ("two", other))}
 
 
+async def heard_of_each_other(edge: Edge) -> None:
+    """Wait until this one knows both: before that it would claim a session in the place of asking the other one."""
+    async def known() -> bool:
+        return len((await edge.get("/api/v1/edges"))[1]["edges"]) == 2
+    await wait_until(known, "both edges are known")
+
+
 async def ask(http: aiohttp.ClientSession, edge: Edge, path: str = "/ask", **headers: str) -> tuple[int, Any]:
     async with http.get(f"http://127.0.0.1:{edge.port}{path}", headers=headers) as answer:
         return answer.status, json.loads(await answer.read())
@@ -63,7 +70,7 @@ async def test_requests_go_to_the_edge_that_has_their_session_as_long_as_that_li
             status, said = await ask(http, other, **mine)
             assert (status, said["told"]["session-id"]) == (200, first["told"]["session-id"])
             return await other.metric("sbc_forwarded_total", way="request", outcome="answered") > 0
-        await asyncio.sleep(1.2)  # edges hear of each other each second
+        await heard_of_each_other(other)
         await wait_until(met, "the edges have met")
         _, said = await ask(http, other, **mine, **{"Sbc-Hop": '["127.0.0.9",true,"plain",""]'})
         assert said["told"]["x-forwarded-for"] == "127.0.0.1" and "sbc-hop" not in said["told"]
@@ -143,6 +150,8 @@ async def test_a_reload_takes_other_certificates(scene: Scene, other: Edge, redi
     async with asking() as http:
         _, first = await ask(http, scene.edge, **mine)
 
+        await heard_of_each_other(other)
+
         async def forwarded(more: float = 0) -> bool:
             await ask(http, other, **mine)
             return await other.metric("sbc_forwarded_total", way="request", outcome="answered") > more
@@ -162,10 +171,6 @@ async def test_a_reload_takes_other_certificates(scene: Scene, other: Edge, redi
         status, answer = await other.post("/api/v1/reload")
         assert status == 422, answer
         assert await forwarded(so_far + 1), "what was in force is"
-
-
-def memory(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 REQUEST = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"x"), (b":path", b"/ask")]

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import time
 from collections import Counter
 from contextlib import suppress
 from typing import Any
@@ -17,9 +16,13 @@ from tests.support.edge import Edge, free_port
 from tests.support.oracle import exactly_once
 from tests.support.redis import Redis, needs_redis
 from tests.support.scene import Scene
-from tests.support.wait import wait_until
+from tests.support.wait import STARTING, wait_until
 
 REPLAYED = {"tutor": {"migration": {"replay": "all", "output": "regenerate", "hold": "10s"}}}
+
+
+TOLD = 1.0
+"""Seconds within which workers have told each other what they count, for they do so every tenth of one."""
 
 
 def crew(**edge: Any) -> dict[str, Any]:
@@ -44,18 +47,6 @@ async def spread(edge: Edge) -> dict[int, list[str]]:
     for row in await edge.sessions("?limit=1000"):
         found[row["worker"]].append(row["session"])
     return found
-
-
-async def come_back(client: Talker, patience: float = 12.0) -> None:
-    """As often as it takes."""
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            await client.reattach()
-            return
-        except Exception as refusal:
-            assert time.monotonic() < deadline, f"it is not let in: {refusal!r}"
-            await asyncio.sleep(0.1)
 
 
 async def test_two_workers_are_one_edge_for_nodes_and_operators(scene: Scene) -> None:
@@ -123,22 +114,24 @@ async def test_limits_hold_for_all_workers_and_none_outlives_the_supervisor(scen
     first = await scene.talking(12)
     at = await spread(scene.edge)
     assert at[0] and at[1]
-    refused = 0
-    for _ in range(12):
-        client = await scene.client(opened=False)
-        try:
-            await client.open()
-        except InvalidStatus as refusal:
-            refused += refusal.response.status_code == 429
-        await asyncio.sleep(0.15)  # what was counted is told every tenth of a second
-    assert refused == 11
+
+    async def refused(tries: int) -> int:
+        """Of so many who come one after the other."""
+        refused = 0
+        for _ in range(tries):
+            client = await scene.client(opened=False)
+            try:
+                await client.open()
+                await asyncio.sleep(TOLD)
+            except InvalidStatus as refusal:
+                refused += refusal.response.status_code == 429
+        return refused
+    await asyncio.sleep(TOLD)
+    assert await refused(12) == 11
     await first[0].close()
     await wait_until(lambda: _count(scene.edge, 12), "one has left")
-    await asyncio.sleep(0.15)
-    for _ in range(2):
-        with suppress(InvalidStatus):
-            await scene.client()
-        await asyncio.sleep(0.15)
+    await asyncio.sleep(TOLD)
+    assert await refused(2) == 1
     assert len(await scene.edge.sessions()) == 13
     assert (await scene.edge.nodes())["a"]["sessions"] == 13
     # Workers do not outlive the supervisor, and tell their clients to come back.
@@ -166,7 +159,7 @@ async def test_a_killed_worker_refuses_nobody_and_its_sessions_come_back(scene: 
         """Come all the time: a connection may have to wait, but nobody may be turned away."""
         while not stop.is_set():
             try:
-                async with connect(scene.edge.url, open_timeout=15, proxy=None):
+                async with connect(scene.edge.url, open_timeout=STARTING, proxy=None):
                     pass
             except Exception as error:
                 refused.append(repr(error))
@@ -175,10 +168,10 @@ async def test_a_killed_worker_refuses_nobody_and_its_sessions_come_back(scene: 
     knocking = [asyncio.create_task(knock()) for _ in range(3)]
     for client in clients:
         await client.say(40, every=0.02)
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)  # in the middle of it
     before = pids(scene.edge)
     os.kill(before[1], signal.SIGKILL)
-    await wait_until(lambda: pids(scene.edge)[1] != before[1], "it is started again")
+    await wait_until(lambda: pids(scene.edge)[1] != before[1], "it is started again", STARTING)
     await scene.edge.ready()
     stop.set()
     await asyncio.gather(*knocking)
@@ -188,7 +181,7 @@ async def test_a_killed_worker_refuses_nobody_and_its_sessions_come_back(scene: 
     assert len(gone) == len(at[1])
     assert pids(scene.edge)[0] == before[0]
     for client in gone:
-        await come_back(client)
+        await client.come_again()
         await client.say(2)
     for client in clients:
         await client.answered()
@@ -209,7 +202,7 @@ async def test_a_worker_that_cannot_start_again_leaves_the_other_alone(scene: Sc
 
     async def looping() -> bool:
         return await scene.edge.metric("sbc_workers", state="looping") == 1
-    await wait_until(looping, "a crash loop is seen", 20.0)
+    await wait_until(looping, "a crash loop is seen", STARTING)
     status, answer = await scene.edge.get("/readyz")
     assert status == 503 and "worker 1" in answer["error"]["message"]
     staying = [client for client in clients if client.open_still]
@@ -220,7 +213,7 @@ async def test_a_worker_that_cannot_start_again_leaves_the_other_alone(scene: Sc
     assert len(await scene.edge.sessions()) == len(at[0]), "those of the living are told"
     (scene.directory / "sbc-1.db").rmdir()
     (scene.directory / "away.db").rename(scene.directory / "sbc-1.db")
-    await wait_until(lambda: _ready(scene.edge), "it serves again", 20.0)
+    await wait_until(lambda: _ready(scene.edge), "it serves again", STARTING)
     assert len(await scene.edge.sessions()) == 12
 
 
@@ -268,7 +261,7 @@ async def test_a_reload_holds_in_all_workers_or_in_none_and_orders_outlive_those
     os.kill(before[1], signal.SIGKILL)
     assert (await reload)[0] == 422
     assert not await _answers(port)
-    await wait_until(lambda: pids(scene.edge)[1] != before[1], "it is started again")
+    await wait_until(lambda: pids(scene.edge)[1] != before[1], "it is started again", STARTING)
     await scene.edge.ready()
     for _ in range(8):
         clients.append(await scene.client())
@@ -289,7 +282,7 @@ async def test_a_reload_holds_in_all_workers_or_in_none_and_orders_outlive_those
         manifests = [(await scene.edge.session(session))["manifest"] for session in sessions]
         assert any("latency_ceiling" in manifest for manifest in manifests), f"of a new session at worker {worker}"
     os.kill(pids(scene.edge)[0], signal.SIGKILL)
-    await wait_until(lambda: len(pids(scene.edge)) == 2 and _ready(scene.edge), "it is started again")
+    await wait_until(lambda: len(pids(scene.edge)) == 2 and _ready(scene.edge), "it is started again", STARTING)
     # Of those who heard the orders nobody lives any more.
     _, answer = await scene.edge.get("/api/v1/revocations")
     assert [row["name"] for row in answer["revocations"]] == ["key:default/eve"]
@@ -318,13 +311,13 @@ async def test_each_worker_has_a_lease_of_its_own_in_a_shared_store(scene: Scene
         rows = (await scene.edge.get("/api/v1/edges"))[1]["edges"]
         return [(row["edge"], row["here"]) for row in rows] == [("edge-t", True)]
     await wait_until(one_edge, "they are one edge")
-    await asyncio.sleep(0.3)  # the store promises what is older than its commit interval
+    await scene.edge.kept()
     before = pids(scene.edge)
     os.kill(before[0], signal.SIGKILL)
     await wait_until(lambda: sum(not client.open_still for client in clients) == len(at[0]), "those see it")
     gone = [client for client in clients if not client.open_still]
     for client in gone:
-        await come_back(client)
+        await client.come_again()
     for client in clients:
         await client.say(2)
         await client.answered()

@@ -18,8 +18,8 @@ from sbc.app import NODES
 from sbc.demo.agent import Conversation
 from tests.support.asking import Stream, asking
 from tests.support.edge import free_port
-from tests.support.nodes import ROOT, STARTING
-from tests.support.wait import PATIENCE, wait_until
+from tests.support.nodes import ROOT
+from tests.support.wait import PATIENCE, STARTING, wait_until
 
 
 def taken(port: int) -> bool:

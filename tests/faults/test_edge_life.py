@@ -51,7 +51,7 @@ async def test_an_edge_that_was_killed_gives_returning_clients_their_dialogs_bac
     for client in clients:
         await client.say(3)
         await client.answered()
-    await asyncio.sleep(0.3)  # the store promises what is older than its commit interval
+    await scene.edge.kept()
     scene.edge.kill()
     for client in clients:
         assert (await client.ended())[0] == 1006

@@ -125,7 +125,7 @@ async def test_a_session_goes_on_with_its_owner_after_a_restart_of_the_edge(scen
             await say(http, 1, key)
             owners[key] = (await say(http, 10, key, 2)).node
         before = {row["session"]: row["owner"] for row in await scene.edge.sessions()}
-    await asyncio.sleep(0.3)  # what was said is on disk some milliseconds later (docs/OPERATING.md)
+    await scene.edge.kept()
     scene.edge.kill()
     scene.edge.start()
     await scene.edge.ready()
@@ -144,7 +144,7 @@ async def test_keys_that_nodes_made_lead_to_their_sessions_after_a_restart_of_th
     await scene.open(web(scene, protocol="opaque") | {"edge": {"store": f"sqlite:{scene.directory / 'sbc.db'}"}})
     async with asking() as http:
         minted = [await asked(http, url(scene, "/mint?by=header"), method="POST", data=b"{}") for _ in range(4)]
-    await asyncio.sleep(0.1)
+    await scene.edge.kept()
     scene.edge.kill()
     scene.edge.start()
     await scene.edge.ready()

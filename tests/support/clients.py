@@ -3,12 +3,13 @@
 import asyncio
 import json
 import ssl
+import time
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.support.wait import PATIENCE, wait_until
+from tests.support.wait import PATIENCE, STARTING, wait_until
 
 __all__ = ["InvalidStatus", "Talker"]
 
@@ -112,6 +113,18 @@ class Talker:
     async def reattach(self, **how: Any) -> None:
         """Come back with the token and the count of what was received (`received`, `address` to say otherwise)."""
         await self.open(token=self.token, **how)
+
+    async def come_again(self, port: int | None = None, **how: Any) -> None:
+        """The same as often as it takes, at the edge of this port. Raises AssertionError if it is not let in."""
+        if port is not None:
+            self.url = self.url.replace(self.url.split("/")[2], f"127.0.0.1:{port}")
+        deadline = time.monotonic() + STARTING
+        while True:
+            try:
+                return await self.reattach(**how)
+            except Exception as refusal:
+                assert time.monotonic() < deadline, f"it is not let in: {refusal!r}"
+                await asyncio.sleep(0.1)
 
     async def close(self) -> None:
         """Say goodbye; harmless at any time."""

@@ -16,8 +16,9 @@ from typing import Any
 import aiohttp
 import yaml
 
-from tests.support.nodes import ROOT, STARTING, NodeProcess
-from tests.support.wait import PATIENCE, wait_until
+from sbc.runtime.clerk import INTERVAL
+from tests.support.nodes import ROOT, NodeProcess
+from tests.support.wait import PATIENCE, STARTING, wait_until
 
 Tree = dict[str, Any]
 
@@ -181,6 +182,15 @@ class Edge:
     async def post(self, path: str, body: Any = None) -> tuple[int, Any]:
         """Give the admin door an order."""
         return await self.get(path, "POST", body if body is not None else {})
+
+    async def kept(self) -> None:
+        """Wait until its store has all that was said so far, in every worker's.
+
+        They are told everything in its order, and a revocation is answered once it is kept: one of nobody.
+        """
+        await asyncio.sleep(5 * INTERVAL)
+        status, answer = await self.post("/api/v1/revocations", {"principal": "key:default/nobody", "seconds": 1})
+        assert status == 201, answer
 
     async def nodes(self) -> dict[str, Tree]:
         """What the edge thinks of its nodes, by their short names."""

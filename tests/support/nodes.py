@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import history
-from tests.support.wait import wait_until
+from tests.support.wait import STARTING, wait_until
 
 ROOT = Path(__file__).parents[2]
-STARTING = 90.0
-"""How long a process may take to start, in s: some import an SDK of thousands of modules, side by side."""
 
 
 class NodeProcess:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.edge import free_port
+from tests.support.wait import PATIENCE
 
 SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 SENTINEL = shutil.which("redis-sentinel") or shutil.which("valkey-sentinel")
@@ -45,7 +46,7 @@ class Redis:
         with (self.place / "log").open("ab") as log:
             self._process = subprocess.Popen([self._program, str(file), *keep], stdout=log, stderr=log,
                                              stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 self.say("PING")
@@ -72,7 +73,7 @@ class Redis:
         return self._said(words, port or self.port)
 
     def _said(self, words: Sequence[str], port: int) -> bytes:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
             packed = "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
             sock.sendall(f"*{len(words)}\r\n{packed}".encode())
             answer = _more(sock)

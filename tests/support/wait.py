@@ -10,6 +10,8 @@ T = TypeVar("T")
 
 PATIENCE = 30.0
 """Seconds that anything may take on a slow and busy machine before a test calls it broken."""
+STARTING = 90.0
+"""How long a process may take to start, in s: some import an SDK of thousands of modules, side by side."""
 
 
 async def wait_until(condition: Callable[[], T | Awaitable[T]], what: str, patience: float = PATIENCE) -> T:

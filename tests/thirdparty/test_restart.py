@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 async def restart(scene: Scene) -> None:
     """SIGKILL the edge, and start it again on the same store and the same ports."""
-    await asyncio.sleep(0.1)  # what was said is on disk some milliseconds later (docs/OPERATING.md)
+    await scene.edge.kept()
     scene.edge.kill()
     scene.edge.start()
     await scene.edge.ready()
