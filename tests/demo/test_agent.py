@@ -13,7 +13,7 @@ import pytest
 
 from sbc.demo.agent import Conversation
 from tests.sdk.edge import Edge, closed, listening, words
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ async def test_sigterm_waits_for_its_sessions_to_leave(edge: Edge) -> None:
             await leg.send_str("two")  # it is not deaf meanwhile
             assert (await answer(leg)).startswith("This is message 2")
             await leg.close(code=1001)
-            log = (await asyncio.wait_for(process.communicate(), 15))[1].decode()
+            log = (await asyncio.wait_for(process.communicate(), PATIENCE))[1].decode()
         assert process.returncode == 0
     assert log.count("s: ") == 4 and "Traceback" not in log, log
 
@@ -125,5 +125,5 @@ async def test_a_second_sigterm_does_not_wait(edge: Edge) -> None:
         await edge.word("drain")
         os.kill(process.pid, signal.SIGTERM)
         assert await closed(leg) == 1001
-        await asyncio.wait_for(process.wait(), 15)
+        await asyncio.wait_for(process.wait(), PATIENCE)
         assert process.returncode == 0

@@ -11,7 +11,7 @@ from tests.support.asking import Stream, asking, url, web
 from tests.support.h2_client import H2Client
 from tests.support.raw import RawClient
 from tests.support.scene import Scene
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 
 def numbers(text: bytes) -> list[int]:
@@ -49,9 +49,9 @@ async def test_a_stream_goes_on_behind_the_last_id_on_every_kind_of_connection(s
         answer = await h2.answer(number)
         assert answer.complete and numbers(answer.body) == list(range(1, 121))
     h2.drop()
-    said, _ = await asyncio.wait_for(curl.communicate(), 15)
+    said, _ = await asyncio.wait_for(curl.communicate(), PATIENCE)
     assert curl.returncode == 0 and numbers(said) == list(range(1, 121))
-    text = await asyncio.wait_for(old.reader.read(-1), 15)
+    text = await asyncio.wait_for(old.reader.read(-1), PATIENCE)
     assert numbers(text) == list(range(1, 121))
     # Those that were not waited for may have ended before their node was killed.
     assert await scene.edge.metric("sbc_handovers_total", cause="failover", outcome="moved") >= 3
@@ -91,17 +91,17 @@ async def test_a_plain_answer_that_was_begun_ends_as_cut_off(scene: Scene, frami
         stream = Stream.opened(http, "GET", url(scene, path), headers={"X-Chat": "c"})
         await wait_until(lambda: len(stream.body) > 20_000, "it is begun")
         await h2.until(lambda: len(h2.answers[number].body) > 20_000, "it is begun")
-        await asyncio.wait_for(old.reader.readexactly(20_000), 15)
+        await asyncio.wait_for(old.reader.readexactly(20_000), PATIENCE)
         scene.nodes["a"].kill()
         assert await stream.ended() == "cut"
     answer = await h2.answer(number)
     assert answer.reset is not None and not answer.complete
     h2.drop()
     if framing:
-        assert len(await asyncio.wait_for(old.reader.read(-1), 15)) < 1_990_000
+        assert len(await asyncio.wait_for(old.reader.read(-1), PATIENCE)) < 1_990_000
     else:  # only a reset tells the end of such a body from its loss
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(old.reader.read(-1), 15)
+            await asyncio.wait_for(old.reader.read(-1), PATIENCE)
 
 
 async def test_trailers_of_plain_nodes_reach_every_client_and_a_cut_answer_has_none(scene: Scene) -> None:
@@ -141,7 +141,7 @@ async def test_trailers_of_plain_nodes_reach_every_client_and_a_cut_answer_has_n
             await h1.send(f"GET /{kind}/whole HTTP/1.1\r\nHost: edge.test\r\nTE: trailers\r\n\r\n".encode())
             head = await h1.head()
             assert head is not None and head.status == 200
-            said = await asyncio.wait_for(h1.reader.readuntil(b"\r\n0\r\nx-sum: 9\r\n\r\n"), 15)
+            said = await asyncio.wait_for(h1.reader.readuntil(b"\r\n0\r\nx-sum: 9\r\n\r\n"), PATIENCE)
             assert b"ok" in said and b"leaked" not in said
             begun = await h2.ask(f"/{kind}/cut".encode())
             await h2.until(lambda begun=begun: h2.answers[begun].body == b"ok", "it is begun")

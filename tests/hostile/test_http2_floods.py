@@ -11,7 +11,7 @@ from hpack import Encoder
 
 from sbc.transports.watch import Times
 from tests.support.h2_client import PREFACE, H2Client, frame
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 from tests.transports.desk import Desk, Door
 
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = range(10)
@@ -137,7 +137,7 @@ async def attack(door: Door, pieces: Iterator[bytes]) -> int:
             await writer.drain()
             await asyncio.sleep(0)
             sent += len(piece)
-        await asyncio.wait_for(swallow, 10)
+        await asyncio.wait_for(swallow, PATIENCE)
     except ConnectionError:
         pass
     finally:

@@ -12,7 +12,7 @@ from aiohttp import web
 from sbc.nodes import dial
 from sbc.nodes.address import Speech
 from tests.nodes.exchanges import Asking, Heard, answering, get, node_at, raw_node, read_head
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 from tests.wire.tls import client_context, server_context
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -384,7 +384,7 @@ async def test_an_exchange_that_is_given_up_closes_its_connection(asking: Asking
         heard.stream.abort()
         heard.stream.send(b"x")
         heard.stream.resume()
-        await asyncio.wait_for(ended.wait(), 10)
+        await asyncio.wait_for(ended.wait(), PATIENCE)
         assert heard.told == ["sent", "answered", "body"]
 
 

@@ -15,7 +15,7 @@ from sbc.model.node import Node, Probe
 from sbc.nodes.pool import Pool
 from sbc.nodes.probe import Prober, probe_url
 from tests.nodes.h2_node import H2Peer, h2_node, on_request
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 A = node_id("p", "a")
 
@@ -169,7 +169,7 @@ async def test_a_node_that_is_watched_no_more_is_not_reported(watching: Watching
         await wait_until(lambda: requests, "a probe under way")
         watching.prober.unwatch(A)
         watching.prober.unwatch(A)
-        await asyncio.wait_for(asyncio.gather(*watching.tasks), 10)
+        await asyncio.wait_for(asyncio.gather(*watching.tasks), PATIENCE)
     assert watching.reports == []
 
 
@@ -180,7 +180,7 @@ async def test_watching_anew_takes_the_place_of_the_old_way(watching: Watching) 
         watching.prober.watch(node(f"http://{new}"), QUICK)
         before = len(watching.reports)
         assert not any(alive for _, alive, _, _, _ in (await watching.seen(before + 3))[before:])
-        assert watching.tasks[0].done() or await asyncio.wait_for(watching.tasks[0], 10) is None
+        assert watching.tasks[0].done() or await asyncio.wait_for(watching.tasks[0], PATIENCE) is None
 
 
 async def test_closing_under_a_probe(watching: Watching) -> None:
@@ -188,7 +188,7 @@ async def test_closing_under_a_probe(watching: Watching) -> None:
         watching.prober.watch(node(f"http://{address}"), Probe(every=0.01, timeout=30))
         await wait_until(lambda: requests, "a probe under way")
         await watching.prober.close()
-        await asyncio.wait_for(asyncio.gather(*watching.tasks), 10)
+        await asyncio.wait_for(asyncio.gather(*watching.tasks), PATIENCE)
     assert watching.reports == []
 
 

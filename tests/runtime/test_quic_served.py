@@ -23,7 +23,7 @@ from tests.support.h3_client import H3Client
 from tests.support.nodes import ROOT
 from tests.support.raw import CLOSE, TEXT, RawClient, close_frame, frame, upgrade
 from tests.support.scene import Scene
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 from tests.wire.tls import AUTHORITY, client_context
 
 TRUST = AUTHORITY.cert_pem.bytes()
@@ -165,7 +165,7 @@ async def test_a_reload_brings_certificates_and_quic_itself_and_takes_it_away(sc
     tree = web(scene) | {"listeners": secure(scene, tmp_path, "http1", "http2")}
     await scene.open(tree)
     with pytest.raises((ConnectionError, AssertionError)):
-        await asyncio.wait_for(H3Client.connect(scene.edge.port, trust=TRUST, idle=0.2), 5)
+        await asyncio.wait_for(H3Client.connect(scene.edge.port, trust=TRUST, idle=0.2), PATIENCE)
 
     async def reload(expected: int, *transports: str) -> Any:
         tree["listeners"][0]["transports"] = list(transports)

@@ -12,7 +12,7 @@ from aiohttp import web
 from sbc.sdk import Exchange, Node, Session
 from sbc.sdk.asgi import AsgiApp
 from tests.sdk.edge import Edge, closed, running, words
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 
 class Server:
@@ -34,7 +34,7 @@ class Server:
         await wait_until(lambda: self.said, "the start")
         yield
         await self.events.put({"type": "lifespan.shutdown"})
-        await asyncio.wait_for(life, 15)
+        await asyncio.wait_for(life, PATIENCE)
         assert self.said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
     async def serve(self, request: web.Request) -> web.StreamResponse:

@@ -11,6 +11,7 @@ from sbc.sdk.client.contract import after_close
 from tests.sdk.test_client import listening
 from tests.support.relays import Network
 from tests.support.scene import Scene
+from tests.support.wait import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "CLIENTS.md").read_text()
@@ -28,7 +29,7 @@ async def run(example: str, port: int, *arguments: str) -> asyncio.subprocess.Pr
 async def said(example: str, port: int, *arguments: str) -> str:
     """What it has printed in the end."""
     process = await run(example, port, *arguments)
-    out, _ = await asyncio.wait_for(process.communicate(), 20)
+    out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 0
     return out.decode()
 
@@ -46,9 +47,9 @@ async def test_the_examples_run(scene: Scene) -> None:
     questions = [f"question {number}" for number in range(20)]
     client = await run(whole, network.port, *questions)
     assert client.stdout is not None
-    heard = [await asyncio.wait_for(client.stdout.readline(), 20) for _ in range(5)]
+    heard = [await asyncio.wait_for(client.stdout.readline(), PATIENCE) for _ in range(5)]
     network.cut()
-    rest, _ = await asyncio.wait_for(client.communicate(), 20)
+    rest, _ = await asyncio.wait_for(client.communicate(), PATIENCE)
     await network.close()
     assert (b"".join(heard) + rest).decode().split("\n")[:-1] == questions
     assert client.returncode == 0

@@ -7,7 +7,7 @@ import pytest
 
 from sbc.sdk import Invite, Node, Session
 from tests.sdk.edge import Edge, closed, joined, running, words
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 
 async def echo(session: Session) -> None:
@@ -179,7 +179,7 @@ async def test_draining_declines_and_waits_for_the_sessions_to_leave(edge: Edge,
             await edge.trunks[0].close(code=1012)
             await edge.word("drain", 2)  # the next trunk is told, too
             await leg.close(code=1001)
-            assert await asyncio.wait_for(draining, 15) is True
+            assert await asyncio.wait_for(draining, PATIENCE) is True
 
 
 async def test_draining_gives_up_at_its_deadline(edge: Edge, node: Node) -> None:

@@ -9,7 +9,7 @@ import pytest
 from sbc.sdk import Node, Session, SessionClosed
 from sbc.sdk import session as session_module
 from tests.sdk.edge import Edge, closed, joined, words
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 
 async def numbered(session: Session) -> None:
@@ -269,7 +269,7 @@ async def test_an_agent_that_is_stopped_before_it_began_leaves_the_session_to_ot
         return link
 
     node.agent(numbered)
-    await asyncio.wait_for(node.serve({"Session-Id": "s", "Session-Epoch": "1"}, accept), 15)
+    await asyncio.wait_for(node.serve({"Session-Id": "s", "Session-Epoch": "1"}, accept), PATIENCE)
     assert link.closed_with == 1001
 
 
@@ -294,7 +294,7 @@ async def test_an_agent_that_does_not_take_stops_the_reading(edge: Edge, node: N
         done, _ = await asyncio.wait([pushing], timeout=0.5)
         assert not done and node.sessions["s"]._inbox._size < 5 * 1024 * 1024
         gate.set()
-        await asyncio.wait_for(pushing, 15)
+        await asyncio.wait_for(pushing, PATIENCE)
         await wait_until(lambda: taken == 60, "all messages")
 
 

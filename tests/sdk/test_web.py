@@ -7,7 +7,7 @@ from aiohttp import web
 
 from sbc.sdk import Node, Session
 from tests.sdk.edge import Edge, closed, joined, running, words
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 
 async def echo(session: Session) -> None:
@@ -87,4 +87,4 @@ async def test_a_leg_that_breaks_while_the_agent_speaks(edge: Edge, node: Node) 
             await words(leg, 3)
             assert isinstance(leg, aiohttp.ClientWebSocketResponse)
             leg._response.connection.transport.abort()
-        await asyncio.wait_for(ended.wait(), 15)
+        await asyncio.wait_for(ended.wait(), PATIENCE)

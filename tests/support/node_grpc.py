@@ -52,7 +52,7 @@ class Service:
             for number in range(int(asked)):
                 yield b"%d %s" % (number, self.name)
                 await asyncio.sleep(pause)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, GeneratorExit):  # asleep, or while its message was being written
             self.history.write("cancelled")
             raise
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 PROGRAMS = ("chromium-headless-shell", "chromium", "google-chrome")
 PROGRAM = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
@@ -49,7 +49,7 @@ class Browser:
         await self._socket.send(json.dumps({"id": self._number, "method": method, "params": how}
                                            | ({"sessionId": session} if session else {})))
         while True:
-            said = json.loads(await asyncio.wait_for(self._socket.recv(), 20))
+            said = json.loads(await asyncio.wait_for(self._socket.recv(), PATIENCE))
             if said.get("id") == self._number:
                 assert "error" not in said, said
                 return said["result"]

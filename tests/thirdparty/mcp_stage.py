@@ -13,7 +13,7 @@ from mcp_types import ElicitRequestParams, ElicitResult
 
 from tests.support.nodes import NodeProcess
 from tests.support.scene import Scene
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 NOT_SENT, UNKNOWN = -32011, -32010
 LEGACY, MODERN = "legacy", "2026-07-28"
@@ -27,7 +27,7 @@ def configuration(port: int) -> dict[str, Any]:
     routes = {"/mcp": "trusting", "/wary": "wary", "/json": "hasty", "/single": "trusting", "/polled": "trusting"}
     return {
         "agents": {"tutor": None, "trusting": agent(trust=["annotations"]), "wary": agent(),
-                   "hasty": agent(trust=["annotations"], hold="600ms")},
+                   "hasty": agent(trust=["annotations"], hold="3s")},
         "listeners": [{"name": "plain", "listen": f"127.0.0.1:{port}", "transports": ["http1", "http2"]}],
         "policies": {"few": {"limits": {"sessions_per_principal": FEW}}},
         "routes": [{"match": {"path": path}, "agent": name, "protocol": "mcp", "policy": "default"}
@@ -112,11 +112,11 @@ class User:
         """How many requests of each method it has made."""
         self.before_telling: list[Callable[[], None]] = []
         """Done before it answers, once it is asked for its name."""
-        self._http = httpx2.AsyncClient(http1=not http2, http2=http2, timeout=httpx2.Timeout(15, read=60),
+        self._http = httpx2.AsyncClient(http1=not http2, http2=http2, timeout=httpx2.Timeout(PATIENCE, read=60),
                                         event_hooks={"request": [note]})
         place = streamable_http_client(url, http_client=self._http)
         self.client = Client(place, mode=mode, elicitation_callback=tell, message_handler=hear, cache=None,
-                             read_timeout_seconds=15)
+                             read_timeout_seconds=PATIENCE)
 
     async def __aenter__(self) -> "User":
         await self.client.__aenter__()

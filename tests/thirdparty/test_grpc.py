@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from tests.support.node_grpc import SERVICE, UNLIMITED
 from tests.support.nodes import NodeProcess
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 from tests.thirdparty.http_stage import WebScene
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -144,7 +144,7 @@ async def test_a_deadline_and_a_cancellation_reach_the_node(calls: Calls, channe
         return sum(len(node.history("cancelled")) for node in calls.nodes.values())
     before = cancelled()
     with pytest.raises(grpc.aio.AioRpcError) as fault:
-        await channel.unary_unary(f"/{SERVICE}/Once")(b"", metadata=(("wait", "30"),), timeout=0.3)
+        await channel.unary_unary(f"/{SERVICE}/Once")(b"", metadata=(("wait", "30"),), timeout=1.5)
     assert fault.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await wait_until(lambda: cancelled() == before + 1, "the node knows that the time is up")
     call = channel.unary_stream(f"/{SERVICE}/Many")(b"1000", metadata=(("pause", "0.02"),))
@@ -168,7 +168,7 @@ async def test_the_node_of_a_session_dies_between_calls(calls: Calls, channel: g
     for _ in range(2):
         owner = calls.named(await once(b"", metadata=metadata))
         owner.kill()
-        heir = calls.named(await once(b"", metadata=metadata, timeout=10))
+        heir = calls.named(await once(b"", metadata=metadata, timeout=PATIENCE))
         assert heir is not owner
         await calls.whole()
 
@@ -184,7 +184,7 @@ async def test_a_stream_whose_node_dies_never_ends_well(calls: Calls, channel: g
         while await call.read() is not grpc.aio.EOF:
             pass
     assert fault.value.code() is LOST and "the agent was lost" in str(fault.value.details())
-    await channel.unary_unary(f"/{SERVICE}/Once")(b"", metadata=(("x-session", "cut"),), timeout=10)
+    await channel.unary_unary(f"/{SERVICE}/Once")(b"", metadata=(("x-session", "cut"),), timeout=PATIENCE)
 
 
 async def test_a_conversation_whose_node_dies_never_ends_well(calls: Calls, channel: grpc.aio.Channel) -> None:

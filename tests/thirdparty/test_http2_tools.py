@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from tests.support.wait import PATIENCE
 from tests.transports.desk import Desk, Door
 
 
@@ -14,7 +15,7 @@ async def run(*command: str) -> str:
         pytest.skip(f"{command[0]} is not installed")
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
-    output, _ = await asyncio.wait_for(process.communicate(), 20)
+    output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 0, output.decode()
     return output.decode()
 

@@ -11,7 +11,7 @@ from mcp.client.subscriptions import ResourceUpdated, Subscription
 from mcp.shared.exceptions import MCPError
 
 from tests.support.edge import Edge
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 from tests.thirdparty.mcp_stage import LEGACY, MODERN, NOT_SENT, UNKNOWN, Stage, User, configuration
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -172,7 +172,7 @@ async def test_a_subscription_outlives_its_nodes(stage: Stage) -> None:
 
 
 async def next_of(events: Subscription) -> Any:
-    return await asyncio.wait_for(anext(events), 15)
+    return await asyncio.wait_for(anext(events), PATIENCE)
 
 
 async def test_an_edge_that_is_started_again(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from sbc.model.http import Response
 from sbc.wire.http2.engine import H2Error
 from sbc.wire.link import Link
 from tests.support.h2_client import H2Client, frame
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 from tests.transports.desk import Catcher, Desk, Door, Owner, Talk
 
 
@@ -330,7 +330,7 @@ async def test_it_leaves_in_two_phases(door: Door, desk: Desk, client: H2Client)
     assert client.goaways == [(2**31 - 1, 0), (stream, 0)]
     # h2 takes GOAWAY for the end, so what comes from here on is read off the wire.
     asked.answer(b"to the end")
-    rest = await asyncio.wait_for(client.reader.read(), 5)
+    rest = await asyncio.wait_for(client.reader.read(), PATIENCE)
     assert b"to the end" in rest and not asked.gone
     client.closed = True
 
@@ -348,7 +348,7 @@ async def test_a_client_that_answers_no_ping_is_left_all_the_same(door: Door) ->
     await wait_until(lambda: door.connections, "the connection")
     await reader.read(65536)
     door.connections[0].retire()
-    rest = await asyncio.wait_for(reader.read(), 5)
+    rest = await asyncio.wait_for(reader.read(), PATIENCE)
     assert rest.count(b"\x00\x00\x08\x07") == 2
     writer.close()
 
@@ -383,7 +383,7 @@ async def test_a_client_that_never_begins_is_dropped(door: Door, desk: Desk) -> 
         reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
         writer.write(begun)
         with suppress(ConnectionError):
-            await asyncio.wait_for(reader.read(), 5)
+            await asyncio.wait_for(reader.read(), PATIENCE)
         writer.close()
 
     preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -425,7 +425,7 @@ async def test_a_websocket_over_a_stream(client: H2Client, desk: Desk) -> None:
     link.transport.resume_reading()
     await client.send(stream, b"", end=True)
     answer = await client.answer(stream)
-    await asyncio.wait_for(owner.lost.wait(), 5)
+    await asyncio.wait_for(owner.lost.wait(), PATIENCE)
     assert answer.complete and (await client.get()).complete
 
 
@@ -444,7 +444,7 @@ async def test_a_websocket_that_is_reset_or_aborted(client: H2Client, desk: Desk
     stream, link, owner = await admitted(client, desk)
     client.h2.reset_stream(stream, 8)
     await client.flush()
-    await asyncio.wait_for(owner.lost.wait(), 5)
+    await asyncio.wait_for(owner.lost.wait(), PATIENCE)
     assert link.transport.is_closing()
     desk.doors.clear()
     stream, link, owner = await admitted(client, desk)
@@ -490,7 +490,7 @@ async def test_a_hello_that_is_refused_or_given_up(client: H2Client, desk: Desk)
     desk.doors[0][0].gone = gone.set
     client.h2.reset_stream(stream, 8)
     await client.flush()
-    await asyncio.wait_for(gone.wait(), 5)
+    await asyncio.wait_for(gone.wait(), PATIENCE)
 
 
 @pytest.mark.parametrize("engine", ["ngh2", "h2"])

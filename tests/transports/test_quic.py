@@ -9,7 +9,7 @@ import pytest_asyncio
 from sbc.model.http import Response
 from sbc.wire.link import Link
 from tests.support.h3_client import H3Client
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 from tests.transports.desk import Catcher, Desk, Owner, Talk
 from tests.transports.quic import BRIEF, Porch
 
@@ -275,7 +275,7 @@ async def test_a_websocket_over_a_stream(client: H3Client, desk: Desk) -> None:
 async def test_a_websocket_that_is_reset_or_aborted(client: H3Client, desk: Desk) -> None:
     stream, link, owner = await admitted(client, desk)
     client.reset(stream)
-    await asyncio.wait_for(owner.lost.wait(), 5)
+    await asyncio.wait_for(owner.lost.wait(), PATIENCE)
     assert link.transport.is_closing()
     desk.doors.clear()
     stream, link, owner = await admitted(client, desk)
@@ -293,7 +293,7 @@ async def test_a_hello_that_is_refused_or_given_up(client: H3Client, desk: Desk)
     gone = asyncio.Event()
     desk.doors[0][0].gone = gone.set
     client.reset(stream)
-    await asyncio.wait_for(gone.wait(), 5)
+    await asyncio.wait_for(gone.wait(), PATIENCE)
 
 
 # Floods.

@@ -8,7 +8,7 @@ import pytest
 
 from sbc.transports.quic.admittance import Bounds
 from tests.support.h3_client import H3Client
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 from tests.transports.desk import Desk
 from tests.transports.quic import TRUST, Porch
 
@@ -37,7 +37,7 @@ class Stranger:
 
     async def heard(self) -> bytes:
         """The next datagram."""
-        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self._sock, 65536), 5)
+        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self._sock, 65536), PATIENCE)
 
     def close(self) -> None:
         self._sock.close()

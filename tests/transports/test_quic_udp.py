@@ -11,7 +11,7 @@ from sbc.telemetry.metrics import QuicTally
 from sbc.transports.quic.udp import DSCP, PORTION, QUEUED, Local, UdpSocket
 from sbc.transports.sockets import bind_datagrams
 from sbc.wire.http3.engine import Address
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 
 class Heard:
@@ -57,7 +57,7 @@ def client() -> Iterator[socket.socket]:
 
 async def take(client: socket.socket, count: int) -> list[bytes]:
     loop = asyncio.get_running_loop()
-    return [await asyncio.wait_for(loop.sock_recv(client, 65536), 5) for _ in range(count)]
+    return [await asyncio.wait_for(loop.sock_recv(client, 65536), PATIENCE) for _ in range(count)]
 
 
 async def test_what_came_in_one_turn_is_one_batch(served: Served, client: socket.socket) -> None:

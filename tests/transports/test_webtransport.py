@@ -12,7 +12,7 @@ from sbc.transports.quic import webtransport
 from sbc.wire.http3.capsules import Capsules, close_capsule
 from sbc.wire.link import Link
 from tests.support.h3_client import H3Client
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 from tests.transports.desk import Desk, Owner
 from tests.transports.quic import BRIEF, Porch
 
@@ -209,12 +209,12 @@ async def test_a_session_that_is_cut_is_lost(client: H3Client, desk: Desk) -> No
     session, _link, owner = await admitted(client, desk)
     half = client.open_stream(session, b"half", end=False)
     client.reset(session)
-    await asyncio.wait_for(owner.lost.wait(), 5)
+    await asyncio.wait_for(owner.lost.wait(), PATIENCE)
     await client.until(lambda: client.answers[half].stopped is not None, "its stream is not wanted")
     assert not desk.abuses
     session, link, owner = await admitted(client, desk)
     client.close()
-    await asyncio.wait_for(owner.lost.wait(), 5)
+    await asyncio.wait_for(owner.lost.wait(), PATIENCE)
     assert link.transport.is_closing()
 
 
@@ -276,7 +276,7 @@ async def test_a_client_that_does_not_take_its_messages_loses_the_session(desk: 
         _session, link, owner = await admitted(client, desk)
         for _ in range(3):
             link.transport.write(build(Opcode.BINARY, b"x" * 50_000, None))
-        await asyncio.wait_for(owner.lost.wait(), 10)
+        await asyncio.wait_for(owner.lost.wait(), PATIENCE)
         assert link.transport.is_closing() and desk.abuses["h3_stalled_stream"]
 
 
@@ -288,14 +288,14 @@ async def test_a_client_that_lets_no_streams_be_opened_loses_the_session(
         _session, link, owner = await admitted(client, desk)
         for _ in range(300):
             link.transport.write(build(Opcode.TEXT, b"x", None))
-        await asyncio.wait_for(owner.lost.wait(), 10)
+        await asyncio.wait_for(owner.lost.wait(), PATIENCE)
         assert link.transport.is_closing()
 
 
 async def test_noise_on_the_sessions_stream(client: H3Client, desk: Desk) -> None:
     session, _link, owner = await admitted(client, desk)
     client.send(session, b"\x68\x43\x03abc")
-    await asyncio.wait_for(owner.lost.wait(), 5)
+    await asyncio.wait_for(owner.lost.wait(), PATIENCE)
     assert (await client.answer(session)).reset is not None and (await client.get()).complete
 
 
