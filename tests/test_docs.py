@@ -20,7 +20,7 @@ from sbc.telemetry.metrics import Metrics
 from tests.cli.command import sbc
 from tests.support.edge import free_port
 from tests.support.scene import Scene
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -144,7 +144,7 @@ async def test_the_agent_of_the_readme_counts_on_when_its_node_is_killed(scene: 
           running(second, tmp_path, "d") as other):
         nodes = {"chat/c": one, "chat/d": other}
         await wait_until(lambda: _registered(scene, len(nodes)), "both are registered")
-        async with connect(scene.edge.url, proxy=None) as client, asyncio.timeout(15):
+        async with connect(scene.edge.url, proxy=None) as client, asyncio.timeout(PATIENCE):
             await client.send("hello")
             assert await client.recv() == "1: hello"
             owner = (await scene.edge.sessions())[0]["owner"]

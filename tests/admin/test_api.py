@@ -16,8 +16,7 @@ from sbc.admin.api import AdminDoor
 from sbc.config import AdminToken
 from sbc.model.operations import Operations
 from tests.admin.operations import BROKEN, FAULTY, ROWS, STORELESS, RecordingOperations
-
-PATIENT = 5.0
+from tests.support.wait import PATIENCE
 
 
 class Caller:
@@ -53,7 +52,7 @@ async def opened(
     door = AdminDoor(seam, metrics, lambda: tokens)
     address, port = await door.start(host, 0)
     try:
-        async with ClientSession(timeout=ClientTimeout(total=PATIENT)) as session:
+        async with ClientSession(timeout=ClientTimeout(total=PATIENCE)) as session:
             where = f"[{address}]" if ":" in address else "127.0.0.1"
             yield Caller(operations, session, f"http://{where}:{port}")
     finally:
@@ -172,7 +171,7 @@ async def test_garbage_is_an_ordinary_event(caller: Caller, raw: bytes, caplog: 
     url = URL(caller.base)
     reader, writer = await asyncio.open_connection(url.host, url.port)
     writer.write(raw)
-    assert (await asyncio.wait_for(reader.readline(), PATIENT)).split()[1] == b"400"
+    assert (await asyncio.wait_for(reader.readline(), PATIENCE)).split()[1] == b"400"
     writer.close()
     assert not caplog.records
     assert caller.operations.orders == []
@@ -220,7 +219,7 @@ async def test_closing_twice_or_unopened_is_fine() -> None:
     door = AdminDoor(RecordingOperations(), metrics, tuple)
     await door.close()
     await door.start("127.0.0.1", 0)
-    await asyncio.wait_for(door.close(), PATIENT)
+    await asyncio.wait_for(door.close(), PATIENCE)
     await door.close()
 
 
@@ -230,7 +229,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(caller: Caller, monke
     reader, writer = await asyncio.open_connection(*address.split(":"))
     head = f"POST /api/v1/sessions/s1/migrate HTTP/1.1\r\nHost: {address}\r\nContent-Length: 9\r\n\r\n"
     writer.write(head.encode() + b"{")
-    async with asyncio.timeout(PATIENT):
+    async with asyncio.timeout(PATIENCE):
         assert (await reader.readline()).split()[1] == b"408"
     writer.close()
     assert caller.operations.orders == []

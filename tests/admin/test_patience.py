@@ -5,10 +5,9 @@ import asyncio
 from aiohttp import web
 
 from sbc.admin.patience import Patience
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 WAIT = 0.2
-PATIENT = 5.0
 
 
 async def test_who_does_not_ask_is_sent_away_and_who_is_answered_is_not() -> None:
@@ -31,16 +30,16 @@ async def test_who_does_not_ask_is_sent_away_and_who_is_answered_is_not() -> Non
     try:
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
-        await asyncio.wait_for(asked.wait(), PATIENT)
+        await asyncio.wait_for(asked.wait(), PATIENCE)
         for early in (b"", b"GET /slow HT", b"GET /slow HTTP/1.1\r\nHost: x\r\n"):
             silent, other = await asyncio.open_connection(host, port)
             other.write(early)
-            assert await asyncio.wait_for(silent.read(), PATIENT) == b""
+            assert await asyncio.wait_for(silent.read(), PATIENCE) == b""
             other.close()
-        answer = await asyncio.wait_for(reader.readuntil(b"done"), PATIENT)
+        answer = await asyncio.wait_for(reader.readuntil(b"done"), PATIENCE)
         assert answer.startswith(b"HTTP/1.1 200")
         # It asks for nothing more, and is sent away, too.
-        assert await asyncio.wait_for(reader.read(), PATIENT) == b""
+        assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
         writer.close()
         server = runner.server
         await wait_until(lambda: not server.connections, "connections that are left")

@@ -10,7 +10,8 @@ from aiohttp import ClientResponse, ClientSession
 from sbc.admin import stream
 from sbc.admin.api import AdminDoor
 from tests.admin.operations import RecordingOperations
-from tests.admin.test_api import PATIENT, Caller, metrics, opened
+from tests.admin.test_api import Caller, metrics, opened
+from tests.support.wait import PATIENCE
 
 
 @pytest.fixture
@@ -28,11 +29,11 @@ async def subscribed(caller: Caller) -> ClientResponse:
 
 
 async def block(response: ClientResponse) -> str:
-    return (await asyncio.wait_for(response.content.readuntil(b"\n\n"), PATIENT)).decode()[:-2]
+    return (await asyncio.wait_for(response.content.readuntil(b"\n\n"), PATIENCE)).decode()[:-2]
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENT):
+    async with asyncio.timeout(PATIENCE):
         while not true():  # noqa: ASYNC110  (what is waited for happens in the door)
             await asyncio.sleep(0.005)
 
@@ -78,7 +79,7 @@ async def test_closing_the_door_ends_the_streams() -> None:
         reader = await subscribed(Caller(operations, session, f"http://{host}:{port}"))
         for number in range(stream.QUEUE):  # even one that has much to read still
             operations.listeners[0]({"n": number})
-        async with asyncio.timeout(PATIENT):
+        async with asyncio.timeout(PATIENCE):
             await door.close()
             await reader.read()
     assert not operations.listeners

@@ -10,7 +10,7 @@ from tests.support.asking import asking, url
 from tests.support.h2_client import H2Client
 from tests.support.raw import Answer, RawClient, close_frame, upgrade
 from tests.support.scene import Scene
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 CLASSES = {"voice": "synchronous", "chat": "interactive", "batch": "autonomous"}
 CEILING = 1.5
@@ -96,7 +96,7 @@ async def test_a_full_node_is_waited_for_and_whoever_leaves_makes_room(scene: Sc
     gone.abort()  # it does not wait any more, and gets no place
     await waiting(scene, 2)
     await leave(first)
-    served = await asyncio.wait({second, third}, return_when=asyncio.FIRST_COMPLETED, timeout=5)
+    served = await asyncio.wait({second, third}, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE)
     (client, answer, _), = (task.result() for task in served[0])
     assert answer is not None and answer.status == 101
     await waiting(scene, 1)

@@ -48,7 +48,7 @@ async def watching() -> AsyncIterator[Watching]:
     watching = Watching()
     yield watching
     await watching.prober.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.gather(*watching.tasks)
 
 

@@ -22,7 +22,7 @@ from sbc.nodes.trunk import TrunkDoor
 from sbc.sdk.trunk import TrunkClient
 from sbc.tls import Vouching, stock
 from tests.support.raw import upgrade
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 REGISTER = {"type": "register", "node": "a", "pool": "tutors", "url": "http://127.0.0.1:9001", "zone": "z1",
             "labels": {"gpu": "h100"}, "capacity": 200, "checkpoints": True}
@@ -77,14 +77,14 @@ async def dialled(url: str, *, register: bool = True, **options: Any) -> AsyncIt
     ):
         if register:
             await ws.send_json(REGISTER)
-            assert (await ws.receive_json(timeout=10))["type"] == "registered"
+            assert (await ws.receive_json(timeout=PATIENCE))["type"] == "registered"
         yield ws
 
 
 async def closed(ws: aiohttp.ClientWebSocketResponse) -> tuple[int, str]:
     """The close frame that comes once everything before it was read."""
     while True:
-        message = await ws.receive(timeout=10)
+        message = await ws.receive(timeout=PATIENCE)
         if message.type is aiohttp.WSMsgType.CLOSE:
             return message.data, message.extra or ""
         assert message.type is aiohttp.WSMsgType.TEXT, message
@@ -94,7 +94,7 @@ async def test_a_node_registers_and_is_heard(hall: Hall) -> None:
     async with listening(hall) as (_, url), dialled(url, register=False) as ws:
         assert ws.protocol == "sbc-trunk.v1"
         await ws.send_json({**REGISTER, "unheard-of": 1})
-        assert await ws.receive_json(timeout=10) == {"type": "registered", "edge": "edge-1", "heartbeat": 0.25}
+        assert await ws.receive_json(timeout=PATIENCE) == {"type": "registered", "edge": "edge-1", "heartbeat": 0.25}
         await ws.send_json({"type": "heartbeat", "sessions": 3, "load": 0.5})
         await wait_until(lambda: len(hall.heard_messages) == 2, "the heartbeat")
         assert hall.heard_messages == [
@@ -108,7 +108,7 @@ async def test_the_answer_to_register_comes_before_what_the_hall_says_meanwhile(
     hall.greeting = {"type": "release", "session": "s", "epoch": 1, "reason": "elsewhere"}
     async with listening(hall) as (_, url), dialled(url, register=False) as ws:
         await ws.send_json(REGISTER)
-        assert [(await ws.receive_json(timeout=10))["type"] for _ in range(2)] == ["registered", "release"]
+        assert [(await ws.receive_json(timeout=PATIENCE))["type"] for _ in range(2)] == ["registered", "release"]
 
 
 async def test_what_the_hall_says_arrives_in_order_then_the_close_frame(hall: Hall) -> None:
@@ -116,7 +116,8 @@ async def test_what_the_hall_says_arrives_in_order_then_the_close_frame(hall: Ha
         for number in range(500):
             hall.trunks[0].send({"type": "release", "session": f"s{number}", "epoch": 1, "reason": "x"})
         hall.trunks[0].close("replaced " + "ü" * 100)
-        assert [(await ws.receive_json(timeout=10))["session"] for _ in range(500)] == [f"s{n}" for n in range(500)]
+        released = [(await ws.receive_json(timeout=PATIENCE))["session"] for _ in range(500)]
+        assert released == [f"s{n}" for n in range(500)]
         code, reason = await closed(ws)
         assert code == 1001
         assert reason.startswith("replaced ü") and len(reason.encode()) <= 123
@@ -153,7 +154,7 @@ async def test_a_refused_node_is_told_why_and_never_lost(hall: Hall) -> None:
     hall.refusal = Refusal(403, "pool", "there is no pool `tutors`")
     async with listening(hall) as (door, url), dialled(url, register=False) as ws:
         await ws.send_json(REGISTER)
-        assert await ws.receive_json(timeout=10) == {"type": "error", "message": "there is no pool `tutors`"}
+        assert await ws.receive_json(timeout=PATIENCE) == {"type": "error", "message": "there is no pool `tutors`"}
         assert await closed(ws) == (1008, "there is no pool `tutors`")
         assert door.counts.refused == 1
     assert hall.lost_nodes == []
@@ -169,11 +170,11 @@ async def test_a_node_that_does_not_register_in_time(hall: Hall, monkeypatch: py
 async def test_words_before_and_after_register(hall: Hall) -> None:
     async with listening(hall) as (_, url), dialled(url, register=False) as ws:
         await ws.send_json({"type": "heartbeat", "sessions": 0})
-        assert "must be `register`" in (await ws.receive_json(timeout=10))["message"]
+        assert "must be `register`" in (await ws.receive_json(timeout=PATIENCE))["message"]
         await ws.send_json(REGISTER)
-        assert (await ws.receive_json(timeout=10))["type"] == "registered"
+        assert (await ws.receive_json(timeout=PATIENCE))["type"] == "registered"
         await ws.send_json(REGISTER)
-        assert "registered already" in (await ws.receive_json(timeout=10))["message"]
+        assert "registered already" in (await ws.receive_json(timeout=PATIENCE))["message"]
 
 
 async def test_three_malformed_in_a_row_close_the_trunk(hall: Hall) -> None:
@@ -181,7 +182,7 @@ async def test_three_malformed_in_a_row_close_the_trunk(hall: Hall) -> None:
         for _ in range(2):  # two and a good one, twice: not in a row
             for bad in ("{", "[]"):
                 await ws.send_str(bad)
-                assert (await ws.receive_json(timeout=10))["type"] == "error"
+                assert (await ws.receive_json(timeout=PATIENCE))["type"] == "error"
             await ws.send_json({"type": "heartbeat", "sessions": 0})
         await ws.send_str('{"type": 7}')
         await ws.send_bytes(b'{"type": "heartbeat", "sessions": 0}')

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from tests.support.edge import free_port
 from tests.support.scene import Scene
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 from tests.wire.tls import AUTHORITY, client_context
 
 NODES, EDGES = trustme.CA(), trustme.CA()
@@ -87,7 +87,7 @@ async def refused(scene: Scene, url: str) -> dict[str, Any]:
     """What a node of this URL is told that registers."""
     async with aiohttp.ClientSession() as http, http.ws_connect(scene.edge.trunk_url, protocols=["sbc-trunk.v1"]) as ws:
         await ws.send_json({"type": "register", "node": "late", "pool": "tutors", "url": url})
-        return dict(await ws.receive_json(timeout=10))
+        return dict(await ws.receive_json(timeout=PATIENCE))
 
 
 async def test_certificates_both_ways(scene: Scene, node: str, tmp_path: Path) -> None:

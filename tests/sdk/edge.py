@@ -9,7 +9,7 @@ import aiohttp
 from aiohttp import web
 
 from sbc.sdk import Node
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 Message = dict[str, Any]
 NodeLeg = aiohttp.ClientWebSocketResponse
@@ -119,12 +119,12 @@ async def joined(edge: Edge, node: Node) -> AsyncIterator[None]:
 
 async def words(ws: aiohttp.ClientWebSocketResponse, count: int) -> list[str | bytes]:
     """The next messages of the node."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE):
         return [(await ws.receive()).data for _ in range(count)]
 
 
 async def closed(ws: aiohttp.ClientWebSocketResponse) -> int | None:
     """The node's close code, once it closes."""
-    message = await ws.receive(timeout=15)
+    message = await ws.receive(timeout=PATIENCE)
     assert message.type is aiohttp.WSMsgType.CLOSE, message
     return message.data

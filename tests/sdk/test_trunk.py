@@ -12,7 +12,7 @@ from sbc.model.interfaces import Trunk
 from sbc.nodes.trunk import TrunkDoor
 from sbc.sdk.trunk import TrunkClient
 from tests.sdk.edge import Edge
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 
 class Client:
@@ -50,7 +50,7 @@ async def running(client: Client) -> AsyncIterator[Client]:
         yield client
     finally:
         task.cancel()
-        await asyncio.wait([task], timeout=10)
+        await asyncio.wait([task], timeout=PATIENCE)
         assert task.cancelled()
 
 

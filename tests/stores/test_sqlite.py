@@ -18,6 +18,7 @@ from sbc.stores.queue import Bounds
 from sbc.stores.sqlite import SqliteStore
 from tests.stores.asking import answers, asked, binding, creating, dialog, rebinding, until
 from tests.support.disk import occupy
+from tests.support.wait import PATIENCE
 
 S = SessionId("s")
 BOUNDS = Bounds(operations=1000, journal_bytes=1_000_000, interval=0.003, patience=20.0)
@@ -236,7 +237,7 @@ async def test_closing_on_a_disk_that_refuses_ends(store: SqliteStore, disk: Dis
     disk.refuse()
     answer = creating(store, dialog("t"))
     store.journal(S, False, 1, [b"x"])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await store.close()
     assert isinstance(await answer, StoreError)
     assert (store.dropped, store.failed) == (1, 1)
@@ -288,8 +289,7 @@ async def test_a_backlog_too_large_for_the_disk_holds_up_nobody_once_there_is_ro
     assert isinstance(await creating(store, dialog("t")), StoreError)
     assert not store.healthy() and store.dropped == 0, "nothing is given up as long as nothing can be written"
     ballast.unlink()
-    async with asyncio.timeout(2):
-        await until(store.healthy)
+    await until(store.healthy)
     assert await answers([creating(store, dialog("t")), rebinding(store, binding("s", 2), 1)]) == [None, None]
     assert store.dropped == 30
     store.journal(S, False, 31, [b"y"])

@@ -13,8 +13,7 @@ import pytest
 
 from sbc.model.leg import State
 from sbc.telemetry import logs
-
-PATIENT = 5.0
+from tests.support.wait import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -169,9 +168,9 @@ def test_a_stream_that_is_not_read_blocks_nobody_and_the_loss_is_told() -> None:
 
         shipper = threading.Thread(target=read, daemon=True)
         shipper.start()
-        assert told.wait(PATIENT), "the lines and the dropped ones do not add up"
+        assert told.wait(PATIENCE), "the lines and the dropped ones do not add up"
         assert any(line["event"] == "log_lines_dropped" for line in got)
-        shipper.join(PATIENT)
+        shipper.join(PATIENCE)
         writer.close()
 
 

@@ -17,10 +17,11 @@ import pytest
 
 from sbc.model.errors import SbcError
 from sbc.telemetry.systemd import Notifier, listen_fds
+from tests.support.wait import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "systemd"
-PATIENT = 5.0
+
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 
@@ -50,7 +51,7 @@ class ServiceManager:
     def __init__(self, address: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind("\0" + address[1:] if address.startswith("@") else address)
-        self.socket.settimeout(PATIENT)
+        self.socket.settimeout(PATIENCE)
         self.environ = {"NOTIFY_SOCKET": address}
 
     def hears(self) -> dict[str, str]:
@@ -98,7 +99,7 @@ async def test_the_watchdog_is_fed_at_half_its_time(manager: ServiceManager) -> 
 
 async def test_without_a_watchdog_there_is_nothing_to_feed() -> None:
     for environ in ({}, {"WATCHDOG_USEC": "40000", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "0"}):
-        await asyncio.wait_for(Notifier(environ).watch(), PATIENT)
+        await asyncio.wait_for(Notifier(environ).watch(), PATIENCE)
 
 
 def test_nonsense_in_the_environment_is_told() -> None:

@@ -18,7 +18,7 @@ from tests.support.edge import free_port
 from tests.support.node_a2a import LOG
 from tests.support.nodes import NodeProcess
 from tests.support.scene import Scene
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 QUESTION = a2a.SendMessageRequest(
     message=a2a.Message(message_id="m-1", role=a2a.ROLE_USER, parts=[a2a.Part(text="go")]))
@@ -42,7 +42,7 @@ async def opened(scene: Scene) -> tuple[httpx.AsyncClient, str, a2a.AgentCard]:
         "listeners": [{"name": "plain", "listen": f"127.0.0.1:{scene.edge.port}", "transports": ["http1"]}],
         "routes": [{"match": {"path": "/agent"}, "agent": "tutor", "protocol": "a2a", "policy": "default"}],
     }, hold="10s")
-    http, url = httpx.AsyncClient(timeout=20), f"http://127.0.0.1:{scene.edge.port}/agent"
+    http, url = httpx.AsyncClient(timeout=PATIENCE), f"http://127.0.0.1:{scene.edge.port}/agent"
     return http, url, await A2ACardResolver(http, url).get_agent_card()
 
 

@@ -20,6 +20,7 @@ import qh3.h3.events
 import qh3.quic.configuration
 
 from tests.support.node_web import HELLO, PIECE
+from tests.support.wait import PATIENCE
 from tests.thirdparty.http_stage import WebScene, run
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -86,7 +87,7 @@ async def test_the_examples(web: WebScene, name: str) -> None:
     config = library.quic.configuration.QuicConfiguration(is_client=True, alpn_protocols=["h3"])
     config.load_verify_locations(str(web.ca))
     authority = f"localhost:{web.secure}"
-    async with asyncio.timeout(20), library.asyncio.connect(
+    async with asyncio.timeout(PATIENCE), library.asyncio.connect(
             "localhost", web.secure, configuration=config, create_protocol=example(library)) as client:
         assert await client.ask(authority, "/hello") == (200, HELLO.encode())
         assert await client.ask(authority, "/echo", PIECE * 100) == (200, PIECE * 100)
@@ -112,7 +113,7 @@ async def test_a_session_is_resumed(web: WebScene) -> None:
         config = aioquic.quic.configuration.QuicConfiguration(
             is_client=True, alpn_protocols=["h3"], session_ticket=tickets[-1] if tickets else None)
         config.load_verify_locations(str(web.ca))
-        async with asyncio.timeout(20), aioquic.asyncio.connect(
+        async with asyncio.timeout(PATIENCE), aioquic.asyncio.connect(
                 "localhost", web.secure, configuration=config, create_protocol=example(aioquic),
                 session_ticket_handler=tickets.append) as client:
             assert (await client.ask("localhost", "/hello"))[0] == 200

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.node_web import HELLO, PIECE
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 from tests.thirdparty.http_stage import WebScene, run
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -232,7 +232,7 @@ async def test_aiohttp(web: WebScene, base: str) -> None:
                     heard.put_nowait(line)
             async with http.ws_connect(web.url(f"{base}/ws", tls=tls)) as socket:
                 await socket.send_str("hello")
-                assert await socket.receive_str(timeout=10) == "hello"
+                assert await socket.receive_str(timeout=PATIENCE) == "hello"
 
 
 @pytest.mark.parametrize("http2", [False, True])
@@ -241,7 +241,7 @@ async def test_httpx2(web: WebScene, base: str, http2: bool) -> None:
         for _ in range(100):
             yield PIECE
     trusts = ssl.create_default_context(cafile=str(web.ca))
-    async with httpx2.AsyncClient(verify=trusts, http2=http2, timeout=15) as http:
+    async with httpx2.AsyncClient(verify=trusts, http2=http2, timeout=PATIENCE) as http:
         answers = await asyncio.gather(*(http.get(web.url(f"{base}/parts?count=40", tls=True)) for _ in range(10)))
         assert {answer.http_version for answer in answers} == {"HTTP/2" if http2 else "HTTP/1.1"}
         assert all(answer.content == PIECE * 40 for answer in answers)

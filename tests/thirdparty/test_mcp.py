@@ -14,7 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ClientMessageMetadata
 
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 from tests.thirdparty.mcp_stage import FEW, LEGACY, MODERN, Stage, User, text
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -157,7 +157,7 @@ async def test_a_client_that_comes_back_with_a_token(stage: Stage) -> None:
 
     async def learn(response: httpx2.Response) -> None:
         known.setdefault("mcp-session-id", response.headers.get("mcp-session-id", ""))
-    async with httpx2.AsyncClient(timeout=15, event_hooks={"response": [learn]}) as http:
+    async with httpx2.AsyncClient(timeout=PATIENCE, event_hooks={"response": [learn]}) as http:
         with contextlib.suppress(asyncio.CancelledError):
             async with streamable_http_client(url, http_client=http, terminate_on_close=False) as streams, \
                     ClientSession(*streams) as session:
@@ -172,7 +172,7 @@ async def test_a_client_that_comes_back_with_a_token(stage: Stage) -> None:
         if isinstance(message, types.ProgressNotification):
             seen.append(message.params.progress)
     head = {"mcp-session-id": known["mcp-session-id"], "mcp-protocol-version": "2025-11-25"}
-    async with httpx2.AsyncClient(timeout=15, headers=head) as http, \
+    async with httpx2.AsyncClient(timeout=PATIENCE, headers=head) as http, \
             streamable_http_client(url, http_client=http) as streams, \
             ClientSession(*streams, message_handler=hear) as session:
         result = await session.send_request(call, types.CallToolResult,

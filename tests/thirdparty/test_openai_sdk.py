@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.node_openai import pieces
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 from tests.thirdparty.http_stage import WebScene
 
 openai = pytest.importorskip("openai")
@@ -52,7 +52,7 @@ async def scene(opened: Inference) -> Inference:
 @pytest_asyncio.fixture(loop_scope="module", params=[False, True], ids=["http1", "http2"])
 async def client(scene: Inference, request: pytest.FixtureRequest) -> "AsyncIterator[openai.AsyncOpenAI]":
     tls = request.param
-    http = httpx2.AsyncClient(http2=tls, verify=ssl.create_default_context(cafile=scene.ca), timeout=20)
+    http = httpx2.AsyncClient(http2=tls, verify=ssl.create_default_context(cafile=scene.ca), timeout=PATIENCE)
     async with openai.AsyncOpenAI(base_url=scene.url("/v1", tls=tls), api_key="k", http_client=http) as client:
         yield client
 

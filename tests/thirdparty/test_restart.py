@@ -10,7 +10,7 @@ from a2a.client.transports.jsonrpc import JsonRpcTransport
 from a2a.types import a2a_pb2 as a2a
 
 from tests.support.scene import Scene
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 from tests.thirdparty.mcp_stage import Stage, User, configuration
 from tests.thirdparty.test_a2a import QUESTION, Agent
 
@@ -79,7 +79,7 @@ async def test_an_a2a_task_is_found_again(scene: Scene) -> None:
     }, hold="10s")
     url = f"http://127.0.0.1:{scene.edge.port}/agent"
     call = ClientCallContext(service_parameters={"A2A-Version": "1.0"})
-    async with httpx.AsyncClient(timeout=20) as http:
+    async with httpx.AsyncClient(timeout=PATIENCE) as http:
         client = JsonRpcTransport(http, url=url, agent_card=await A2ACardResolver(http, url).get_agent_card())
         task = (await client.send_message(QUESTION, context=call)).task
         session = await scene.only_session()

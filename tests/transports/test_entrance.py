@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sbc.transports.entrance import PREFACE
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 from tests.transports.door import Client, Doorway, get, issued
 
 SETTINGS = b"\0\0\0\4\0\0\0\0\0"
@@ -16,7 +16,7 @@ BOTH = ("http1", "http2")
 
 async def speaks_http2(client: Client) -> bool:
     """Whether the edge's first frame is SETTINGS (RFC 9113 section 3.4)."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         return (await client.reader.readexactly(9))[3] == 4
 
 

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 
 from sbc.model.http import Request
 from sbc.protocols.events import Scanner
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE, wait_until
 
 STEPS = 6
 
@@ -99,7 +99,7 @@ class Asked:
 
     def __init__(self, url: str, request: Request, body: bytes) -> None:
         self.response: httpx.Response | None = None
-        self._client = httpx.AsyncClient(timeout=15)
+        self._client = httpx.AsyncClient(timeout=PATIENCE)
         self._request = self._client.build_request(
             request.method.decode(), url + request.target.decode(), content=body or None,
             headers=[(name.decode(), value.decode()) for name, value in request.fields])
