@@ -14,6 +14,8 @@ MEMORY = 350 * 1024 * 1024
 """Bytes that no edge may have, with so few sessions."""
 HEARSAY = 8.0
 """Seconds within which an edge hears of an order that another one was given: it asks every 5 s."""
+SILENCE = 5.0
+"""Seconds within which a client is sure to have asked in vain whether its edge is there, before it leaves."""
 ABANDONED = 40.0
 """Seconds after which nothing comes any more of an attempt to come in that a client has given up."""
 FAULTS_OF_OURS = ("task_failed", "admin_crashed", "crashed")
@@ -51,15 +53,12 @@ def left(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
 def excused(out: Fact, edge: str, transport: str, troubles: Troubles) -> bool:
     """Whether anything explains that a client lost its connection."""
     host, at = out["client"].partition("-")[0], out["t"]
-    return (troubles.between(host, edge, at, at) or _revoked(out, troubles)
+    return (troubles.between(host, edge, at, at) or troubles.is_revoked(out)
+            or (out["whose"] == "silent" and troubles.was_late(at - SILENCE, at))
             or (edge == SHARED and troubles.address_moved(at, at))
             or (transport != "http3" and troubles.roamed(host, at))
             # After a GOAWAY the client's library carries nothing more over HTTP/2, not even a close frame.
             or ((out["code"] == 1012 or transport == "http2") and troubles.upgraded(edge, at)))
-
-
-def _revoked(fact: Fact, troubles: Troubles) -> bool:
-    return troubles.revoked.get(fact["client"].partition(".")[0], float("inf")) <= fact["t"]
 
 
 def ended(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
@@ -72,7 +71,7 @@ def ended(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
             case "ends":
                 name, at = fact["client"], fact["t"]
                 lost = fact["why"] == "refused 404" or fact["why"].startswith("closed 1014 gap=")
-                if not _revoked(fact, troubles) and not (lost and troubles.forgotten(begun[name], at)):
+                if not troubles.is_revoked(fact) and not (lost and troubles.forgotten(begun[name], at)):
                     yield "P1", at, f"{name} ended: {fact['why']}"
 
 

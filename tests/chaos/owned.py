@@ -62,12 +62,17 @@ def had(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
 
 
 def given(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
-    """P2 with agents that make no checkpoints: it is given to a node once, unless its edge forgot that it was."""
+    """P2 with agents that make no checkpoints: it is given to a node once, unless its edge forgot that it was.
+
+    Their `durability` is `async`: an edge that lets go of a session while it does not reach the store has told nobody of
+    what came last.
+    """
     heard: dict[tuple[str, int], Fact] = {}
     for fact in facts:
         if fact["what"] != "heard" or "client" in fact or "n" not in fact:
             continue
         before = heard.setdefault((fact["session"], fact["n"]), fact)
-        if before is not fact and not troubles.of_edges(before["t"] - 1.0, fact["t"]):
+        if before is not fact and not (troubles.of_edges(before["t"] - 1.0, fact["t"])
+                                       or troubles.of_store(before["t"], fact["t"])):
             yield "P2", fact["t"], (f"message {fact['n']} of {fact['session']} was given to {before['by']} at "
                                     f"{before['t']:.3f}, and to {fact['by']}")

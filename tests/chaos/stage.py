@@ -20,7 +20,9 @@ from tests.chaos.strikes import Strikes
 from tests.support.history import History, read
 from tests.support.wait import wait_until
 
-SETTLING = 60.0
+SETTLING = 120.0
+TICK, LATE = 0.5, 1.0
+"""Seconds between two looks whether the machine has time for us; by how much one may be late."""
 MOST = 1000
 """Sessions that an edge is asked for."""
 MOMENTARY = (Kind.MIGRATE, Kind.UPGRADE, Kind.ROAM, Kind.REVOKE, Kind.KILL_WORKER)
@@ -68,7 +70,7 @@ class Stage:
         """Everything that goes wrong, each at its time."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        watching = asyncio.create_task(self._watch())
+        watching = asyncio.gather(self._watch(), self._tick())
         upgrades: list[asyncio.Task[None]] = []
         script = [(fault.at, True, fault) for fault in faults]
         script += [(fault.over, False, fault) for fault in faults if fault.kind not in MOMENTARY]
@@ -97,7 +99,7 @@ class Stage:
 
     async def settle(self) -> None:
         """All is in order again, and every client says its last word. Raises AssertionError if one does not."""
-        watching = asyncio.create_task(self._watch())
+        watching = asyncio.gather(self._watch(), self._tick())
         try:
             await self._serving()
             self._history.write("settling")
@@ -149,6 +151,15 @@ class Stage:
             await asyncio.gather(*(self._note_sessions(edge) for edge in self._cast.edges))
             for host in self._cast.hosts:
                 self._revive(host)
+
+    async def _tick(self) -> None:
+        """Note when the machine had no processor for us, and so maybe for nobody else."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + TICK
+            await asyncio.sleep(TICK)
+            if (late := loop.time() - due) > LATE:
+                self._history.write("late", seconds=late)
 
     async def _note_sessions(self, edge: str) -> None:
         """Which sessions an edge says that it has; `asked`: it has them at that time at the earliest."""

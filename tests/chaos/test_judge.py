@@ -135,6 +135,13 @@ def test_what_explains_that_a_client_lost_its_connection(transport: str, kind: s
     assert promises(facts) == ([] if excused else ["P1"])
 
 
+def test_a_client_that_hears_nothing_of_a_machine_without_time_is_nobody_s_fault() -> None:
+    out = fact(10.0, "out", client="c1-continue-0.1", edge=E1, whose="silent", code=1006, reason="")
+    assert promises([*TALK, out, fact(4.0, "late", seconds=2.0)]) == ["P1"]
+    assert not judge([*TALK, out, fact(7.0, "late", seconds=2.0)])
+    assert promises([*TALK, {**out, "whose": "theirs"}, fact(7.0, "late", seconds=2.0)]) == ["P1"]
+
+
 def test_whoever_has_the_shared_address_explains_what_its_clients_see() -> None:
     stage = fact(0.0, "stage", hosts={"e1": E1, "e2": E2, "c1": "10.204.0.9", "shared": SHARED})
     out = fact(10.0, "out", client="c1-continue-0.1", edge=SHARED, whose="theirs", code=1006, reason="")
@@ -227,6 +234,7 @@ def test_a_plain_node_is_given_a_message_once() -> None:
     given = [STAGE, fact(5, "heard", by="p1", session="s", n=1), fact(8, "heard", by="p2", session="s", n=1)]
     assert promises(given) == ["P2"]
     assert promises(given + fault(6, 7, "kill", "p1")) == ["P2"]
+    assert not judge(given + fault(4, 7, "cut", "e1", "r1"))
     assert not judge(given + fault(6, 7, "kill", "e1"))
 
 

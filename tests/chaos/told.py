@@ -137,7 +137,7 @@ def _of_talk(talk: Talk, fact: Fact, troubles: Troubles) -> Iterator[Fault]:
             talk.heard += fact["gap"]
             if not troubles.forgotten(talk.begun, fact["t"]):
                 yield "P4", fact["t"], f"{talk.name}: a gap of {fact['gap']} messages that nothing explains"
-        case "settled" if talk.heard < len(talk.order):
+        case "settled" if talk.heard < len(talk.order) and not troubles.is_revoked(fact):
             yield "P2", fact["t"], f"{talk.name} settled with {talk.heard} of {len(talk.order)} messages"
 
 

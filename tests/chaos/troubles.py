@@ -35,6 +35,8 @@ class Troubles:
     spans: list[Span] = field(default_factory=list)
     fenced: list[tuple[str, float]] = field(default_factory=list)
     """Edges that had to let go of their sessions."""
+    late: list[tuple[float, float]] = field(default_factory=list)
+    """When the machine had no processor for the watcher, and maybe for nobody."""
     revoked: dict[str, float] = field(default_factory=dict)
     """Clients that are good no more, and since when somebody was told."""
 
@@ -53,6 +55,8 @@ class Troubles:
                             span.until = fact["t"]
                 case "ended":
                     found.spans.append(Span(Kind.KILL.value, tuple(fact["who"]), fact["t"], fact["t"]))
+                case "late":
+                    found.late.append((fact["t"] - fact["seconds"], fact["t"]))
                 case "revoking":
                     found.revoked.setdefault(fact["client"], fact["t"])
                 case "log" if fact["event"] == "edge_fenced":
@@ -102,6 +106,14 @@ class Troubles:
     def forgotten(self, since: float, until: float) -> bool:
         """Whether the store may have forgotten a session whose edge lost it too."""
         return self.of_store(since, until) and self.of_edges(since, until)
+
+    def was_late(self, since: float, until: float) -> bool:
+        """Whether the machine had no time for its processes."""
+        return any(begun <= until and over >= since for begun, over in self.late)
+
+    def is_revoked(self, fact: Fact) -> bool:
+        """Whether its client may have been good no more."""
+        return self.revoked.get(fact["client"].partition(".")[0], float("inf")) <= fact["t"]
 
     def edge_of(self, fact: Fact) -> str:
         return self.hosts.get(fact["edge"], fact["edge"])
