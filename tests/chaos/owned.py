@@ -64,8 +64,8 @@ def had(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
 def given(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
     """P2 with agents that make no checkpoints: it is given to a node once, unless its edge forgot that it was.
 
-    Their `durability` is `async`: an edge that lets go of a session while it does not reach the store has told nobody of
-    what came last.
+    Their `durability` is `async`: an edge that lets go of a session while it does not reach the store has told nobody
+    of what came last.
     """
     heard: dict[tuple[str, int], Fact] = {}
     for fact in facts:
