@@ -1,6 +1,7 @@
 """The verbs about what is good no more: revoke, forgive, revocations."""
 
 import time
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import typer
@@ -57,4 +58,8 @@ def _print(answer: dict[str, Any], json: bool) -> None:
     if json:
         showing.as_json(answer)
     else:
-        showing.card(answer)
+        showing.card({name: _time(value) if name in ("since", "until") else value for name, value in answer.items()})
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

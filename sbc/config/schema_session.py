@@ -110,7 +110,7 @@ class Agent(Section):
     scaling: Scaling = Field(default_factory=Scaling)
     """How sessions live and end; shown to nodes."""
     value: Annotated[str, choice("rising", "flat")] = "rising"
-    """Whether a session is worth more the longer it lasts; shown to nodes."""
+    """Whether a session is worth more the longer it lasts; those of flat value are shed first."""
     verification: Verification = Field(default_factory=Verification)
     """What a session leaves as proof; shown to nodes."""
 

@@ -1,7 +1,6 @@
 """Which hellos go where."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -93,7 +92,6 @@ class Claims:
     """How many node messages that client says it has."""
     key: str | None = None
     """The client's own key of the session."""
-    parameters: Mapping[str, str] = field(default_factory=dict)
     identity: Identity | None = None
     """By what it is proven who asks; None: nobody was asked."""
 
