@@ -23,7 +23,9 @@ def blocks(tree: Tree) -> Iterator[Fault]:
         yield fault(tree.position(here), here, "nobody is there to carry it out", "write kernel: {}, or leave it out",
                     block)
     refuse = abuse.get("refuse", REFUSE) if block is not None else None
-    if is_number(block) and not (is_number(refuse) and refuse < block):
+    if refuse is not None and not is_number(refuse):
+        return  # that is told where it stands
+    if is_number(block) and (refuse is None or refuse >= block):
         right = f"more than refuse, which is {refuse}" if refuse is not None else "write refuse, too"
         yield fault(tree.position(here), here, "sources are refused before they are blocked", right, block)
 
@@ -34,7 +36,8 @@ def headers(tree: Tree) -> Iterator[Fault]:
             for name in _key_headers(get(route, "session"))}  # fmt: skip
     for path, policy in entries(tree, "policies"):
         for what in ("set", "remove", "tell"):
-            for number, name in enumerate(get(policy, "headers", what) or ()):
+            found = get(policy, "headers", what)
+            for number, name in enumerate(found if isinstance(found, dict | list) else ()):
                 here = (*path, "headers", what, number if what == "remove" else name)
                 low = name.lower() if isinstance(name, str) else ""
                 if low in FRAMING or low.startswith(("session-", "x-forwarded-")):

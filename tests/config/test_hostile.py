@@ -1,17 +1,29 @@
 """Whatever stands in the file, the answer is a Config or a ConfigError."""
 
+import copy
 import random
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sbc.config import Config, json_schema, parse, redacted, warnings
+from sbc.config.check import cross
+from sbc.config.faults import Path
+from sbc.config.tree import read
 from sbc.model.errors import ConfigError
 from tests.config.test_build import FULL
 from tests.config.test_load import SAMPLE
 
 TEXTS = (SAMPLE.read_text(), FULL)
+REWRITTEN = """
+policies: {default: {headers: {set: {X-A: b}, remove: [X-C], tell: {X-D: e}}}}
+abuse: {refuse: 100, block: 200}
+kernel: {}
+"""
 WORDS = ["null", "true", "0", "-1", "5", "1e999", "''", "[]", "{}", "[[]]", "{a: {}}", "*x", "&x 1", "!!set {}", "|",
          ">", "9" * 30, '"\\0"', "off", "127.0.0.1:0", "5s", "64KiB", "http://[", "/", "websocket", "---", "...", "\t",
          "\x85", "\u2028", "\ufeff", "? ", ": ", "- ", "[key]", "%YAML 1.1", "~", "\ud800", "\0"]
@@ -85,6 +97,30 @@ def _anything(depth: int) -> st.SearchStrategy[str]:
 @given(st.dictionaries(st.sampled_from(sorted(json_schema()["properties"])), _anything(12), min_size=1))
 def test_known_keys_with_anything_in_them(sections: dict[str, str]) -> None:
     answered("".join(f"{key}: {value}\n" for key, value in sections.items()))
+
+
+KINDS: tuple[Any, ...] = (None, True, 5, 0.5, "x", "", [], [5], [[]], {}, {"x": 5}, {5: {}})
+
+
+def _paths(value: Any, path: Path = ()) -> Iterator[Path]:
+    yield path
+    for key, entry in value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ()):
+        yield from _paths(entry, (*path, key))
+
+
+@pytest.mark.parametrize("text", [*TEXTS, REWRITTEN])
+def test_what_is_looked_at_across_sections_may_be_anything(text: str) -> None:
+    """Each value in turn becomes each kind of value, and not one of a kind that hypothesis happens to choose."""
+    whole = read(text)
+    for path in _paths(whole.value):
+        for kind in KINDS:
+            value = place = copy.deepcopy(whole.value)
+            for step in path[:-1]:
+                place = place[step]
+            if path:
+                place[path[-1]] = kind
+            spoilt = replace(whole, value=value if path else kind)
+            assert all(len(str(fault)) < 1000 for fault in cross(spoilt)), path
 
 
 @pytest.mark.parametrize("text", TEXTS)
