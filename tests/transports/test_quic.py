@@ -318,3 +318,10 @@ async def test_datagrams_that_lead_to_nothing_are_cut_in_the_end(porch: Porch, c
         await asyncio.sleep(0)
     assert (await client.end())[0] == EXCESSIVE_LOAD and desk.abuses == {"h3_datagrams": 1}
     assert (await honest.get()).complete
+
+
+async def test_frames_that_carry_nothing_are_cut_as_a_flood(porch: Porch, client: H3Client, desk: Desk) -> None:
+    stream = client.ask(b"/wait", end=False)
+    client.quic.send_stream_data(stream, bytes(2) * 1000)  # DATA frames of no length
+    client.flush()
+    assert (await client.end())[0] == EXCESSIVE_LOAD and desk.abuses == {"h3_glitches": 1}

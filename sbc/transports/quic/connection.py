@@ -245,7 +245,8 @@ class Http3Connection(SessionDoor):
         if self._state is State.SHAKING:
             self._reception.refused(Refusal(0, "quic_handshake", reason), None)
         elif code != H2Error.NO_ERROR:
-            self._reception.abused("h3_protocol", self._client, self._listener)
+            flood = code == H2Error.ENHANCE_YOUR_CALM
+            self._reception.abused("h3_glitches" if flood else "h3_protocol", self._client, self._listener)
         self._give_up()
         self.touch()
 
