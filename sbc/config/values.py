@@ -88,11 +88,6 @@ def choice(*words: str, later: tuple[str, ...] = ()) -> Reads:
     return Reads(read, {"type": "string", "enum": list(words)})
 
 
-def _later(value: Any) -> None:
-    if value is not None:
-        raise Wrong(NOT_HERE, "leave it out")
-
-
 def workers(value: Any) -> int:
     """The number of processes; `auto`: one for each processor that this one may use. Raises Wrong."""
     if value == "auto":
@@ -296,5 +291,3 @@ Workers = Annotated[int, Reads(workers, {"anyOf": [{"const": "auto"},
                                                    {"type": "integer", "minimum": 1, "maximum": MOST_WORKERS}]})]
 Loss = Annotated[str | int, Reads(loss, {"anyOf": [{"enum": ["none", "any"]},
                                                    {"type": "integer", "minimum": 0, "maximum": 10**6}]})]
-Later = Annotated[None, Reads(_later, {"type": "null"})]
-"""A key whose meaning belongs to a later version: it may be written only as null."""

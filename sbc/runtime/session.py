@@ -1,7 +1,7 @@
 """One live session: carries out what its dialog orders, and tells it what happens around it.
 
 Everything is a call from the event loop; no session has a task of its own, and an idle one costs only its objects.
-How a client and a node are spoken to differs: runtime/websocket.py for a connection each, runtime/http/ for exchanges.
+How a client and a node are spoken to differs: runtime/websocket/ for a connection each, runtime/http/ for exchanges.
 """
 
 import asyncio
