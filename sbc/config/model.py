@@ -49,6 +49,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
+    """How TLS is spoken where others come in."""
     certificates: tuple[Certificate, ...]
     """Chosen by the client's SNI; the first is for clients that name no host, or another one."""
     min_version: str
@@ -116,6 +117,7 @@ class Interconnect:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
+    """The edge itself."""
     name: str
     workers: int
     store: str

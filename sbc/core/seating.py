@@ -145,6 +145,7 @@ def bound(dialog: Dialog, binding: Binding, now: float) -> list[Command]:
 
 
 def open_owner(dialog: Dialog) -> list[Command]:
+    """The owner has accepted, or is not asked: open its leg."""
     seat = dialog.owner
     assert seat is not None
     seat.step = Step.OPENING

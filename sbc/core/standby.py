@@ -36,11 +36,13 @@ def seat_standby(dialog: Dialog, now: float) -> list[Command]:
 
 
 def open_standby(dialog: Dialog, seat: Seat) -> list[Command]:
+    """The replica has accepted, or is not asked: open its leg."""
     seat.step = Step.OPENING
     return [OpenLeg(seat.number, seat.node, seat.epoch, Role.STANDBY, None)]
 
 
 def standby_opened(seat: Seat) -> list[Command]:
+    """Its leg is open: it stands by."""
     seat.step, seat.until = Step.OPEN, None
     return []
 

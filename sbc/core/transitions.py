@@ -37,7 +37,7 @@ from sbc.model.events import (
     TurnEnded,
 )
 from sbc.model.ids import NodeId
-from sbc.model.leg import Cause
+from sbc.model.leg import Cause, State
 
 LEAVING = frozenset({
     CloseCode.GOING_AWAY, CloseCode.ABNORMAL, CloseCode.INTERNAL, CloseCode.RESTART, CloseCode.TRY_LATER,
@@ -54,9 +54,9 @@ def receive(dialog: Dialog, event: Event, now: float) -> list[Command]:
     commands = _react(dialog, event, now)
     if dialog.state is not before:
         dialog.entered = now
-        if before.value == "held":
+        if before is State.HELD:
             dialog.account.held_seconds += now - entered
-        elif before.value == "parked":
+        elif before is State.PARKED:
             dialog.account.parked_seconds += now - entered
     return commands
 

@@ -59,6 +59,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
+    """How a session moves to another node."""
     allowed: bool = True
     when: When = When.TURN
     standby: Standby = Standby.COLD
@@ -76,6 +77,7 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
+    """What an agent declares about its sessions."""
     agent: AgentName
     pool: PoolName
     continuity: Continuity = Continuity.INTERACTIVE

@@ -27,6 +27,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Node:
+    """One node, as the configuration or its own word on the trunk describes it."""
     id: NodeId
     pool: PoolName
     url: str

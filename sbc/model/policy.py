@@ -21,6 +21,7 @@ class PerSecond:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
+    """What one client may have, say and take."""
     sessions_per_principal: int = 1000
     message: int = 1024 * 1024
     journal: int = 256 * 1024
@@ -71,6 +72,7 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
+    """All that a route says of its clients."""
     name: str
     limits: Limits
     hidden: frozenset[bytes] = frozenset({

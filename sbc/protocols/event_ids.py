@@ -32,6 +32,7 @@ class EventId(NamedTuple):
 
 
 def new_handle() -> str:
+    """A handle that nobody can guess."""
     return secrets.token_hex(_HANDLE_OCTETS)
 
 

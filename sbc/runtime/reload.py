@@ -56,6 +56,7 @@ class Prepared:
 
 
 def security_of(listener: ListenerConfig) -> Security | None:
+    """How TLS is spoken to the clients of a listener; None: it is not."""
     if listener.tls is None:
         return None
     offered = tuple(protocols(frozenset(listener.transports)))
@@ -68,6 +69,7 @@ def pairs_of(tls: Tls) -> tuple[tuple[str, str], ...]:
 
 
 def vouching_of(tls: Tls) -> Vouching | None:
+    """Whose certificates are asked for; None: none are."""
     return None if tls.client_ca is None else Vouching(tls.client_ca, tls.client_certificate == "required")
 
 
@@ -90,6 +92,7 @@ def trunk_terms(config: Config) -> TrunkTerms | None:
 
 
 def terms_of(listener: ListenerConfig, config: Config) -> DoorTerms:
+    """What a listener speaks, and on which terms."""
     wanted = listener.proxy_protocol
     proxies = Proxies(wanted == "require", listener.proxy_from) if wanted != "off" else None
     return DoorTerms(frozenset(listener.transports), config.edge.h2_engine, proxies, config.edge.quic_engine,

@@ -20,6 +20,7 @@ from sbc.runtime.authorities import Authorities
 
 @dataclass(frozen=True, slots=True)
 class Rules:
+    """All of it, which one assignment replaces."""
     routes: Routes
     agents: Mapping[AgentName, Manifest]
     policies: Mapping[str, Policy]

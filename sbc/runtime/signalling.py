@@ -56,6 +56,7 @@ def _message(dialog: Dialog, order: Invite | Release | Promote | CheckpointNow) 
 
 
 def checkpoint_message(checkpoint: Checkpoint | None) -> dict[str, Any] | None:
+    """A checkpoint as it stands in messages of the trunk."""
     if checkpoint is None:
         return None
     return {"received": checkpoint.received, "sent": checkpoint.sent, "state": checkpoint.state}

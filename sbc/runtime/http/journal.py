@@ -37,6 +37,7 @@ def exchange_of(entry: bytes) -> int:
 
 
 def message_of(entry: bytes) -> bytes:
+    """The message of an entry, without the number of its request."""
     return entry[NUMBER_OCTETS:]
 
 

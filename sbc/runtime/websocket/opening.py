@@ -54,6 +54,7 @@ def dial(order: OpenLeg, node: Node, opened: Opening, session: str, manifest: Ma
 
 
 def resume_header(resume: Resume) -> str:
+    """The value of `Session-Resume` (docs/DESIGN.md section 5.3)."""
     return (
         f"received={resume.received}, sent={resume.sent}, delivered={resume.delivered}, cause={resume.cause}"
     )
