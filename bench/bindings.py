@@ -27,9 +27,10 @@ from sbc.model.ids import AgentName, PrincipalId, SessionId, node_id
 from sbc.model.interfaces import Stored
 from sbc.runtime.tasks import Tasks
 from sbc.stores.factory import BOUNDS
-from sbc.stores.operations import Peek
 from sbc.stores.redis import RedisStore
-from sbc.stores.redis_link import Link, Terms, connect
+from sbc.stores.redis_dial import Terms
+from sbc.stores.redis_link import Link, connect
+from sbc.stores.shared import Peek
 
 AT_ONCE = 64
 SIZES = (10_000, 100_000, 1_000_000)

@@ -11,7 +11,7 @@ from sbc.model.interfaces import Spawn, Store
 from sbc.stores.memory import MemoryStore
 from sbc.stores.queue import Bounds
 from sbc.stores.redis import RedisStore
-from sbc.stores.redis_link import Terms
+from sbc.stores.redis_dial import Terms
 from sbc.stores.sqlite import SqliteStore
 
 BOUNDS: Final = Bounds(operations=10_000, journal_bytes=32 * 1024 * 1024, interval=0.003, patience=10.0)

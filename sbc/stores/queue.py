@@ -19,7 +19,6 @@ from typing import Final, Protocol, TypeVar
 from sbc.model.errors import StoreError
 from sbc.model.interfaces import Stored
 from sbc.stores.operations import (
-    Call,
     Cover,
     Forget,
     Keep,
@@ -28,13 +27,12 @@ from sbc.stores.operations import (
     Note,
     Operation,
     Question,
-    Release,
     Remember,
     Remove,
     Result,
     Told,
-    Touch,
 )
+from sbc.stores.shared import Call, Release, Touch
 
 LARGE_BATCH: Final = 1000
 """Operations that are handed over without waiting for the interval."""

@@ -1,7 +1,7 @@
 """The store in Redis or Valkey, which edges share: bindings, checkpoints, journals, and who may own what until when.
 
     queued.py         what is asked becomes operations: queue.py collects them, and hands them over in batches
-    redis_writer.py   carries a batch out as one pipeline          redis_link.py  the connections
+    redis_writer.py   carries a batch out as one pipeline          redis_link.py  redis_dial.py  the connections
     redis_words.py    operations as commands, answers as results   redis.lua      what must be one step at the server
     redis_lease.py    this edge's lease                            redis_claims.py  the sessions of others
     redis_ours.py     this edge's sessions                         redis_fellows.py  the other edges
@@ -22,30 +22,18 @@ from sbc.model.errors import Conflict, StoreError
 from sbc.model.identity import Revocation
 from sbc.model.ids import AgentName, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Keeper, Spawn, Stored, StoreFigures
-from sbc.stores.operations import (
-    Call,
-    Create,
-    Find,
-    Note,
-    Operation,
-    Peek,
-    Question,
-    Release,
-    Remove,
-    Restate,
-    Told,
-    Touch,
-    Vacate,
-)
+from sbc.stores.operations import Create, Note, Operation, Question, Remove, Told
 from sbc.stores.queue import Bounds
 from sbc.stores.redis_addresses import Addresses
 from sbc.stores.redis_claims import Claims
+from sbc.stores.redis_dial import Terms
 from sbc.stores.redis_fellows import FellowStore
 from sbc.stores.redis_lease import REST, Lease
-from sbc.stores.redis_link import Link, Terms
+from sbc.stores.redis_link import Link
 from sbc.stores.redis_ours import Ours
 from sbc.stores.redis_words import KEPT, Lost, Taken
 from sbc.stores.redis_writer import RedisWriter
+from sbc.stores.shared import Call, Find, Peek, Release, Restate, Touch, Vacate
 
 AT_A_TIME: Final = 256
 """Sessions that are stated anew at a time."""

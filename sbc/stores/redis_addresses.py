@@ -11,8 +11,9 @@ from functools import partial
 from typing import Any, Protocol
 
 from sbc.model.errors import StoreError
-from sbc.stores.operations import Held, Hold, Question
+from sbc.stores.operations import Question
 from sbc.stores.redis_lease import Lease
+from sbc.stores.shared import Held, Hold
 
 
 class Asking(Protocol):

@@ -9,9 +9,10 @@ from sbc.core.tenure import Watch
 from sbc.model.errors import Conflict, StoreError
 from sbc.model.ids import SessionId
 from sbc.model.interfaces import Journals, Spawn, Stored
-from sbc.stores.operations import Claim, Look, Looked, Peek, Peeked, Question
+from sbc.stores.operations import Question
 from sbc.stores.redis_lease import BEAT, Lease
 from sbc.stores.redis_words import channel
+from sbc.stores.shared import Claim, Look, Looked, Peek, Peeked
 
 LOOKS_APART: Final = 2 * BEAT
 """Seconds between the two looks that find an edge dead."""

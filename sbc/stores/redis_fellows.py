@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 
 from sbc.model.fellow import Fellow
-from sbc.stores.operations import Muster, ReadEdges, ReadMembers
 from sbc.stores.queued import QueuedStore
+from sbc.stores.shared import Muster, ReadEdges, ReadMembers
 
 
 class FellowStore(QueuedStore):

@@ -17,9 +17,11 @@ from sbc.core.tenure import EARLY, Grounds, Tenure
 from sbc.model.errors import StoreError
 from sbc.model.ids import SessionId
 from sbc.model.interfaces import Keeper, Spawn
-from sbc.stores.operations import Beat, Beaten, Look, Looked, Question
-from sbc.stores.redis_link import FAULTS, Link
+from sbc.stores.operations import Question
+from sbc.stores.redis_dial import FAULTS
+from sbc.stores.redis_link import Link
 from sbc.stores.redis_words import ORDERS, Taken, channel
+from sbc.stores.shared import Beat, Beaten, Look, Looked
 
 BEAT: Final = 0.25
 """Seconds between two renewals."""

@@ -1,7 +1,8 @@
 """The way to a Redis store: one connection to one server that all goes over, or one to each server of a cluster.
 
-A connection leads to one server process, and never to another one: when it breaks, whoever uses it asks anew where the
-server is, and which it is. So what was said of a server before a failover is never taken for true of the one after it.
+A connection (redis_dial.py) leads to one server process, and never to another one: when it breaks, whoever uses it asks
+anew where the server is, and which it is. So what was said of a server before a failover is never taken for true of the
+one after it.
 """
 
 import asyncio
@@ -15,53 +16,21 @@ from typing import Any, Final, Protocol, cast
 import hiredis
 from redis.asyncio import RedisCluster
 from redis.asyncio.cluster import ClusterNode
-from redis.asyncio.connection import Connection, SSLConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio.connection import Connection
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
-from sbc.config.store_url import Kind, RedisAt
-from sbc.model.errors import StoreError
+from sbc.config.store_url import Kind
+from sbc.stores.redis_dial import FAULTS, NEVER, Terms, connected, listening, master
 from sbc.stores.redis_rows import Words, written
 from sbc.stores.redis_words import SCRIPT, STORES
 
-FAULTS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
-"""What a link raises if it does not work: it is to be closed then."""
 AT_A_TIME: Final = 64
 """Answers that have to come within the patience for one."""
 _PACK: Final = cast(Callable[[Words], bytes], hiredis.pack_command)
-_NEVER: Final = Retry(NoBackoff(), 0)
 _OF_THE_LIBRARY: Final = ("CLUSTER", "COMMAND", "PUBSUB")
 """What a client of a cluster asks by itself, or of several servers, and understands in no other form."""
 _NOT_NOW: Final = ("BUSY", "MISCONF", "OOM", "NOREPLICAS", "NOAUTH", "NOPERM", "READONLY")
 """Answers that speak of the server, not of what it was asked; for others the library has classes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How a store is reached."""
-
-    at: RedisAt
-    patience: float
-    """Seconds without a word from a server that was asked something, and for a connection to be made."""
-    user: str | None = None
-    password: str | None = None
-    sentinel_password: str | None = None
-    ca: str | None = None
-    """File of the certificates that the server's is judged by; None: those of the system."""
-    certificate: tuple[str, str] | None = None
-    """Files of what we show: certificate and key."""
-
-    def options(self) -> dict[str, Any]:
-        """Those of a connection to a server."""
-        return {"username": self.user, "password": self.password, "protocol": 2, "client_name": "sbc",
-                "socket_connect_timeout": self.patience, **self.tls()}
-
-    def tls(self) -> dict[str, Any]:
-        if not self.at.tls:
-            return {}
-        cert, key = self.certificate or (None, None)
-        return {"ssl_ca_certs": self.ca, "ssl_certfile": cert, "ssl_keyfile": key, "ssl_check_hostname": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +101,7 @@ class OneServer:
         return int(_sound(answer)[1])
 
     async def listen(self, channels: Sequence[str]) -> Connection:
-        return await _listening(self._terms, self._where, channels)
+        return await listening(self._terms, self._where, channels)
 
     async def close(self) -> None:
         with suppress(*FAULTS):
@@ -173,7 +142,7 @@ class Cluster:
 
     async def listen(self, channels: Sequence[str]) -> Connection:
         home = self._home()
-        return await _listening(self._terms, (home.host, int(home.port)), channels)
+        return await listening(self._terms, (home.host, int(home.port)), channels)
 
     async def close(self) -> None:
         with suppress(*FAULTS):
@@ -194,8 +163,8 @@ async def connect(terms: Terms, former: int | None = None) -> tuple[Link, int | 
     """
     if terms.at.kind is Kind.CLUSTER:
         return await _cluster(terms), None
-    where = await _master(terms) if terms.at.kind is Kind.SENTINEL else terms.at.hosts[0]
-    connection = await _connected(terms, where)
+    where = await master(terms) if terms.at.kind is Kind.SENTINEL else terms.at.hosts[0]
+    connection = await connected(terms, where)
     link = OneServer(terms, where, connection)
     number, *_ = await link.run([
         ("CLIENT", "ID"), ("SCRIPT", "LOAD", SCRIPT), *([("CLIENT", "KILL", "ID", former)] if former else []),
@@ -203,28 +172,10 @@ async def connect(terms: Terms, former: int | None = None) -> tuple[Link, int | 
     return link, number if isinstance(number, int) else None
 
 
-async def _connected(terms: Terms, where: tuple[str, int]) -> Connection:
-    kind = SSLConnection if terms.at.tls else Connection
-    connection = kind(host=where[0], port=where[1], db=terms.at.database, retry=_NEVER, socket_timeout=None,
-                      **terms.options())
-    async with asyncio.timeout(2 * terms.patience):
-        await connection.connect()  # type: ignore[no-untyped-call]
-    return connection
-
-
-async def _listening(terms: Terms, where: tuple[str, int], channels: Sequence[str]) -> Connection:
-    connection = await _connected(terms, where)
-    async with asyncio.timeout(terms.patience):
-        await connection.send_command("SUBSCRIBE", *channels)
-        for _ in channels:
-            await connection.read_response()
-    return connection
-
-
 async def _cluster(terms: Terms) -> Cluster:
     nodes = [ClusterNode(host, port) for host, port in terms.at.hosts]
     options = {**terms.options(), "ssl": True} if terms.at.tls else terms.options()
-    client = RedisCluster(startup_nodes=nodes, socket_timeout=terms.patience, retry=_NEVER, **options)
+    client = RedisCluster(startup_nodes=nodes, socket_timeout=terms.patience, retry=NEVER, **options)
     # What the store asks is answered as by one server: of its own accord the library makes mappings of some answers.
     for command in [name for name in client.response_callbacks if not name.startswith(_OF_THE_LIBRARY)]:
         del client.response_callbacks[command]
@@ -233,28 +184,6 @@ async def _cluster(terms: Terms) -> Cluster:
         for node in client.get_primaries():
             await client.execute_command("SCRIPT LOAD", SCRIPT, target_nodes=node)
     return Cluster(terms, client)
-
-
-async def _master(terms: Terms) -> tuple[str, int]:
-    """Where the Sentinels say that the server is. Raises StoreError if none of them knows."""
-    why: Exception | None = None
-    for host, port in terms.at.hosts:
-        kind = SSLConnection if terms.at.tls else Connection
-        sentinel = kind(host=host, port=port, retry=_NEVER, socket_timeout=None, protocol=2, client_name="sbc",
-                        password=terms.sentinel_password, socket_connect_timeout=terms.patience, **terms.tls())
-        try:
-            async with asyncio.timeout(terms.patience):
-                await sentinel.connect()  # type: ignore[no-untyped-call]
-                await sentinel.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", terms.at.service)
-                found = await sentinel.read_response()
-            if isinstance(found, list):
-                return str(found[0], "utf-8"), int(found[1])
-        except FAULTS as error:
-            why = error
-        finally:
-            with suppress(*FAULTS):
-                await sentinel.disconnect(nowait=True)
-    raise StoreError(f"no Sentinel knows where {terms.at.service} is" + (f": {why}" if why else ""))
 
 
 def _packed(words: Words) -> bytes:

@@ -17,40 +17,42 @@ from sbc.model.fellow import Fellow
 from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import SessionId
 from sbc.stores.operations import (
+    Cover,
+    Create,
+    Forget,
+    Forgive,
+    Keep,
+    Learn,
+    Operation,
+    Read,
+    ReadDialogs,
+    ReadRevocations,
+    Rebind,
+    Remember,
+    Remove,
+    Result,
+    Revoke,
+)
+from sbc.stores.redis_rows import Words, claimed, journals_of, name_in, name_out, read, row, state_out
+from sbc.stores.shared import (
     Beat,
     Beaten,
     Call,
     Claim,
-    Cover,
-    Create,
     Find,
-    Forget,
-    Forgive,
     Held,
     Hold,
-    Keep,
-    Learn,
     Look,
     Muster,
-    Operation,
     Peek,
     Peeked,
-    Read,
-    ReadDialogs,
     ReadEdges,
     ReadMembers,
-    ReadRevocations,
-    Rebind,
     Release,
-    Remember,
-    Remove,
     Restate,
-    Result,
-    Revoke,
     Touch,
     Vacate,
 )
-from sbc.stores.redis_rows import Words, claimed, journals_of, name_in, name_out, read, row, state_out
 
 SCRIPT: Final = files("sbc.stores").joinpath("redis.lua").read_bytes()
 SHA: Final = hashlib.sha1(SCRIPT, usedforsecurity=False).hexdigest()

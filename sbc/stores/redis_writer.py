@@ -12,26 +12,12 @@ from typing import Any, Final
 from sbc.model.errors import StoreError
 from sbc.model.ids import SessionId
 from sbc.model.interfaces import Spawn
-from sbc.stores.operations import (
-    Beat,
-    Claim,
-    Cover,
-    Create,
-    Forget,
-    Hold,
-    Keep,
-    Learn,
-    Look,
-    Looked,
-    Operation,
-    Remember,
-    Result,
-    Told,
-    Touch,
-)
-from sbc.stores.redis_link import FAULTS, Identity, Link, Terms, connect
+from sbc.stores.operations import Cover, Create, Forget, Keep, Learn, Operation, Remember, Result, Told
+from sbc.stores.redis_dial import FAULTS, Terms
+from sbc.stores.redis_link import Identity, Link, connect
 from sbc.stores.redis_rows import Words
 from sbc.stores.redis_words import Lost, Taken, afterwards, channel, command, leaving, result
+from sbc.stores.shared import Beat, Claim, Hold, Look, Looked, Touch
 
 NOBODY: Final = Identity("", "", 0.0)
 

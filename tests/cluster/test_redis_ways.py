@@ -16,7 +16,8 @@ from sbc.model.ids import SessionId
 from sbc.runtime.tasks import Tasks
 from sbc.stores.factory import BOUNDS
 from sbc.stores.redis import RedisStore
-from sbc.stores.redis_link import Terms, connect
+from sbc.stores.redis_dial import Terms
+from sbc.stores.redis_link import connect
 from tests.cluster.redis_edges import LEASE, Edge
 from tests.stores.asking import answers, creating, dialog, rebinding, until
 from tests.stores.asking import binding as bound

@@ -1,7 +1,7 @@
 """How tests reach their Redis servers."""
 
 from sbc.config.store_url import redis_at
-from sbc.stores.redis_link import Terms
+from sbc.stores.redis_dial import Terms
 
 
 def terms(url: str, patience: float = 1.0) -> Terms:
