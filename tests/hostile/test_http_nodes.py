@@ -110,4 +110,9 @@ async def test_what_a_node_says_behind_its_answer_is_nobodys(scene: Scene) -> No
                 assert (answer.status, answer.body, answer.complete) == (200, b"ok", True), behind
                 answer = await h2.get(b"/honest")
                 assert (answer.status, answer.body, answer.complete) == (200, b"ok", True), behind
+        node.says = b"HTTP/1.1 409 Conflict\r\nSession-Outcome: not-sent\r\nContent-Length: 3\r\n\r\nwho"
+        for more in ([], [(b"x-chat", b"c")]):  # alone, and in a session: nobody knows anything of it, nothing was done
+            answer = await h2.answer(await h2.ask(b"/bad", method=b"POST", more=more))
+            assert (answer.status, answer.fields.get(b"session-outcome")) == (503, b"not-sent"), (more, answer)
+            assert int(answer.fields[b"retry-after"]) >= 1 and answer.body != b"who"
         h2.drop()

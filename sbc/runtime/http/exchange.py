@@ -82,7 +82,7 @@ class Exchange(Asking):
         elif not reading.outlives:
             self.over()  # its client left when it was on its way to the node
             return
-        if self.attempts < MOST_TRIES and ((alters and reading.forgotten(response)) or _refused(response)):
+        if _refused(response) or (self.attempts < MOST_TRIES and alters and reading.forgotten(response)):
             self.leave_node()
             self.stage = WAITING
             home.broken(self, Loss.MEMORY)
