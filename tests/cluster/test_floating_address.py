@@ -14,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import yaml
 
 from tests.support.clients import Talker
 from tests.support.edge import PROBE
@@ -235,3 +236,42 @@ async def test_it_stays_while_a_process_is_succeeded_by_another_one(pair: Pair) 
     finally:
         os.kill(successor, signal.SIGTERM)
     await pair.moved()
+
+
+async def test_an_edge_of_two_workers_has_it_and_keeps_it_while_it_is_succeeded(pair: Pair) -> None:
+    """Its first worker has it, and then that one's successor."""
+    crew, alone = pair.other, pair.holder
+    assert crew.edge is not None and alone.edge is not None
+    written = yaml.safe_load(crew.file.read_text())
+    crew.edge.terminate()
+    await asyncio.to_thread(crew.edge.wait, 20)
+    crew.configure(written | {"edge": written["edge"] | {"workers": 2}})
+    crew.start_edge()
+    successor = 0
+    try:
+        await wait_until(lambda: _ready(crew), "two workers are ready", 60.0)
+        alone.edge.terminate()
+        await pair.moved(crew)
+        assert await _metric(crew, "sbc_address_held") == 1.0
+        before = len(pair.watch.seen)
+        client = Talker(f"ws://{SHARED}:{PORT}/", HERE)
+        await client.open()
+        async with (aiohttp.ClientSession() as http,
+                    http.post(f"http://{crew.address}:{ADMIN}/api/v1/upgrade") as answer):
+            assert answer.status == 202, await answer.text()
+            successor = (await answer.json())["process"]
+        assert await client.ended() == (1012, "retry_after=0")
+        await _come_back(client)
+        await client.say(2)
+        await client.answered()
+        exactly_once(client)
+        await asyncio.to_thread(crew.edge.wait, 20)
+        await client.close()
+        assert await _who_answers() == crew.name and await _metric(crew, "sbc_address_held") == 1.0
+        assert len(pair.watch.seen) == before, pair.watch.seen
+    finally:
+        if successor:
+            os.kill(successor, signal.SIGTERM)
+        crew.edge.terminate()
+        crew.configure(written)
+    await asyncio.to_thread(crew.edge.wait, 20)

@@ -4,16 +4,17 @@ wherever a session is at home."""
 import asyncio
 from typing import Any
 
-import aiohttp
+import pytest
 
 from sbc.sdk.client import Transport
-from tests.cluster.test_upgrade import Lineage, arrive, ask, lineage, store, talk
+from tests.cluster.test_upgrade import Lineage, arrive, ask, lineage, listen, store, talk
 from tests.cluster.test_workers import pids, spread
-from tests.support.asking import Stream, asking, url, web
+from tests.support.asking import asking, web
 from tests.support.caller import Caller
 from tests.support.clients import Talker
 from tests.support.oracle import exactly_once
 from tests.support.quic import ca_file, secure
+from tests.support.redis import needs_redis
 from tests.support.returning import Returner
 from tests.support.scene import Scene
 from tests.support.wait import wait_until
@@ -21,6 +22,7 @@ from tests.support.wait import wait_until
 __all__ = ["lineage", "store"]
 
 
+@pytest.mark.parametrize("store", ["memory", pytest.param("redis", marks=needs_redis)], indirect=True)
 async def test_sessions_of_all_workers_go_on_exactly_once_and_nobody_is_refused(
     scene: Scene, lineage: Lineage, store: dict[str, Any],
 ) -> None:
@@ -37,8 +39,7 @@ async def test_sessions_of_all_workers_go_on_exactly_once_and_nobody_is_refused(
         group.create_task(arrive(scene, until, came))
         await asyncio.sleep(0.3)
         before = len(came)
-        for _ in range(2 if store["store"] == "memory:" else 1):
-            await lineage.upgrade()
+        await lineage.upgrade()
         await wait_until(lambda: len(came) > before, "somebody came")
         until.set()
     for client in clients:
@@ -61,26 +62,11 @@ async def test_no_request_on_a_kept_connection_fails_wherever_its_session_is(sce
     until = asyncio.Event()
     async with asking() as http, asyncio.TaskGroup() as group:
         askers = [group.create_task(ask(http, scene, number, until)) for number in range(6)]
-        listener = group.create_task(listen_on(http, scene))
+        group.create_task(listen(http, scene))
         await asyncio.sleep(0.3)
         await lineage.upgrade()
         until.set()
     assert sum(asker.result() for asker in askers) >= 2, "connections end with an answer"
-    heard = listener.result()
-    assert heard == list(range(1, len(heard) + 1))
-
-
-async def listen_on(http: aiohttp.ClientSession, scene: Scene) -> list[int]:
-    """The events of a stream that ends, and of its next connection."""
-    heard, last = list[int](), ""
-    for most in (10_000, 5):
-        back = {"X-Chat": "stream", "Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
-        stream = Stream.opened(http, "GET", url(scene, "/events?count=10000&every=0.05&ids=1"), headers=back)
-        await wait_until(lambda s=stream, n=most: s.end or len(s.events) >= n, "it ends, or goes on", 60)
-        assert stream.status == 200, stream
-        heard += [event.json["i"] for event in stream.events]
-        last = stream.events[-1].identity
-    return heard
 
 
 async def test_quic_connections_of_all_workers_go_on_until_their_sessions_go_over(
