@@ -261,7 +261,7 @@ async def test_an_edge_of_two_workers_has_it_and_keeps_it_while_it_is_succeeded(
             assert answer.status == 202, await answer.text()
             successor = (await answer.json())["process"]
         assert await client.ended() == (1012, "retry_after=0")
-        await _come_back(client)
+        await client.come_again()
         await client.say(2)
         await client.answered()
         exactly_once(client)
