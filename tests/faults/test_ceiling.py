@@ -56,7 +56,7 @@ async def test_a_request_that_is_not_answered_in_time_is_refused(scene: Scene) -
             async with http.post(url(scene, "/ask?after=20"), headers=headers, data=b"why?") as answer:
                 assert (answer.status, answer.headers["Session-Outcome"]) == (504, "unknown")
                 assert (await answer.json())["error"]["code"] == "ceiling_passed"
-            assert 0.3 <= loop.time() - began < 5
+            assert 0.3 <= loop.time() - began < 15
             async with http.post(url(scene, "/ask"), headers=headers) as answer:
                 assert answer.status == 200
             async with http.get(url(scene, "/events?count=3&every=0.3"), headers=headers) as answer:

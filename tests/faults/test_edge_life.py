@@ -6,7 +6,6 @@ import os
 import resource
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,12 +24,11 @@ async def test_sigterm_under_load_closes_every_session_with_restart_and_exits_0(
     await scene.open()
     clients = await scene.talking(20)
     for client in clients:
-        await client.say(1000, every=0.005)
-    began = time.monotonic()
+        await client.say(4000, every=0.005)
     assert await scene.edge.stop() == 0
-    assert time.monotonic() - began < 10
     for client in clients:
         assert (await client.ended())[0] == 1012
+        assert len(client.heard) < client.owed, "the rest was waited for"
     assert "Traceback" not in scene.edge.log()
 
 

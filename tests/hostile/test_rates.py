@@ -1,8 +1,10 @@
 """Clients that are faster than their policy allows are slowed down or refused; those beside them are served on."""
 
 import asyncio
+import itertools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +14,10 @@ from tests.support.clients import Talker
 from tests.support.fair import fair_clock
 from tests.support.raw import BINARY, PING, TEXT, RawClient, close_frame, frame, upgrade
 from tests.support.scene import Scene
+
+
+MANY = 50
+"""Whoever is not refused by then is not refused."""
 
 
 @pytest.fixture
@@ -95,6 +101,14 @@ async def test_bytes_and_pings_count(scene: Scene) -> None:
     client.abort()
 
 
+async def until_refused(ask: Callable[[], Awaitable[tuple[int, str]]], served: int) -> list[tuple[int, str]]:
+    """All answers up to the first that is another one; on a slow machine a rate lets more of them pass."""
+    answers: list[tuple[int, str]] = []
+    while len(answers) < MANY and all(status == served for status, _ in answers):
+        answers.append(await ask())
+    return answers
+
+
 async def greeted(port: int, address: str = "127.0.0.1") -> tuple[int, str]:
     """The answer to a hello: its status, and when to try again."""
     client = await RawClient.connect(port, address)
@@ -112,9 +126,8 @@ async def test_new_sessions_have_a_rate(scene: Scene, whose: str, status: int, e
     scene.plain("a")
     limits = {"sessions_per_second": {whose: 1}, "burst": "5s"}
     await scene.open({"policies": {"default": {"limits": limits}}})
-    answers = [await greeted(scene.edge.port) for _ in range(8)]
-    assert [answer[0] for answer in answers[:5]] == [101] * 5
-    assert answers[-1] == (status, "1")
+    answers = await until_refused(lambda: greeted(scene.edge.port), 101)
+    assert len(answers) > 5 and answers[-1] == (status, "1")
     assert (await greeted(scene.edge.port, "127.0.0.2"))[0] == elsewhere
     assert await scene.edge.metric("sbc_refused_total", code=f"sessions_per_second_{whose}") >= 1
 
@@ -130,13 +143,16 @@ async def asked(scene: Scene, times: int, address: str = "127.0.0.1", **how: Any
     return got
 
 
+async def once(scene: Scene, **how: Any) -> tuple[int, str]:
+    return (await asked(scene, 1, **how))[0]
+
+
 async def test_requests_have_a_rate(scene: Scene) -> None:
     scene.plain("a", module="node_http")
     await scene.open(web(scene, limits={"messages_per_second": 1, "burst": "5s"}))
     for headers in ({"X-Chat": "k"}, {}):  # of a session, and of none
-        answers = await asked(scene, 8, data=b"{}", headers=headers)
-        assert [answer[0] for answer in answers[:5]] == [200] * 5
-        assert answers[-1] == (429, "1")
+        answers = await until_refused(partial(once, scene, data=b"{}", headers=headers), 200)
+        assert len(answers) > 5 and answers[-1] == (429, "1")
     assert await asked(scene, 1, data=b"{}", headers={"X-Chat": "another"}) == [(200, "")]
     assert await asked(scene, 1, "127.0.0.2", data=b"{}") == [(200, "")]
     assert await scene.edge.metric("sbc_refused_total", code="messages_per_second") >= 2
@@ -147,7 +163,7 @@ async def test_bodies_have_a_rate(scene: Scene) -> None:
     await scene.open(web(scene, limits={"bytes_per_second": "16KiB", "burst": "1s"}))
     known = await asked(scene, 2, data=b"x" * 200_000, headers={"X-Chat": "known"})
     assert [answer[0] for answer in known] == [200, 429]
-    assert int(known[1][1]) in (10, 11, 12)
+    assert 5 < int(known[1][1]) <= 12
 
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(20):
@@ -160,9 +176,9 @@ async def test_bodies_have_a_rate(scene: Scene) -> None:
 async def test_new_sessions_of_requests_have_a_rate(scene: Scene) -> None:
     scene.plain("a", module="node_http")
     await scene.open(web(scene, limits={"sessions_per_second": {"principal": 1}, "burst": "2s"}))
-    answers = [(await asked(scene, 1, data=b"{}", headers={"X-Chat": f"k{number}"}))[0] for number in range(5)]
-    assert [answer[0] for answer in answers[:2]] == [200] * 2
-    assert answers[-1] == (429, "1")
+    keys = itertools.count()
+    answers = await until_refused(lambda: once(scene, data=b"{}", headers={"X-Chat": f"k{next(keys)}"}), 200)
+    assert len(answers) > 2 and answers[-1] == (429, "1")
     assert await asked(scene, 1, data=b"{}", headers={"X-Chat": "k0"}) == [(200, "")]
 
 
@@ -170,9 +186,10 @@ async def test_all_sessions_of_one_share_a_rate(scene: Scene) -> None:
     """What one of them has used up the others wait for, WebSockets and requests; another client does not."""
     scene.plain("a", module="node_http")
     await scene.open(web(scene, limits={"messages_per_second_of": {"source": 1}, "burst": "5s"}))
-    answers = [(await asked(scene, 1, data=b"{}", headers={"X-Chat": f"k{number}"}))[0][0] for number in range(8)]
-    assert answers[:5] == [200] * 5 and answers[-1] == 429
-    assert (await asked(scene, 1, data=b"{}"))[0][0] == 429
+    keys = itertools.count()
+    answers = await until_refused(lambda: once(scene, data=b"{}", headers={"X-Chat": f"k{next(keys)}"}), 200)
+    assert len(answers) > 5 and answers[-1][0] == 429
+    assert (await until_refused(partial(once, scene, data=b"{}"), 200))[-1][0] == 429
     assert await asked(scene, 1, "127.0.0.2", data=b"{}") == [(200, "")]
     assert await scene.edge.metric("sbc_refused_total", code="messages_per_second_source") >= 2
 

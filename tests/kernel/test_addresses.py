@@ -84,10 +84,10 @@ def test_of_two_edges_of_one_machine_the_later_taking_has_it(space: Space, path:
 def test_it_is_gone_when_its_time_is_over(space: Space, path: str) -> None:  # noqa: F811
     _warden(space, path)
     with _call(path) as line:
-        assert says(line, assign(0.6)) == {"done": True}
-        time.sleep(0.3)
-        assert says(line, assign(0.6)) == {"done": True}
-        ends = time.monotonic() + 0.6
+        assert says(line, assign(1.5)) == {"done": True}
+        time.sleep(0.5)
+        assert says(line, assign(1.5)) == {"done": True}
+        ends = time.monotonic() + 1.5
         assert has(space)
         gone_by(space, ends + 0.1)
         assert "until is over" in str(says(line, assign(-0.1)))
