@@ -15,7 +15,6 @@ from tests.support.fair import fair_clock
 from tests.support.raw import BINARY, PING, TEXT, RawClient, close_frame, frame, upgrade
 from tests.support.scene import Scene
 
-
 MANY = 50
 """Whoever is not refused by then is not refused."""
 
