@@ -89,13 +89,14 @@ class Predecessor:
             waiter.refuse(refused)
 
     async def _went_on(self, waiter: Waiter, sessions: Sequence[SessionId]) -> bool:
-        """Whether one of these is there, and the client back in it. Raises Refusal."""
+        """Whether one of these is there, or was until just now, and the client back in it. Raises Refusal."""
         for session in sessions:
             try:
-                there = await self._channel.ask("wanted", ANSWERING, session=session)
+                await self._channel.ask("wanted", ANSWERING, session=session)
             except ChannelLost:
-                there = await self._ended_with_all()
-            if there and self._woke(session, waiter):
+                await self._ended_with_all()
+            # What is not there any more may have been handed over while we asked.
+            if self._woke(session, waiter):
                 return True
         return False
 
@@ -112,7 +113,9 @@ class Predecessor:
             try:
                 found = await self._channel.ask("find", ANSWERING, **asked)
             except ChannelLost:
-                found = await self._ended_with_all() and self._hall.known(agent, principal, keys)
+                await self._ended_with_all()
+                found = None
+            found = found or self._hall.known(agent, principal, keys)
             if found and self._woke(SessionId(found), waiter):
                 return
             if self._next is not None:
@@ -122,14 +125,13 @@ class Predecessor:
         except Refusal as refused:
             waiter.refuse(refused)
 
-    async def _ended_with_all(self) -> bool:
-        """True, once all is here that it had. Raises Refusal: that is not known now."""
+    async def _ended_with_all(self) -> None:
+        """Wait until all is here that it had. Raises Refusal: that is not known now."""
         try:
             async with asyncio.timeout(KNOWN):
                 await self._known.wait()
         except TimeoutError:
             raise Refusal(503, "store", "the session cannot be read now", retry_after=1) from None
-        return True
 
     def _woke(self, session: SessionId, waiter: Waiter) -> bool:
         """Raises Refusal."""
