@@ -59,10 +59,9 @@ async def asking(transport: str, ca_file: str) -> AsyncIterator[Asking]:
                 yield _Http1(await stack.enter_async_context(
                     aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout)))
             case "http2":
-                trusts = ssl.create_default_context(cafile=ca_file)
-                yield _Http2(await stack.enter_async_context(httpx.AsyncClient(
-                    http1=False, http2=True, verify=trusts, trust_env=False,
-                    timeout=httpx.Timeout(None, connect=OPEN_WITHIN))))
+                asks = _Http2(ca_file)
+                stack.push_async_callback(asks.close)
+                yield asks
             case _:
                 made = _Http3(ca_file)
                 stack.callback(made.close)
@@ -87,21 +86,40 @@ class _Http1:
 
 
 class _Http2:
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
+    """Connections that are left when an answer does not come whole: the library would ask over them again."""
+
+    def __init__(self, ca_file: str) -> None:
+        self._trusts = ssl.create_default_context(cafile=ca_file)
+        self._http = self._made()
+
+    def _made(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(http1=False, http2=True, verify=self._trusts, trust_env=False,
+                                 timeout=httpx.Timeout(None, connect=OPEN_WITHIN))
+
+    async def close(self) -> None:
+        await self._http.aclose()
 
     @contextlib.asynccontextmanager
     async def ask(self, method: str, edge: str, path: str, headers: Mapping[str, str],
                   body: Any = None) -> AsyncGenerator[Answer]:
+        http = self._http
         try:
-            async with self._http.stream(method, f"https://{edge}:8443{path}", headers=dict(headers),
-                                         json=body) as answer:
+            async with http.stream(method, f"https://{edge}:8443{path}", headers=dict(headers), json=body) as answer:
                 yield Answer(answer.status_code, dict(answer.headers), answer.aiter_raw())
         except (httpx.ConnectError, httpx.ConnectTimeout) as fault:
             raise Unreached(repr(fault)[:200]) from None
         # After a GOAWAY that library takes no data, and httpx does not know.
         except (httpx.HTTPError, httpx.StreamError, H2Error, OSError) as fault:
+            await self._leave(http)
             raise Broken(repr(fault)[:200]) from None
+        except BaseException:
+            await self._leave(http)
+            raise
+
+    async def _leave(self, http: httpx.AsyncClient) -> None:
+        self._http = self._made()
+        with contextlib.suppress(httpx.HTTPError, H2Error, OSError, RuntimeError):
+            await http.aclose()
 
 
 class _Http3:

@@ -70,7 +70,7 @@ class Stage:
         """Everything that goes wrong, each at its time."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        watching = asyncio.gather(self._watch(), self._tick())
+        watching = [asyncio.create_task(self._watch()), asyncio.create_task(self._tick())]
         upgrades: list[asyncio.Task[None]] = []
         script = [(fault.at, True, fault) for fault in faults]
         script += [(fault.over, False, fault) for fault in faults if fault.kind not in MOMENTARY]
@@ -84,7 +84,8 @@ class Stage:
             await asyncio.sleep(began + seconds - loop.time())
             await asyncio.gather(*upgrades)
         finally:
-            watching.cancel()
+            for task in watching:
+                task.cancel()
 
     async def _begin(self, fault: Fault) -> None:
         self._history.write("fault", kind=fault.kind.value, who=fault.who, seconds=fault.seconds)
@@ -99,7 +100,7 @@ class Stage:
 
     async def settle(self) -> None:
         """All is in order again, and every client says its last word. Raises AssertionError if one does not."""
-        watching = asyncio.gather(self._watch(), self._tick())
+        watching = [asyncio.create_task(self._watch()), asyncio.create_task(self._tick())]
         try:
             await self._serving()
             self._history.write("settling")
@@ -113,7 +114,8 @@ class Stage:
                 self._history.write("figures", edge=edge, figures=await self._doors.figures(edge))
                 self._verify_records(edge)
         finally:
-            watching.cancel()
+            for task in watching:
+                task.cancel()
 
     def _verify_records(self, edge: str) -> None:
         disk = self._strikes.disk(edge)

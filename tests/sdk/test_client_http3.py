@@ -1,10 +1,13 @@
 """The client SDK over HTTP/3, against an edge with both engines."""
 
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 
 from sbc.sdk.client import Refused, SessionEnded, Transport, Unreachable, connect
+from sbc.sdk.client.http3 import Http3Connection, dial_http3
+from sbc.sdk.client.stream import Origin
 from tests.support.caller import Caller
 from tests.support.oracle import exactly_once
 from tests.support.quic import ENGINES, ca_file, secure
@@ -103,3 +106,16 @@ async def test_ends_and_refusals(scene: Scene) -> None:
         async with connect(url, session=ticket, **how):  # type: ignore[arg-type]
             raise AssertionError("it came in")
     assert (refused.value.status, refused.value.reason) == (404, "this session has ended")
+
+
+async def test_what_is_written_after_the_connection_was_closed_goes_nowhere(scene: Scene) -> None:
+    scene.trunk("a", checkpoint="message")
+    await scene.open(secure(scene))
+    connection = cast(Http3Connection, await dial_http3(Origin(True, "localhost", scene.edge.port), scene.edge.port,
+                                                        ca_file(scene)))
+    stream = await connection.open("/", {"sec-websocket-version": "13"})
+    connection._quic.close(error_code=0)  # the library tells of it only when it is flushed
+    stream.write(b"lost")
+    with pytest.raises(ConnectionError):
+        await stream.drain()
+    connection.abort()

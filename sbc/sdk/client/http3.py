@@ -12,7 +12,7 @@ from typing import Any, cast
 from qh3.h3.connection import H3_ALPN, ErrorCode, H3Connection, QpackEncoderStreamError, Setting
 from qh3.h3.events import DataReceived, H3Event, HeadersReceived, StopSending, StreamReset
 from qh3.quic.configuration import QuicConfiguration
-from qh3.quic.connection import QuicConnection
+from qh3.quic.connection import QuicConnection, QuicConnectionError
 from qh3.quic.events import ConnectionTerminated, HandshakeCompleted, QuicEvent
 
 from sbc.sdk.client.race import first_address
@@ -78,12 +78,17 @@ class Http3Connection(Carrier, asyncio.DatagramProtocol):
             h3.send_headers(self._id, connect_fields(self._origin, path, fields))
         except QpackEncoderStreamError:  # one that takes more than 4 KiB, compressed
             raise Unfit("a header field is longer than this library can say it over HTTP/3") from None
+        except QuicConnectionError as closed:
+            raise ConnectionError(str(closed)) from None
         self.flush()
         return await self._opened()
 
     def send(self, data: bytes) -> None:
         if not self._finished and self._h3 is not None:
-            self._h3.send_data(self._id, data, end_stream=False)
+            try:
+                self._h3.send_data(self._id, data, end_stream=False)
+            except QuicConnectionError as closed:  # which the library tells by an event only later
+                self._finish(str(closed))
             self.flush()
 
     def taken(self, octets: int) -> None:
