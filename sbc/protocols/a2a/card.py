@@ -4,10 +4,11 @@
     0.3   url, additionalInterfaces[].url            (agents for both write both)
 
 Each becomes a URL of the edge as this client sees it: the scheme by which the card was asked for, the authority that
-was asked, and the path that the node named, under the route's. URLs of other things (documentation, provider, token
-services) stay. A card's signatures (A2A 1.0 section 8.4) cover its URLs: if anything was changed they are taken off,
-since a signature that is wrong is worse than none. An agent whose card has to be verified signs it with the edge's
-URLs in it: then nothing is changed, and its bytes stay as they are.
+was asked, and the path that the node named, under the route's, but for what of that leads to cards alone
+(`/.well-known`). URLs of other things (documentation, provider, token services) stay. A card's signatures (A2A 1.0
+section 8.4) cover its URLs: if anything was changed they are taken off, since a signature that is wrong is worse than
+none. An agent whose card has to be verified signs it with the edge's URLs in it: then nothing is changed, and its bytes
+stay as they are.
 """
 
 from typing import Any
@@ -33,10 +34,10 @@ def rewritten(body: bytes, request: Request, prefix: str, *, rpc: bool) -> bytes
     card = said.get("result") if rpc and isinstance(said, dict) else said
     if not isinstance(card, dict):
         return body
-    changed = False
+    changed, under = False, prefix.partition("/.well-known")[0].rstrip("/")
     for place in [card, *dicts(card.get("supportedInterfaces")), *dicts(card.get("additionalInterfaces"))]:
         url = place.get("url")
-        if isinstance(url, str) and (ours := _ours(url, request, prefix.rstrip("/"), _grpc(place))) != url:
+        if isinstance(url, str) and (ours := _ours(url, request, under, _grpc(place))) != url:
             place["url"], changed = ours, True
     if not changed:
         return body

@@ -68,6 +68,14 @@ def test_the_path_is_under_the_routes(path, ours):
     assert told["url"] == f"http://edge.example{ours}"
 
 
+@pytest.mark.parametrize(("prefix", "ours"), [
+    ("/.well-known", "/rpc"), ("/.well-known/agent-card.json", "/rpc"), ("/a/.well-known/", "/a/rpc")])
+def test_a_route_for_cards_alone_is_no_place_to_be_under(prefix, ours):
+    """A2A section 8.2 has the card at the root of its host, wherever the agent itself is."""
+    told = seen({"url": "http://node:9000/rpc"}, get("/.well-known/agent-card.json"), prefix)
+    assert told["url"] == f"http://edge.example{ours}"
+
+
 @pytest.mark.parametrize("path", ["/agent/extendedAgentCard", "/agent/v1/card"])
 def test_the_extended_card_over_rest(path):
     assert seen({"url": "http://node/a"}, get(path))["url"] == "http://edge.example/a"
