@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
+from sbc.core.dialog import ClientSide
 from sbc.core.relay import Relay
 from sbc.model.errors import Conflict, Refusal, StoreError
 from sbc.model.events import BindLost
@@ -23,6 +24,12 @@ from sbc.protocols.protocol import Key
 from sbc.runtime.dormant import Dormant, Waiter
 from sbc.runtime.house import House
 from sbc.runtime.session import Session
+
+TURN = 1.0
+"""For how long at most a session that another edge wants is kept for the answers that are under way, in seconds: less
+than the other one waits for it."""
+REST = 0.02
+"""How often it is looked at meanwhile, in seconds."""
 
 
 class Host(Protocol):
@@ -158,8 +165,21 @@ class Afar:
         if self._host.dormant.forsake(session) is not None:
             self._store.release(session)
             return
-        self._host.house.office.bring()  # what is released with it has to be whole
-        self.taken(session)
+        found = self._host.sessions.get(session)
+        if found is not None:
+            self._let_go(found, self._host.house.loop.time() + TURN)
+
+    def _let_go(self, session: Session, latest: float) -> None:
+        """Now, or once nobody waits for an answer of it."""
+        house, dialog = self._host.house, session.dialog
+        if self._host.sessions.get(dialog.session) is not session:
+            return
+        busy = dialog.client is ClientSide.JOINING or dialog.under_way
+        if busy and house.loop.time() < latest:
+            house.loop.call_later(REST, self._let_go, session, latest)
+            return
+        house.office.bring()  # what is released with it has to be whole
+        self.taken(dialog.session)
 
     def fenced(self) -> None:
         for session in [*self._host.sessions, *self._host.dormant.sleepers]:

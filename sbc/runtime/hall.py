@@ -8,6 +8,7 @@ from typing import Any
 from sbc.core.dialog import Dialog, NodeSide
 from sbc.core.provenance import traced
 from sbc.core.revocations import names
+from sbc.core.transitions import ELSEWHERE
 from sbc.model.commands import Close
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import EndOrdered, MoveOrdered, NodeReady, NodeSilent
@@ -174,7 +175,7 @@ class Hall:
         if not self.house.usher.gone(session_id, session.dialog.manifest):
             return  # it was never begun: there is nothing to record of it, in a flood thousands of times
         shared, closed = self.house.shared, session.closed
-        if shared is not None and closed is not None and closed.result == "bound_elsewhere":
+        if shared is not None and closed is not None and closed.result == ELSEWHERE:
             shared.release(session_id)
         else:
             self.house.store.remove(session_id)

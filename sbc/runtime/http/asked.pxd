@@ -8,3 +8,4 @@ cdef class Asked:
     cdef public object arrived, principal
     cdef public double good_until
     cdef public list keys
+    cdef public int races

@@ -14,7 +14,7 @@ from sbc.runtime.interconnect import Arrived
 class Asked:
     """A request whose route is known. Making it raises Refusal if it is not proven who asks, where that is asked."""
 
-    __slots__ = ("arrived", "exchange", "good_until", "keys", "principal", "way")
+    __slots__ = ("arrived", "exchange", "good_until", "keys", "principal", "races", "way")
 
     def __init__(self, exchange: Exchange, way: Way, arrived: Arrived | None) -> None:
         """arrived: the request as it came, if it may have to go on to another worker or edge."""
@@ -31,6 +31,8 @@ class Asked:
             rewrite(exchange.request, way.rewrite)
         self.keys: list[Key] = []
         """By which keys the session is meant, the most specific first."""
+        self.races = 0
+        """How often another edge was first to begin its session."""
 
     def _prove(self, authority: Authority) -> None:
         request = self.exchange.request

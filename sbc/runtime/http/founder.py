@@ -1,10 +1,12 @@
-"""Where sessions of requests begin: whether their principal may have another, their dialog, their first keys.
+"""Where sessions of requests begin: whether their principal may have another, their dialog, their first keys. And
+where requests go that belong to none.
 
 There is a compiled twin.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from sbc.core.dialog import Dialog
@@ -22,6 +24,7 @@ from sbc.runtime.http.asked import Asked
 from sbc.runtime.http.rates import count
 from sbc.runtime.http.registry import Registry, session_id
 from sbc.runtime.http.session import HttpSession
+from sbc.runtime.http.single import Single
 from sbc.runtime.session import Session
 
 
@@ -38,12 +41,16 @@ class Host(Protocol):
 class Founder:
     """Begins sessions made of requests."""
 
-    __slots__ = ("_host", "_registry")
+    __slots__ = ("_again", "_host", "_registry", "_singles")
 
-    def __init__(self, host: Host, registry: Registry[HttpSession]) -> None:
-        """registry: where the keys of new sessions are known."""
+    def __init__(self, host: Host, registry: Registry[HttpSession], singles: set[Single],
+                 again: Callable[[Asked], None]) -> None:  # fmt: skip
+        """registry: where the keys of new sessions are known; singles: the requests that belong to no session, while
+        they are under way; again: has a request look anew for its session, which another edge was first to begin."""
         self._host = host
         self._registry = registry
+        self._singles = singles
+        self._again = again
 
     def begin(self, asked: Asked, keys: Sequence[Key]) -> None:
         """A new session, known by these keys, with this request as its first. Raises Refusal."""
@@ -55,7 +62,24 @@ class Founder:
         self._make_room(asked)
         session = self._made(asked, name, keys, on_record)
         session.take(asked.exchange)
+        if self._host.house.shared is not None:
+            session.newcomers = [partial(self._again, asked)]
         self._host.house.usher.begin(session, at_once)
+
+    def alone(self, asked: Asked) -> None:
+        """A request that belongs to no session, unless its answer begins one. Raises Refusal."""
+        found, may_begin = None, asked.exchange.reading.may_begin
+        if asked.way.paced:
+            count(self._host.house.turnstile, asked.way, asked.exchange, asked.principal, begins=may_begin, named=False)
+        if may_begin:
+            self.check_room(asked)
+            found = partial(self.found, asked)
+        conversation = asked.way.protocol.converse()
+        single = Single(self._host.house, asked.way.manifest, asked.exchange, asked.principal, conversation,
+                        self._singles, found)  # fmt: skip
+        if asked.good_until:
+            single.prove(asked.good_until)
+        single.enter()
 
     def _named(self, asked: Asked, keys: Sequence[Key]) -> tuple[SessionId, Sequence[Key]]:
         """The id of a session that begins, and the keys that do not lead to it by themselves. Raises Refusal."""

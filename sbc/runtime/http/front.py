@@ -1,6 +1,6 @@
 """Where a request comes in: its route, its protocol, and whether it belongs to a session, begins one, or neither."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -22,7 +22,6 @@ from sbc.runtime.http.asked import Asked
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.founder import Founder
 from sbc.runtime.http.onward import ROUTE, Onward
-from sbc.runtime.http.rates import count
 from sbc.runtime.http.registry import Registry, session_id
 from sbc.runtime.http.renewal import renew
 from sbc.runtime.http.session import HttpSession
@@ -31,6 +30,9 @@ from sbc.runtime.http.waking import Returning, asleep_of
 from sbc.runtime.http.ways import Ways
 from sbc.runtime.interconnect import as_it_came
 from sbc.runtime.rules import Rules
+
+MOST_RACES = 3
+"""How often a request may begin a session that another edge was first to begin."""
 
 
 class Host(founder.Host, Protocol):
@@ -58,7 +60,7 @@ class RequestFront:
         self.onward = onward
         self._ways = Ways(host.rules)
         self.registry = registry
-        self._founder = Founder(host, registry)
+        self._founder = Founder(host, registry, singles, self._again)
         self.singles = singles
 
     def request(self, stream: ClientStream, request: Request, octets: int) -> Exchange:
@@ -119,7 +121,7 @@ class RequestFront:
         request = exchange.request
         if request.method == b"OPTIONS" and is_preflight(request):
             exchange.reading = PreflightReading(request)
-            self._alone(asked)
+            self._founder.alone(asked)
             return
         reading = exchange.reading = way.protocol.read(request, body)
         exchange.heedless = reading.heedless
@@ -164,14 +166,25 @@ class RequestFront:
 
     def _nowhere(self, asked: Asked, named: bool) -> None:
         """Nobody else has the session either."""
+        self._look_here(asked, partial(self._anew, asked, asked.keys, named))
+
+    def _again(self, asked: Asked) -> None:
+        """Another edge has begun the session that this request was to begin."""
+        asked.races += 1
+        self._look_here(asked, partial(self._seek_afar, asked, asked.keys, asked.exchange.key is not None))
+
+    def _look_here(self, asked: Asked, absent: Callable[[], None]) -> None:
+        """Look for the session here once more; `absent`, which may raise Refusal, if it still is not."""
         if asked.exchange.client is None:
             return
         try:
             session = self._meant(asked, asked.keys)
             if session is not None:  # another request of the same client was first
                 self._take(asked, session)
+            elif asked.races > MOST_RACES:
+                raise Refusal(503, "session_busy", "other edges keep beginning this session", retry_after=1)
             else:
-                self._anew(asked, asked.keys, named)
+                absent()
         except Refusal as refusal:
             self._refuse(asked.exchange, refusal)
 
@@ -182,7 +195,7 @@ class RequestFront:
         if self._begins(asked, named):
             self._founder.begin(asked, _lasting(keys))
         else:
-            self._alone(asked)
+            self._founder.alone(asked)
 
     def _seek_afar(self, asked: Asked, keys: Sequence[Key], named: bool) -> None:
         """Another edge may have the session."""
@@ -199,20 +212,6 @@ class RequestFront:
         """No other edge has it. Raises Refusal."""
         if not self._went_onward(asked, keys, named):
             self._anew(asked, keys, named)
-
-    def _alone(self, asked: Asked) -> None:
-        found, may_begin = None, asked.exchange.reading.may_begin
-        if asked.way.paced:
-            count(self._host.house.turnstile, asked.way, asked.exchange, asked.principal, begins=may_begin, named=False)
-        if may_begin:
-            self._founder.check_room(asked)
-            found = partial(self._founder.found, asked)
-        conversation = asked.way.protocol.converse()
-        single = Single(self._host.house, asked.way.manifest, asked.exchange, asked.principal, conversation,
-                        self.singles, found)  # fmt: skip
-        if asked.good_until:
-            single.prove(asked.good_until)
-        single.enter()
 
     def _come_back(self, asked: Asked, token: str) -> None:
         """The client shows the token that it was given with the first answer of its session."""
@@ -261,6 +260,8 @@ class RequestFront:
         if asked.good_until:  # it was asked
             session.good_until = max(session.good_until, asked.good_until)
         session.take(asked.exchange)
+        if session.newcomers is not None:
+            session.newcomers.append(partial(self._again, asked))
 
     def _opened(self, asked: Asked, value: str) -> str:
         """The route's own key as its node knows it: one that a node had made is sealed towards the client."""

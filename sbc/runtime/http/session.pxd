@@ -18,7 +18,7 @@ cdef class HttpSession(KnownSession):
     cdef Relay _inbound
     cdef public Relay outbound
     cdef bint _ending
-    cdef public object withheld
+    cdef public object newcomers, withheld
 
     @cython.locals(reading=Reading, legs=Places, place=Place, standing=bint)
     cpdef take(self, Exchange exchange)

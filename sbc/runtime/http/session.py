@@ -4,13 +4,14 @@ What a message is, is told by docs/DESIGN.md section 5.4: a request is one to th
 from it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from sbc.core.dialog import Dialog
 from sbc.core.exchange import WAITING, Fate
 from sbc.core.relocation import relocated
+from sbc.core.transitions import ELSEWHERE
 from sbc.model.commands import Answer
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import ClientBye, EndOrdered, Event, MoveOrdered, TurnEnded
@@ -41,7 +42,7 @@ MOST_EXCHANGES = 256
 class HttpSession(KnownSession):
     """A dialog whose messages are exchanges. Implements Home for them."""
 
-    __slots__ = ("_ending", "_inbound", "exchanges", "outbound", "streams", "withheld")
+    __slots__ = ("_ending", "_inbound", "exchanges", "newcomers", "outbound", "streams", "withheld")
 
     legs: Places
 
@@ -58,6 +59,8 @@ class HttpSession(KnownSession):
         """Of the last streams that are over: what was asked for, and whether it came to its end."""
         self.withheld = withheld(self, dialog)
         """What waits for the store, if anything does."""
+        self.newcomers: list[Callable[[], None]] | None = None
+        """While another edge may be first to begin it: how each of its requests looks for it then."""
         self._ending = False
         """Whether the client has ended it by an exchange that is not over yet."""
 
@@ -244,19 +247,23 @@ class HttpSession(KnownSession):
     # The client's side.
 
     def answer(self, order: Answer) -> None:
+        self.newcomers = None
         self.house.metrics.admissions["admitted" if order.resumed is None else "reattached"] += 1
 
     def refuse(self, refusal: Refusal) -> None:
+        if self.newcomers is not None and refusal.code == ELSEWHERE:
+            waits.give_way(self.exchanges, self.newcomers, self.house.loop)
+            return
         if self.exchanges:
             self.house.metrics.turned_away(refusal.code)
         for exchange in list(self.exchanges):
             exchange.refuse(refusal)
 
     def replace_client(self) -> None:
-        """A client of exchanges has no connection that could be replaced."""
+        """There is no connection that could be replaced."""
 
     def park(self) -> None:
-        """A client of exchanges is never away: it is just not asking anything."""
+        """A client is never away: it is just not asking anything."""
 
     def close_client(self, code: int, reason: str) -> None:
         if self.withheld is not None:
@@ -268,16 +275,10 @@ class HttpSession(KnownSession):
         self.stop_timer()
 
     def oust(self, why: Ousted) -> None:
-        if self.exchanges:
-            self.house.metrics.abuse[why.value] += 1
-        for exchange in list(self.exchanges):
-            waits.oust(exchange, why)
+        waits.oust(self.exchanges, why, self.house.metrics)
 
     def review(self, review: Review) -> int:
-        ousted = waits.review(self.exchanges, review, self.record.principal)
-        for why in ousted:
-            self.house.metrics.abuse[why.value] += 1
-        return len(ousted)
+        return waits.review(self.exchanges, review, self.record.principal, self.house.metrics)
 
     @property
     def alone(self) -> float:

@@ -239,15 +239,11 @@ class Single:
 
     def oust(self, why: Ousted) -> None:
         """Whoever asks is not served any more."""
-        self._house.metrics.abuse[why.value] += 1
-        waits.oust(self._exchange, why)
+        waits.oust((self._exchange,), why, self._house.metrics)
 
     def review(self, review: Review) -> int:
         """Oust whoever would not be let in now; how much that has ended."""
-        ousted = waits.review((self._exchange,), review, self.principal)
-        for why in ousted:
-            self._house.metrics.abuse[why.value] += 1
-        return len(ousted)
+        return waits.review((self._exchange,), review, self.principal, self._house.metrics)
 
     @property
     def exchange(self) -> Exchange:

@@ -3,7 +3,8 @@
 There is a compiled twin.
 """
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 
 from sbc.core.exchange import WAITING
 from sbc.model.errors import CloseCode
@@ -12,7 +13,9 @@ from sbc.protocols.events import KEEP_ALIVE
 from sbc.runtime.http.answers import turned_away
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.legs import Places
+from sbc.runtime.http.withheld import as_it_came
 from sbc.runtime.review import Ousted, Review, refusal_of
+from sbc.telemetry.metrics import Metrics
 
 COMMENT_AFTER = 15.0
 """How long an open stream of events may say nothing before the edge says a comment, in seconds."""
@@ -44,25 +47,45 @@ def close(exchanges: Iterable[Exchange], code: int, reason: str) -> None:
             _turn_away(exchange, code, reason)
 
 
-def oust(exchange: Exchange, why: Ousted) -> None:
-    """Its client may not be here any more."""
+def give_way(exchanges: dict[Exchange, None], look_again: Iterable[Callable[[], None]],
+             loop: asyncio.AbstractEventLoop) -> None:  # fmt: skip
+    """Another edge was first to begin their session: they belong to none again, and look for it once this is gone."""
+    for exchange in exchanges:
+        exchange.client, exchange.home = as_it_came(exchange.client), None
+        exchange.waiting = exchange.in_turn = False
+    exchanges.clear()
+    for look in look_again:
+        loop.call_soon(look)
+
+
+def oust(exchanges: Iterable[Exchange], why: Ousted, metrics: Metrics) -> None:
+    """Their client may not be here any more."""
+    ousted = list(exchanges)
+    if ousted:
+        metrics.abuse[why.value] += 1
+    for exchange in ousted:
+        _oust(exchange, why)
+
+
+def review(exchanges: Iterable[Exchange], review: Review, principal: PrincipalId, metrics: Metrics) -> int:
+    """Oust whoever would not be let in now; how many that were."""
+    count = 0
+    for exchange in list(exchanges):
+        why = review.verdict(exchange.request, principal, exchange.identity)
+        if why is not None:
+            _oust(exchange, why)
+            metrics.abuse[why.value] += 1
+            count += 1
+    return count
+
+
+def _oust(exchange: Exchange, why: Ousted) -> None:
     if exchange.stage is WAITING:
         exchange.refuse(refusal_of(why))
     elif exchange.reading.standing and exchange.begun:
         exchange.say_farewell()
     else:
         exchange.tell()
-
-
-def review(exchanges: Iterable[Exchange], review: Review, principal: PrincipalId) -> list[Ousted]:
-    """Oust whoever would not be let in now; why, for each that was."""
-    ousted = []
-    for exchange in list(exchanges):
-        why = review.verdict(exchange.request, principal, exchange.identity)
-        if why is not None:
-            oust(exchange, why)
-            ousted.append(why)
-    return ousted
 
 
 def _turn_away(exchange: Exchange, code: int, reason: str) -> None:

@@ -87,6 +87,11 @@ def withheld(session: Waiting, dialog: Dialog) -> Withheld | None:
     return None
 
 
+def as_it_came(stream: ClientStream | None) -> ClientStream | None:
+    """The client's stream as it was before `Withheld.stream`."""
+    return stream._stream if isinstance(stream, _Stream) else stream
+
+
 class _Stream(ClientStream):
     """A client's stream that is told nothing too soon."""
 
