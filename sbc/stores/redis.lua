@@ -1,8 +1,8 @@
 -- What the Redis store asks of the server, each in one step (stores/redis_words.py makes the arguments).
 --
 -- KEYS of a session, all in one slot: its binding (a hash: o owner, r replica, e epoch, g the edge that has the session,
--- a agent, t route, p principal, c created, cr and cs what the checkpoint covers, cf and nf the first messages that are
--- owed), the client's journal, the node's journal (streams, by the messages' numbers), its keys (sorted by when they
+-- a agent, t route, p principal, c created, cr and cs what the checkpoint covers, ca how far it covers
+-- the answers under way, cf and nf the first messages that are owed), the client's journal, the node's journal (streams, by the messages' numbers), its keys (sorted by when they
 -- were learned), its protocol's memory, its checkpoint's state.
 -- ARGV: what is asked, who asks, seconds to keep what nobody touches; then what belongs to the question.
 --
@@ -69,12 +69,12 @@ local function put()
   redis.call('DEL', B)
   empty()
   redis.call('HSET', B, 'g', me, 'o', ARGV[4], 'r', ARGV[5], 'e', ARGV[6], 'a', ARGV[7], 't', ARGV[8], 'p', ARGV[9],
-    'c', ARGV[10], 'cr', ARGV[11], 'cs', ARGV[12])
-  if ARGV[13] == '1' then redis.call('SET', STATE, ARGV[14]) end
-  local keys = tonumber(ARGV[15])
-  for place = 16, 15 + keys do learn(ARGV[place]) end
+    'c', ARGV[10], 'cr', ARGV[11], 'cs', ARGV[12], 'ca', ARGV[13])
+  if ARGV[14] == '1' then redis.call('SET', STATE, ARGV[15]) end
+  local keys = tonumber(ARGV[16])
+  for place = 17, 16 + keys do learn(ARGV[place]) end
   touch()
-  return 16 + keys
+  return 17 + keys
 end
 
 local function journals()
@@ -126,7 +126,7 @@ if asked == 'claim' then
   redis.call('HINCRBY', B, 'e', 1)
   redis.call('HSET', B, 'g', me)
   touch()
-  return {redis.call('HMGET', B, 'o', 'r', 'e', 'a', 't', 'p', 'c', 'cr', 'cs'), redis.call('GET', STATE),
+  return {redis.call('HMGET', B, 'o', 'r', 'e', 'a', 't', 'p', 'c', 'cr', 'cs', 'ca'), redis.call('GET', STATE),
     redis.call('ZRANGE', NAMES, 0, -1), journals()}
 end
 
@@ -215,8 +215,8 @@ if asked == 'keep' then
 elseif asked == 'cover' then
   local received, sent = unpack(redis.call('HMGET', B, 'cr', 'cs'))
   if tonumber(ARGV[4]) < (tonumber(received) or 0) or tonumber(ARGV[5]) < (tonumber(sent) or 0) then return 'ok' end
-  redis.call('HSET', B, 'cr', ARGV[4], 'cs', ARGV[5])
-  if ARGV[6] == '1' then redis.call('SET', STATE, ARGV[7], 'EX', ttl) else redis.call('DEL', STATE) end
+  redis.call('HSET', B, 'cr', ARGV[4], 'cs', ARGV[5], 'ca', ARGV[6])
+  if ARGV[7] == '1' then redis.call('SET', STATE, ARGV[8], 'EX', ttl) else redis.call('DEL', STATE) end
   raise('cf', CLIENT, tonumber(ARGV[4]) + 1)
 elseif asked == 'forget' then
   if ARGV[4] == '1' then raise('cf', CLIENT, tonumber(ARGV[5])) else raise('nf', NODE, tonumber(ARGV[5])) end

@@ -6,6 +6,7 @@ from typing import Any
 from sbc.model.binding import Binding, Checkpoint
 from sbc.model.ids import AgentName, NodeId, PrincipalId, SessionId
 from sbc.model.interfaces import Journals, Stored
+from sbc.stores.rows import answers_in, answers_out
 
 Words = tuple[str | bytes | int | float, ...]
 """A command as the server is given it."""
@@ -26,7 +27,7 @@ def read(part: bytes) -> str:
 def row(stored: Stored) -> Sequence[str | bytes | int | float]:
     """What redis.lua's `put` takes."""
     binding, checkpoint = stored.binding, stored.checkpoint
-    covered = (checkpoint.received, checkpoint.sent) if checkpoint else ("", "")
+    covered = (checkpoint.received, checkpoint.sent, answers_out(checkpoint.answers)) if checkpoint else ("", "", "")
     return (binding.owner, binding.replica or "", binding.epoch, stored.agent, stored.route, stored.principal,
             repr(stored.created), *covered, *state_out(checkpoint.state if checkpoint else None),
             len(stored.keys), *map(name_out, stored.keys))
@@ -52,12 +53,13 @@ def name_in(name: bytes) -> tuple[str, str]:
 def claimed(session: SessionId, said: Any) -> tuple[Stored, Journals]:
     """A session that was claimed."""
     fields, state, names, journals = said
-    owner, replica, epoch, agent, route, principal, created, received, sent = map(read, fields)
+    *known, answers = fields
+    owner, replica, epoch, agent, route, principal, created, received, sent = map(read, known)
     binding = Binding(session, NodeId(owner), NodeId(replica) if replica else None, int(epoch))
     checkpoint = None
     if received:
         text = None if state is None else read(state)
-        checkpoint = Checkpoint(int(received), int(sent), text)
+        checkpoint = Checkpoint(int(received), int(sent), text, answers_in(answers or b""))
     stored = Stored(binding, AgentName(agent), route, PrincipalId(principal), float(created), checkpoint,
                     tuple(name_in(name) for name in names))
     return stored, journals_of(journals)

@@ -34,6 +34,7 @@ from sbc.stores.operations import (
     Revoke,
 )
 from sbc.stores.redis_rows import Words, claimed, journals_of, name_in, name_out, read, row, state_out
+from sbc.stores.rows import answers_out
 from sbc.stores.shared import (
     Beat,
     Beaten,
@@ -136,7 +137,8 @@ def command(operation: Operation, me: str, milliseconds: int, store: tuple[str, 
         case Keep(session, from_client, first, messages):
             return _of(session, "keep", me, _flag(from_client), first, *messages)
         case Cover(session, checkpoint):
-            return _of(session, "cover", me, checkpoint.received, checkpoint.sent, *state_out(checkpoint.state))
+            return _of(session, "cover", me, checkpoint.received, checkpoint.sent, answers_out(checkpoint.answers),
+                       *state_out(checkpoint.state))
         case Forget(session, from_client, first):
             return _of(session, "forget", me, _flag(from_client), first)
         case Learn(session, learned, forgotten):

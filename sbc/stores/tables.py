@@ -53,7 +53,7 @@ from sbc.stores.shared import (
 
 APPLICATION: Final = 0x53424331
 """`application_id` in the file's header: tells our files from those of other programs."""
-VERSION: Final = 3
+VERSION: Final = 4
 
 _SCHEMA: Final = """
 CREATE TABLE dialogs (
@@ -74,16 +74,19 @@ CREATE TABLE keys (
 CREATE TABLE memories (dialog INTEGER PRIMARY KEY, memory TEXT NOT NULL);
 """
 """Files of version 1 are given these when they are opened."""
+_SINCE_4: Final = """
+ALTER TABLE dialogs ADD COLUMN answers TEXT;
+"""
 _DIALOGS: Final = """SELECT session, owner, replica, epoch, agent, route, principal, created,
-    received, sent, state FROM dialogs ORDER BY id"""
+    received, sent, state, answers FROM dialogs ORDER BY id"""
 _CREATE: Final = """INSERT INTO dialogs (session, owner, replica, epoch, agent, route, principal,
-    created, received, sent, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    created, received, sent, state, answers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (session) DO NOTHING"""
 _REBIND: Final = "UPDATE dialogs SET owner = ?, replica = ?, epoch = ? WHERE session = ? AND epoch = ?"
 # A dialog that is not on record (its creation failed, or it has ended) gets no segments that nobody would delete.
 _KEEP: Final = "INSERT OR REPLACE INTO segments SELECT id, ?, ?, ?, ? FROM dialogs WHERE session = ?"
-_COVER: Final = """UPDATE dialogs SET received = ?, sent = ?, state = ?, client_first = MAX(client_first, ?)
-    WHERE session = ? AND COALESCE(received, 0) <= ? AND COALESCE(sent, 0) <= ?"""
+_COVER: Final = """UPDATE dialogs SET received = ?, sent = ?, state = ?, answers = ?,
+    client_first = MAX(client_first, ?) WHERE session = ? AND COALESCE(received, 0) <= ? AND COALESCE(sent, 0) <= ?"""
 _RAISE: Final = {
     True: "UPDATE dialogs SET client_first = MAX(client_first, ?) WHERE session = ?",
     False: "UPDATE dialogs SET node_first = MAX(node_first, ?) WHERE session = ?",
@@ -149,7 +152,7 @@ class Tables:
         self._full = False
         self._connection.execute("PRAGMA journal_size_limit = 16777216")
         if version < VERSION:
-            tables = "".join((_SCHEMA, _SINCE_2, revoked.SCHEMA)[version:])
+            tables = "".join((_SCHEMA, _SINCE_2, revoked.SCHEMA, _SINCE_4)[version:])
             self._connection.executescript(
                 f"BEGIN IMMEDIATE; {tables} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; "
                 "COMMIT")
@@ -251,7 +254,8 @@ class Tables:
 
     def _cover(self, session: SessionId, checkpoint: Checkpoint) -> None:
         received, sent, owed = checkpoint.received, checkpoint.sent, checkpoint.received + 1
-        row = (received, sent, rows.state_out(checkpoint.state), owed, session, received, sent)
+        row = (received, sent, rows.state_out(checkpoint.state), rows.answers_out(checkpoint.answers), owed, session,
+               received, sent)
         if self._connection.execute(_COVER, row).rowcount:
             self._connection.execute(_TRIM, (session, True, owed, owed))
 

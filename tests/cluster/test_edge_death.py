@@ -159,8 +159,8 @@ async def test_sessions_of_requests_go_on_with_what_their_protocol_remembers_and
     scene: Scene, other: Edge, redis: Redis, mcp_nodes: dict[str, McpNode],
 ) -> None:
     scene.plain("a", module="node_http")
-    changes = web(scene, replay="all")
-    changes["agents"] = {"tutor": {"durability": "sync", "migration": {"replay": "all"}},
+    changes = web(scene)
+    changes["agents"] = {"tutor": {"durability": "sync"},
                          "tools": {"pool": "tools", "durability": "sync"}}
     changes["pools"] = {"tools": {"nodes": [{"name": name, "url": f"http://127.0.0.1:{node.port}"}
                                             for name, node in mcp_nodes.items()]}}

@@ -178,10 +178,14 @@ async def test_dialogs_come_back_as_they_were(durable: Store) -> None:
     assert back == [later(back[0], first), later(back[1], second)]
     epoch = back[0].binding.epoch
     assert await rebinding(durable, binding("s", epoch + 1), epoch) is None
-    durable.checkpoint(S, Checkpoint(5, 9, None))
+    for far in ({5: 2, 4: 0}, {}, None):
+        durable.checkpoint(S, Checkpoint(5, 9, None, far))
+        [last, _] = await reopened(durable, "s", "sitzung-ü/☃")
+        assert last.checkpoint == Checkpoint(5, 9, None, far)
     durable.remove(SessionId("sitzung-ü/☃"))
     [last] = await reopened(durable, "s")
-    assert last == later(last, dialog("s", epoch + 1, Checkpoint(5, 9, None)))
+    assert replace(last, binding=first.binding) == dialog("s", 3, Checkpoint(5, 9, None))
+    assert last.binding.owner == binding("s", epoch + 1).owner
 
 
 async def test_messages_come_back_byte_for_byte(durable: Store) -> None:

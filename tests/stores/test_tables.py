@@ -85,7 +85,8 @@ def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> No
     tables.close()
     with sqlite3.connect(path) as connection:
         connection.executescript(
-            "DROP TABLE keys; DROP TABLE memories; DROP TABLE revocations; PRAGMA user_version = 1")
+            "DROP TABLE keys; DROP TABLE memories; DROP TABLE revocations; ALTER TABLE dialogs DROP COLUMN answers;"
+            "PRAGMA user_version = 1")
     connection.close()
     tables = Tables(path, 0)
     assert tables.dialogs() == [dialog("s")]

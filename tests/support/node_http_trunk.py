@@ -3,13 +3,15 @@
     python -m tests.support.node_http_trunk --name a --port 9001 --edge ws://127.0.0.1:9071/trunk --history FILE
 
 `POST {"n": 3, "say": 5, "every": 0.01}` is answered by five events `{"m", "n", "i", "sum", "node", "epoch"}`; with
-`"say": 0` by one JSON object of that kind. `sum` is that of all `n` processed so far.
+`"say": 0` by one JSON object of that kind. `sum` is that of all `n` processed so far. `GET` with the same in its query
+is a stream that a client can come back to. `--edge` may name several trunks, with commas between them.
 """
 
 import argparse
 import asyncio
 import json
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 
@@ -39,7 +41,7 @@ class Talker:
         self.history.write("heard", session=exchange.session.id, epoch=exchange.session.epoch, number=exchange.number,
                            resumed=exchange.resumed, said=exchange.said, whole=exchange.whole)
         if not exchange.resumed:
-            item = {"say": 1, "every": 0.0, **json.loads(exchange.text)}
+            item = {"say": 1, "every": 0.0, **asked(exchange)}
             memory["total"] += item["n"]
             memory["open"][key] = item | {"sum": memory["total"]}
         item = memory["open"].get(key)
@@ -59,6 +61,13 @@ class Talker:
             self.checkpoint(exchange)
 
 
+def asked(exchange: Exchange) -> dict[str, Any]:
+    """What a request says."""
+    if exchange.method == "POST":
+        return dict(json.loads(exchange.text))
+    return {name: json.loads(value) for name, value in parse_qsl(urlsplit(exchange.target).query)}
+
+
 def main() -> None:
     """Serve until killed."""
     parser = argparse.ArgumentParser()
@@ -69,7 +78,8 @@ def main() -> None:
     parser.add_argument("--checkpoint", choices=["never", "answer", "message"], default="answer")
     parser.add_argument("--side-by-side", type=int, default=0)
     options = parser.parse_args()
-    node = Node(options.edge, pool="tutors", name=options.name, url=f"http://127.0.0.1:{options.port}", drain_for=5.0)
+    node = Node(options.edge.split(","), pool="tutors", name=options.name, url=f"http://127.0.0.1:{options.port}",
+                drain_for=5.0)
     talker = Talker(options)
     (node.answers_side_by_side if options.side_by_side else node.answers)(talker.talk)
     node.on_checkpoint(lambda session: json.dumps(talker.memory(session)))

@@ -11,7 +11,7 @@ cdef class Answer:
     cdef public bint unread
     cdef public long long delivered, skip
     cdef public object form, ids
-    cdef public bytes id_line, mark
+    cdef public bytes id_line, mark, own
     cdef public object body, handle, last_id
     cdef public Response head
     cdef public int status

@@ -30,7 +30,7 @@ class Answer:
     """What is known of an answer under way."""
 
     __slots__ = ("body", "delivered", "form", "handle", "head", "id_line", "ids", "last_id", "mark", "outbound",
-                 "scanner", "skip", "status", "unread")
+                 "own", "scanner", "skip", "status", "unread")
 
     def __init__(self) -> None:
         self.form = PLAIN
@@ -49,6 +49,8 @@ class Answer:
         self.mark = b""
         self.id_line = b""
         """What its entries in the journal, and the ids that the edge gives, begin with; made with the first message."""
+        self.own = b""
+        """The same for the next message alone, with its node's own id, if a store is to have that."""
         self.ids = KEEP
         """What becomes of its events' ids; looked up with the first message."""
         self.outbound: Relay | None = None

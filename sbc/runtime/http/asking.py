@@ -26,9 +26,9 @@ class Asking(Answerer):
         "number", "policy", "reading", "request", "seat", "stage", "upload", "waiting",
     )  # fmt: skip
 
-    def _ask_for(self, client: ClientStream, request: Request) -> None:
+    def _ask_for(self, client: ClientStream | None, request: Request) -> None:
         """The whole of its initialiser: one call less than that of a base."""
-        self.client: ClientStream | None = client
+        self.client = client
         """None: the client has left, and the node's answer goes on."""
         self.request = request
         self.upload = Upload(request.bodied)

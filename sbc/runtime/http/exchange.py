@@ -26,7 +26,7 @@ class Exchange(Asking):
 
     __slots__ = ("answer", "begun", "held", "left_at", "onward", "preface", "quiet", "wants_answer", "whole")
 
-    def __init__(self, client: ClientStream, request: Request) -> None:
+    def __init__(self, client: ClientStream | None, request: Request) -> None:
         self._ask_for(client, request)
         self.answer = Answer()
         self.begun = False

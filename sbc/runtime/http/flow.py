@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 NUMBER_OCTETS = 8
 """Of the number of a request, before each entry of a journal that belongs to its answer."""
+WITH_ID = 1 << 63
+"""Added to that number where the node's own id of the event follows, up to a line feed: its client is not shown it."""
 _KEEP, _ADD = Ids.KEEP, Ids.ADD
 
 
@@ -86,7 +88,11 @@ def keep_event(relay: Relay, exchange: "Exchange", answer: Answer, message: byte
         answer.mark, answer.ids = event_entry(exchange.number, b""), exchange.reading.ids
         answer.id_line = b"id: " + before_number(answer.handle, exchange.number)
     message = _numbered(message, answer, relay.count + 1)
-    count(relay, answer.mark, message, len(message))
+    if answer.own:
+        count(relay, answer.own, message, len(message))
+        answer.own = b""
+    else:
+        count(relay, answer.mark, message, len(message))
     return message
 
 
@@ -101,6 +107,8 @@ def _numbered(event: bytes, answer: Answer, number: int) -> bytes:
             answer.last_id = own
             if ids is _ADD:
                 return event
+            if answer.outbound is not None and answer.outbound.clerk is not None:
+                answer.own = in_eight(int.from_bytes(answer.mark, "big") + WITH_ID) + own + b"\n"
         event = without_id(event)
     return numbered(answer.id_line, number, event)
 

@@ -105,10 +105,10 @@ class Founder:
         """A session with its dialog, not started. memory: what its protocol remembered. Raises ValueError over that."""
         host, way = self._host, asked.way
         protocol = way.protocol
-        conversation = protocol.converse()
-        conversation.load(memory)
         dialog = host.dialog(entry, way.manifest, way.limits)
-        session = HttpSession(host.house, dialog, way.policy, entry, protocol, conversation, way.key, self._registry)
+        session = HttpSession(host.house, dialog, way.policy, entry, protocol, protocol.converse(), way.key,
+                              self._registry)  # fmt: skip
+        session.recall(memory)
         if way.authority is not None:
             session.good_until = asked.good_until
         host.sessions[dialog.session] = session

@@ -8,7 +8,10 @@ from sbc.core.fields import lines_of
 from sbc.core.journal import Journal
 from sbc.core.octets import decimal
 from sbc.model.http import Request
-from sbc.runtime.http.flow import NUMBER_OCTETS
+from sbc.runtime.http.flow import NUMBER_OCTETS, WITH_ID
+
+_WITH_ID = WITH_ID >> (NUMBER_OCTETS - 1) * 8
+"""The first byte of such an entry is not below that."""
 
 
 def request_entry(request: Request, body: bytes, standing: bool) -> bytes:
@@ -33,12 +36,17 @@ def request_of(entry: bytes) -> tuple[Request, bytes, bool]:
 
 def exchange_of(entry: bytes) -> int:
     """Which request's answer a message belongs to."""
-    return int.from_bytes(entry[:NUMBER_OCTETS], "big")
+    return int.from_bytes(entry[:NUMBER_OCTETS], "big") & ~WITH_ID
 
 
 def message_of(entry: bytes) -> bytes:
     """The message of an entry, without the number of its request."""
-    return entry[NUMBER_OCTETS:]
+    return entry[NUMBER_OCTETS:] if entry[0] < _WITH_ID else entry[entry.index(b"\n", NUMBER_OCTETS) + 1 :]
+
+
+def own_id_of(entry: bytes) -> bytes | None:
+    """The id that the node gave an event, if its client is shown another one."""
+    return None if entry[0] < _WITH_ID else entry[NUMBER_OCTETS : entry.index(b"\n", NUMBER_OCTETS)]
 
 
 def said(journal: Journal, after: int) -> Sequence[Mapping[str, Any]]:

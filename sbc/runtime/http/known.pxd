@@ -5,7 +5,7 @@ from sbc.runtime.session cimport Session
 
 
 cdef class KnownSession(Session):
-    cdef public object conversation, handle, key, protocol
+    cdef public object conversation, docket, handle, key, protocol
     cdef public bint dispensable
     cdef object _registry
     cdef bytes _token
@@ -18,3 +18,5 @@ cdef class KnownSession(Session):
     cpdef remember(self)
     cpdef Request known_to_node(self, Exchange exchange)
     cpdef Request covered(self, Request request)
+    cpdef answer_begins(self, Exchange exchange)
+    cpdef answer_ends(self, Exchange exchange)

@@ -20,7 +20,9 @@ from sbc.model.route import KeySource, SessionKey
 from sbc.protocols.event_ids import HANDLE, new_handle
 from sbc.protocols.protocol import Conversation, Key, Protocol
 from sbc.runtime.house import House
+from sbc.runtime.http.docket import Docket
 from sbc.runtime.http.exchange import Exchange
+from sbc.runtime.http.journal import request_entry
 from sbc.runtime.http.registry import Registry
 from sbc.runtime.session import Session
 
@@ -28,8 +30,8 @@ from sbc.runtime.session import Session
 class KnownSession(Session):
     """A session with its token and keys, and what its protocol remembers of it."""
 
-    __slots__ = ("_durable", "_greeted", "_registry", "_token", "_veil", "conversation", "dispensable", "handle",
-                 "key", "protocol")  # fmt: skip
+    __slots__ = ("_durable", "_greeted", "_registry", "_token", "_veil", "conversation", "dispensable",
+                 "docket", "handle", "key", "protocol")  # fmt: skip
 
     def __init__(self, house: House, dialog: Dialog, policy: Policy, record: Stored, protocol: Protocol,
                  conversation: Conversation, key: SessionKey, registry: Registry[Any]) -> None:  # fmt: skip
@@ -42,6 +44,8 @@ class KnownSession(Session):
         """Whether it is there for speed alone, and may be dropped when there are too many."""
         self.handle = ""
         """By what a client finds it that has no key: it comes back by its events, soon or not at all."""
+        self.docket = Docket() if dialog.outbound.clerk is not None else None
+        """What the store knows of answers under way; None: it knows nothing of messages."""
         self._registry = registry
         self._token = b""
         self._greeted = False
@@ -121,12 +125,34 @@ class KnownSession(Session):
         return not self._token and (waits or not self._registry.knows(self))
 
     def memory(self) -> str:
-        return self.conversation.dump()
+        text, under_way = self.conversation.dump(), self.docket.dump() if self.docket is not None else ""
+        return f"{text}\n{under_way}" if under_way else text  # what a protocol writes is one line
+
+    def recall(self, memory: str) -> None:
+        """Know again what `memory` has said. Raises ValueError."""
+        text, _, under_way = memory.partition("\n")
+        self.conversation.load(text)
+        if self.docket is not None:
+            self.docket.load(under_way)
 
     def remember(self) -> None:
-        """Have the store know what the protocol has to remember."""
+        """Have the store know what the protocol has to remember, and which answers are under way."""
         conversation = self.conversation
         if conversation.changed:
             conversation.changed, store = False, self.house.store
             if store.durable:
-                store.remember(self.dialog.session, conversation.dump())
+                store.remember(self.dialog.session, self.memory())
+
+    def answer_begins(self, exchange: Exchange) -> None:
+        """It is a stream of events that the client can come back to: soon the store knows of it."""
+        upload = exchange.upload
+        if self.docket is not None and upload.whole and upload.ended:
+            request = self.covered(self.known_to_node(exchange))
+            entry = request_entry(request, upload.body, exchange.reading.standing)
+            self.conversation.changed |= self.docket.begin(exchange.number, entry, self.dialog.outbound.count)
+
+    def answer_ends(self, exchange: Exchange) -> None:
+        """Whether it has come to its end or not: nobody is to go on with it."""
+        if self.docket is not None and self.docket.end(exchange.number):
+            self.conversation.changed = True
+            self.remember()

@@ -10,18 +10,17 @@ from sbc.runtime.http.journal cimport request_entry
 from sbc.runtime.http.legs cimport Places
 from sbc.runtime.http.outgoing cimport Place, outgoing
 from sbc.runtime.http.upload cimport Upload
-from sbc.runtime.http.known cimport KnownSession
+from sbc.runtime.http.attended cimport AttendedSession
 
 
-cdef class HttpSession(KnownSession):
-    cdef public dict exchanges, streams
+cdef class HttpSession(AttendedSession):
+    cdef public dict streams
     cdef Relay _inbound
-    cdef public Relay outbound
     cdef bint _ending
-    cdef public object newcomers, withheld
 
-    @cython.locals(reading=Reading, legs=Places, place=Place, standing=bint)
+    @cython.locals(reading=Reading, place=Place, standing=bint)
     cpdef take(self, Exchange exchange)
+    cpdef take_up(self, Exchange exchange, bint standing)
     @cython.locals(reading=Reading, legs=Places, keeps=bint, before=cython.longlong, request=Request)
     cpdef send(self, Exchange exchange, Place place)
     @cython.locals(place=Place, legs=Places)

@@ -4,47 +4,40 @@ What a message is, is told by docs/DESIGN.md section 5.4: a request is one to th
 from it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from sbc.core.dialog import Dialog
 from sbc.core.exchange import WAITING, Fate
 from sbc.core.relocation import relocated
-from sbc.core.transitions import ELSEWHERE
-from sbc.model.commands import Answer
 from sbc.model.errors import CloseCode, Refusal
-from sbc.model.events import ClientBye, EndOrdered, Event, MoveOrdered, TurnEnded
+from sbc.model.events import ClientBye, Event, MoveOrdered, TurnEnded
 from sbc.model.http import Fields, Response
 from sbc.model.interfaces import Stored
 from sbc.model.policy import Policy
 from sbc.model.route import SessionKey
+from sbc.protocols.bodies import is_event_stream
 from sbc.protocols.protocol import Conversation, Protocol
 from sbc.runtime.house import House
-from sbc.runtime.http import waits
+from sbc.runtime.http.attended import AttendedSession
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.flow import count, event_entry, keep_event
 from sbc.runtime.http.home import MOST_TRIES, Loss
-from sbc.runtime.http.journal import request_entry, said
-from sbc.runtime.http.known import KnownSession
+from sbc.runtime.http.journal import request_entry
 from sbc.runtime.http.legs import Places
 from sbc.runtime.http.outgoing import Place, outgoing
 from sbc.runtime.http.rates import whose
 from sbc.runtime.http.registry import Registry
 from sbc.runtime.http.returns import come_back
 from sbc.runtime.http.withheld import withheld
-from sbc.runtime.review import Ousted, Review
 
 MOST_EXCHANGES = 256
 """Exchanges of one session that may be under way, or wait, at a time."""
 
 
-class HttpSession(KnownSession):
+class HttpSession(AttendedSession):
     """A dialog whose messages are exchanges. Implements Home for them."""
 
-    __slots__ = ("_ending", "_inbound", "exchanges", "newcomers", "outbound", "streams", "withheld")
-
-    legs: Places
+    __slots__ = ("_ending", "_inbound", "streams")
 
     def __init__(self, house: House, dialog: Dialog, policy: Policy, record: Stored, protocol: Protocol,
                  conversation: Conversation, key: SessionKey, registry: "Registry[HttpSession]") -> None:  # fmt: skip
@@ -53,14 +46,10 @@ class HttpSession(KnownSession):
         self.legs = Places(self)
         self._inbound, self.outbound = dialog.inbound, dialog.outbound
         dialog.patient, dialog.answering = True, {}
-        self.exchanges: dict[Exchange, None] = {}
-        """Those under way, in the order in which they came."""
+        self.exchanges = {}
         self.streams: dict[int, tuple[bytes, bool]] = {}
         """Of the last streams that are over: what was asked for, and whether it came to its end."""
-        self.withheld = withheld(self, dialog)
-        """What waits for the store, if anything does."""
-        self.newcomers: list[Callable[[], None]] | None = None
-        """While another edge may be first to begin it: how each of its requests looks for it then."""
+        self.withheld, self.newcomers = withheld(self, dialog), None
         self._ending = False
         """Whether the client has ended it by an exchange that is not over yet."""
 
@@ -92,13 +81,16 @@ class HttpSession(KnownSession):
             standing = reading.standing
             if (standing or reading.after is not None) and come_back(self, exchange):
                 return
-        self.exchanges[exchange] = None
-        exchange.waiting = True
-        self._count(exchange, in_turn=not standing)
-        legs = self.legs
-        place = legs.place()
+        self.take_up(exchange, standing)
+        place = self.legs.place()
         if place is not None:
             self.send(exchange, place)
+
+    def take_up(self, exchange: Exchange, standing: bool) -> None:
+        """It is one of those that are under way, and waits for the owner."""
+        self.exchanges[exchange] = None
+        exchange.home, exchange.waiting = self, True
+        self._count(exchange, in_turn=not standing)
 
     def go_on(self) -> None:
         """Send what waits, if there is an owner to send it to."""
@@ -180,6 +172,8 @@ class HttpSession(KnownSession):
         if place is not None:
             place.resume = None  # the new owner knows by now from where it goes on
             relocated(response, place.node.url)
+        if not exchange.heedless and exchange.reading.outlives and is_event_stream(response):
+            self.answer_begins(exchange)
         self.seal_minted(exchange, response)
 
     def greeting(self, exchange: Exchange) -> Fields:
@@ -218,6 +212,7 @@ class HttpSession(KnownSession):
             return
         if self.meter is not None and exchange.request.length is None:
             self.meter.spend(0, exchange.upload.octets, self.house.loop.time())  # nobody knew how much it would be
+        self.answer_ends(exchange)
         if exchange.answer.streams:
             self.streams[exchange.number] = exchange.request.target, exchange.whole
             if len(self.streams) > MOST_EXCHANGES:
@@ -243,58 +238,3 @@ class HttpSession(KnownSession):
         for exchange in self.exchanges:
             if events and exchange.begun and exchange.client is not None and exchange.reading.standing:
                 exchange.client.send(b"".join([self.deliver(exchange, event) for event in events]))
-
-    # The client's side.
-
-    def answer(self, order: Answer) -> None:
-        self.newcomers = None
-        self.house.metrics.admissions["admitted" if order.resumed is None else "reattached"] += 1
-
-    def refuse(self, refusal: Refusal) -> None:
-        if self.newcomers is not None and refusal.code == ELSEWHERE:
-            waits.give_way(self.exchanges, self.newcomers, self.house.loop)
-            return
-        if self.exchanges:
-            self.house.metrics.turned_away(refusal.code)
-        for exchange in list(self.exchanges):
-            exchange.refuse(refusal)
-
-    def replace_client(self) -> None:
-        """There is no connection that could be replaced."""
-
-    def park(self) -> None:
-        """A client is never away: it is just not asking anything."""
-
-    def close_client(self, code: int, reason: str) -> None:
-        if self.withheld is not None:
-            self.withheld.end(elsewhere=code == CloseCode.RESTART)
-        waits.close(self.exchanges, code, reason)
-
-    def abandon(self, retry_after: int = 1) -> None:
-        self.close_client(CloseCode.RESTART, "this edge is being stopped")
-        self.stop_timer()
-
-    def oust(self, why: Ousted) -> None:
-        waits.oust(self.exchanges, why, self.house.metrics)
-
-    def review(self, review: Review) -> int:
-        return waits.review(self.exchanges, review, self.record.principal, self.house.metrics)
-
-    @property
-    def alone(self) -> float:
-        return 0.0 if self.exchanges else self._idle
-
-    def look(self, elapsed: float) -> None:
-        hold = self.dialog.manifest.migration.hold
-        waits.look(self.exchanges, self.legs, hold, elapsed)
-        if self.exchanges:
-            return
-        quiet = self.idle_for(elapsed)
-        if self.handle and quiet >= hold:
-            self.tell(EndOrdered(CloseCode.GOING_AWAY, "nobody came back", "client_gone"))
-        elif quiet >= self.policy.limits.idle:
-            self.house.metrics.abuse["idle"] += 1
-            self.tell(EndOrdered(CloseCode.POLICY, "idle", "expelled"))
-
-    def said(self, after: int) -> Sequence[Mapping[str, Any]]:
-        return said(self.outbound.journal, after)

@@ -7,10 +7,11 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from sbc.core.exchange import WAITING
-from sbc.model.errors import CloseCode
+from sbc.model.errors import CloseCode, Refusal
 from sbc.model.ids import PrincipalId
 from sbc.protocols.events import KEEP_ALIVE
 from sbc.runtime.http.answers import turned_away
+from sbc.runtime.http.docket import Docket
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.legs import Places
 from sbc.runtime.http.withheld import as_it_came
@@ -45,6 +46,15 @@ def close(exchanges: Iterable[Exchange], code: int, reason: str) -> None:
             exchange.say_farewell()
         else:
             _turn_away(exchange, code, reason)
+
+
+def cut(exchanges: Iterable[Exchange], docket: Docket, refusal: Refusal) -> None:
+    """Their session goes on elsewhere, and so do the answers on record of which a client has something: it comes back
+    by the last event that it has, which it would not do for the rest of one that was ended in good order."""
+    recorded = {number for number, _ in docket}
+    for exchange in list(exchanges):
+        if exchange.number in recorded and exchange.answer.delivered and not exchange.reading.standing:
+            exchange.refuse(refusal)
 
 
 def give_way(exchanges: dict[Exchange, None], look_again: Iterable[Callable[[], None]],

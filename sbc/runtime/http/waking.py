@@ -16,6 +16,7 @@ from sbc.runtime.http.asked import Asked
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.journal import exchange_of
 from sbc.runtime.http.registry import Registry, session_id
+from sbc.runtime.http.revival import revive
 from sbc.runtime.http.session import HttpSession
 
 Follow = Callable[[str, Callable[[], None]], bool]
@@ -55,12 +56,13 @@ class Returning:
             raise Refusal(404, "session_gone", "what was known of this session cannot be read") from None
         woken.given_back(self._exchange.identity)
         restore(woken.dialog, entry, journals)
-        number_on(woken.dialog)
+        number_on(woken.dialog, woken.docket.last if woken.docket is not None else 0)
         keys = [Key(kind, value) for kind, value in entry.keys]
         self._registry.learn(woken, [*keys, *(key for key in self._keys if key.kind != "token")])
         woken.handle = next((key.value for key in keys if key.kind == HANDLE), "")
         woken.token()  # its client comes back with the one it has, or by a key
         woken.legs.resident = entry.binding.owner
+        revive(woken)
         woken.take(self._exchange)
         woken.tell(Reattached(woken.dialog.outbound.count))
 
@@ -71,10 +73,12 @@ class Returning:
         self._exchange.refuse(refusal)
 
 
-def number_on(dialog: Dialog) -> None:
-    """Requests that were not kept are not on record: what their answers say of their numbers is."""
+def number_on(dialog: Dialog, last: int) -> None:
+    """Requests that were not kept are not on record: what their answers say of their numbers is. last: the highest
+    number of one whose answer was under way."""
     inbound = dialog.inbound
     known = max((exchange_of(entry) for entry in dialog.outbound.journal.since(0)), default=0)
+    known = max(known, last)
     if known > inbound.count:
         inbound.count = dialog.passed = known
         inbound.journal.restart(known + 1)
