@@ -163,7 +163,7 @@ class Memory(Conversation):
         return orjson.dumps({
             "initialize": self._initialize.decode(), "initialized": self._initialized.decode(),
             "version": _text(self._version), "node": _text(self.node_id), "generation": self.generation,
-            "level": self._level, "subscriptions": list(self._subscriptions),
+            "level": self._level, "subscriptions": list(self._subscriptions), "tools": self.tools.dump(),
             "target": _text(self._latest.target), "authority": _text(self._latest.authority),
         }).decode()  # fmt: skip
 
@@ -176,6 +176,7 @@ class Memory(Conversation):
             self._version, self.node_id = _octets(said["version"]), _octets(said["node"])
             self.generation, self._level = int(said["generation"]), said["level"]
             self._subscriptions = dict.fromkeys(str(uri) for uri in said["subscriptions"])
+            self.tools.load(said.get("tools", {}))  # an edge of an earlier version has not written it
             self._latest = Request(b"POST", said["target"].encode("latin-1"), said["authority"].encode("latin-1"), [])
         except (KeyError, TypeError, AttributeError) as fault:
             raise ValueError(f"not the memory of an MCP session: {fault!r}") from None

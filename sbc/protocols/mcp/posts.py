@@ -126,3 +126,4 @@ class PostReading(Restated, SessionReading):
     def _learn(self, message: Message) -> None:
         if self._tools is not None and message.kind is Kind.RESPONSE and message.id in self._lists:
             self._tools.learn(message.result)
+            self._memory.changed = self._memory.changed or self._known

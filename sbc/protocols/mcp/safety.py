@@ -6,6 +6,7 @@ taken for one that changes things (`readOnlyHint` and `idempotentHint` are false
 """
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
 from sbc.protocols.mcp.jsonrpc import Kind, Message
@@ -24,6 +25,7 @@ SAFE_NOTIFICATIONS: Final = frozenset({
 """What a server may be told twice. Of those that MCP does not define nothing is known."""
 
 MOST_TOOLS = 1024
+MOST_RECORDED = 256
 LONGEST_NAME = 256
 
 
@@ -51,6 +53,15 @@ class Tools:
             self._repeatable[name] = self._repeatable[name] and repeatable
         elif len(self._repeatable) < MOST_TOOLS:
             self._repeatable[name] = repeatable
+
+    def dump(self) -> dict[str, bool]:
+        """What is known, for a store: of so many tools at most."""
+        return dict(islice(self._repeatable.items(), MOST_RECORDED))
+
+    def load(self, known: Mapping[str, bool]) -> None:
+        """Know what `dump` wrote."""
+        for name, repeatable in known.items():
+            self._note(name, repeatable is True)
 
     def repeatable(self, name: Any) -> bool:
         """Whether a call of this tool may be made again."""

@@ -111,8 +111,8 @@ def _goes_on(session: Woken, exchange: Exchange, opened: Open, entries: Sequence
     if type(reading).complete is not Reading.complete and reading.complete():
         session.streams[exchange.number] = exchange.request.target, True  # all was said that there was to say
         return False
-    if not counts:
-        return reading.resumable(answer.last_id, elsewhere=False)
+    if not counts:  # where nothing can be gone on with, its last words may say so better than a gap does
+        return reading.resumable(answer.last_id, elsewhere=False) or reading.last_words(begun=True).clean
     given = _given(session.dialog, exchange.number, opened, entries)
     if given is not None:
         answer.delivered = given

@@ -110,6 +110,7 @@ def test_it_outlives_a_restart_without_credentials() -> None:
     begin(protocol, memory, call(1, "logging/setLevel", level="info"), call(2, "resources/subscribe", uri="ü:2"))
     move(memory, b"second")
     ask(protocol, memory, request(call(1, "tools/list"), session=TOKEN, more=[(b"authorization", b"Bearer x")]))
+    memory.tools.learn({"tools": [{"name": "look", "annotations": {"readOnlyHint": True}}, {"name": "pay"}]})
     text = memory.dump()
     assert "Bearer" not in text
     again = Memory()
@@ -118,6 +119,7 @@ def test_it_outlives_a_restart_without_credentials() -> None:
     before, after = memory.prelude(), again.prelude()
     assert [memory.body_of(each) for each in before] == [again.body_of(each) for each in after]
     assert again.dump() == text
+    assert [again.tools.repeatable(name) for name in ("look", "pay", "else")] == [True, False, False]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", "null", '{"initialize": 1}'])
