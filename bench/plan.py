@@ -13,7 +13,9 @@ from typing import Any
 from bench.common.measured import Measured, measured
 from bench.common.stage import arguments, perform
 from bench.common.tables import percentile, table
+from sbc.core.health import beat_every
 from sbc.core.tenure import outlast
+from sbc.runtime.fellows import EDGES_A_SECOND
 from sbc.runtime.pace import AT_ONCE
 from sbc.stores.redis_claims import LOOKS_APART, PATIENCE
 from sbc.stores.redis_lease import BEAT
@@ -23,7 +25,7 @@ NOTICED = 0.2
 AGAIN = (1.0, 1.5)
 """Seconds after which a client asks again that was told `Retry-After: 1`."""
 FELLOW_US, FELLOW_BYTES = 0.3, 100
-"""Of one edge in the list of edges that each of them reads every second: assumed, not measured."""
+"""Of one edge in the list of edges that each of them reads now and then: assumed, not measured."""
 CLAIM_SCRIPTS = 4
 """A claim's questions at the store: peek, look, claim, and the binding of the node that goes on."""
 SEATING = 0.005
@@ -78,16 +80,24 @@ def steady(load: Load, cost: Measured) -> list[list[Any]]:
         ["shard: memory, GiB", load.sessions / load.shards * (
             cost.binding_bytes + kept * cost.message_bytes) / 2**30, None],
         [f"shard of the leases, {tenures:,} workers: busy of 1", leases(tenures, cost), 1],
-        ["the same: Mbit/s of lists of edges", tenures**2 * FELLOW_BYTES * 8 / 1e6, None],
+        ["the same: Mbit/s of lists of edges", tenures * named(tenures) * FELLOW_BYTES * 8 / 1e6, None],
         [f"shard of the leases, {load.edges:,} of one worker: busy of 1", leases(load.edges, cost), 1],
-        ["the same: Mbit/s of lists of edges", load.edges**2 * FELLOW_BYTES * 8 / 1e6, None],
+        ["the same: Mbit/s of lists of edges", load.edges * named(load.edges) * FELLOW_BYTES * 8 / 1e6, None],
+        ["edge: heartbeats of nodes a second", load.sessions / load.sessions_per_node / beat_every(
+            int(load.sessions / load.sessions_per_node)), None],
         ["new sessions a second, all edges", begun, None],
     ]
 
 
 def leases(tenures: int, cost: Measured) -> float:
     """Processors of the shard that has all leases: each is renewed, and each reads who else there is."""
-    return tenures * (cost.script_us / BEAT + cost.script_us + tenures * FELLOW_US) / 1e6
+    lists = named(tenures)
+    return tenures * (cost.script_us / BEAT + cost.script_us * lists / tenures + lists * FELLOW_US) / 1e6
+
+
+def named(tenures: int) -> int:
+    """How many edges are named to one of them in a second (runtime/fellows.py)."""
+    return min(tenures, EDGES_A_SECOND)
 
 
 def let_in(dice: random.Random, found: float) -> float:

@@ -86,7 +86,7 @@ async def _serve(config: Config, when_ready: Callable[[], None], legacy: Legacy 
         once, beside = (key_for_once(), "") if legacy is None else (legacy.seal, legacy.beside)
         server = Server(config, tasks, open_store(config.edge, tasks.spawn, beside), supply, once, legacy=legacy)
         operations = EdgeOperations(server.hall, server.events, lambda: server.config, server.reload, server.unready,
-                                    server.departure.drain, server.upgrade.begin, server.edges)  # fmt: skip
+                                    server.departure.drain, server.upgrade.begin, server.survey)  # fmt: skip
         registry = make_registry(server.metrics, server.gauges)
 
         async def exposition(accept: str) -> tuple[bytes, str]:

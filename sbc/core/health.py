@@ -13,6 +13,8 @@ from sbc.model.node import NodeState, Probe
 
 HEARTBEAT = 0.2
 """How often a node with a trunk is asked to send a sign of life, in seconds."""
+BEATS_A_SECOND = 2500
+"""How many such signs of all nodes together an edge wants to read: of more nodes each is asked less often."""
 
 SILENCE_BORNE = {Continuity.SYNCHRONOUS: 0.7, Continuity.INTERACTIVE: 1.5, Continuity.AUTONOMOUS: 3.0}
 """After how long a silence of its node a session of this class is moved, in seconds."""
@@ -25,6 +27,11 @@ LEISURE = 5.0
 
 REFUSALS_BORNE = 3
 """Connections refused one after the other before a node without probes is taken for down."""
+
+
+def beat_every(trunks: int) -> float:
+    """How often a node is asked for a sign of life where so many have a trunk, in seconds."""
+    return min(max(HEARTBEAT, trunks / BEATS_A_SECOND), LEISURE)
 
 
 class Sign(Enum):

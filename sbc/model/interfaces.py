@@ -175,9 +175,11 @@ class SharedStore(Store, Protocol):
     async def edges(self) -> Sequence[Fellow]:
         """Those that have a lease, this one among them. Raises StoreError."""
 
-    async def muster(self, members: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-        """Tell other edges of the nodes with a trunk to this one, for as long as its lease; the nodes of all, by the
-        names of the edges. Raises StoreError."""
+    async def muster(self, members: Sequence[Mapping[str, Any]]) -> None:
+        """Tell other edges which nodes have a trunk to this one; again within minutes. Raises StoreError."""
+
+    async def members(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """The nodes of all edges, by the names of these. Raises StoreError."""
 
     def first_epoch(self) -> int:
         """An epoch above any that a session which the store has lost may have had."""

@@ -1,7 +1,9 @@
 """The other edges of the same store: what this one says to them of itself, who they are, and what operators ordered
 there that counts here too: revocations, and nodes that are drained. And which nodes have a trunk to whom.
 
-They say when they have given an order; that nothing is missed, the store is asked all the same now and then.
+They say when they have given an order; that nothing is missed, the store is asked all the same now and then. What it is
+asked by all of them grows with their number, not with the square of that: the more there are, the less often each asks
+who they are, and which nodes they have is read for operators alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,16 +11,24 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
+from sbc.config import Config
 from sbc.core.hearsay import compare
 from sbc.model.errors import Refusal, StoreError
 from sbc.model.fellow import Fellow
 from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import NodeId
 from sbc.model.interfaces import SharedStore
+from sbc.model.worker import Worker
 from sbc.runtime.house import House
+from sbc.runtime.interconnect import WORD
 
 OTHERS = 5.0
 """How often an edge looks what the others have ordered if it heard of nothing, in seconds."""
+EDGES_A_SECOND = 50
+"""Of so many others an edge reads in a second: up to that number it looks each second who there is. Of one that is new
+its nodes know as soon as any edge does; to one that is gone nothing is sent that is not sent elsewhere then."""
+SAID_AGAIN = 60.0
+"""How often an edge says which nodes it has if they are the same, in seconds."""
 
 
 class Host(Protocol):
@@ -46,24 +56,41 @@ class Fellows:
         self._hall = hall
         self._store = store
         self._changed = changed
-        self._nodes: Mapping[str, Sequence[Mapping[str, Any]]] = {}
-        """Which have a trunk to which edge, as these said last."""
+        self._look_at = 0.0
+        """When to look who there is."""
+        self._said: Sequence[Mapping[str, Any]] = ()
+        self._said_at = -SAID_AGAIN
+        """Which nodes others were told of, and when."""
         self._named: Sequence[tuple[str, Mapping[str, str]]] = ()
         self._looking = self._hearing = self._again = False
         self._heard = hall.house.loop.time()
         store.listen(self.hear)
 
-    def introduce(self, words: Mapping[str, str | None]) -> None:
-        """Say this of ourselves, as far as there is anything to say."""
+    def introduce(self, config: Config, worker: Worker | None, address: str | None) -> None:
+        """Say of ourselves what others have to know. address: of our interconnect."""
+        words = {
+            "trunk": config.trunk.advertise if config.trunk is not None else None,
+            "edge": config.edge.name.partition("/")[0] if worker is not None else None, WORD: address,
+        }  # fmt: skip
         self._store.introduce({name: said for name, said in words.items() if said is not None})
 
     def look(self) -> None:
         """A second has passed."""
-        if not self._looking:
+        now = self._hall.house.loop.time()
+        if not self._looking and now >= self._look_at:
             self._looking = True
             self._hall.house.spawn("edges", self._look())
-        if self._hall.house.loop.time() - self._heard >= OTHERS:
+        if now - self._heard >= OTHERS:
             self.hear()
+
+    async def survey(self) -> Sequence[Fellow]:
+        """The edges as they are at the moment, with the nodes that have a trunk to each, if the store says it."""
+        await self._look()
+        try:
+            nodes = await self._store.members()
+        except StoreError:
+            return self.edges
+        return [replace(edge, nodes=nodes.get(edge.name, ())) for edge in self.edges]
 
     async def _look(self) -> None:
         try:
@@ -72,8 +99,8 @@ class Fellows:
             return  # readiness tells of it; who was there is dialled as before
         finally:
             self._looking = False
-        self.edges = [replace(fellow, nodes=self._nodes.get(fellow.name, ()))
-                      for fellow in sorted(found, key=lambda fellow: fellow.name)]  # fmt: skip
+        self.edges = sorted(found, key=lambda fellow: fellow.name)
+        self._look_at = self._hall.house.loop.time() + len(found) / EDGES_A_SECOND - 0.5
         named = [(fellow.name, fellow.words) for fellow in self.edges]
         if named != self._named:
             self._named = named
@@ -94,7 +121,7 @@ class Fellows:
             while self._again:
                 self._again = False
                 await self._take(await self._store.words())
-                self._nodes = await self._store.muster(self._members())
+                await self._muster()
         except StoreError:
             pass  # readiness tells of it
         finally:
@@ -115,6 +142,12 @@ class Fellows:
                 house.revocations.forgive(revocation.kind, revocation.name)
         for revocation in news.restate:
             await self._store.revoke(revocation)
+
+    async def _muster(self) -> None:
+        members, now = self._members(), self._hall.house.loop.time()
+        if members != self._said or now - self._said_at >= SAID_AGAIN:
+            await self._store.muster(members)
+            self._said, self._said_at = members, now
 
     def _members(self) -> list[dict[str, Any]]:
         """The nodes that have a trunk here."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from sbc.config import Config
 from sbc.core.discovery import Found
-from sbc.core.health import HEARTBEAT, Health, Sign
+from sbc.core.health import HEARTBEAT, Health, Sign, beat_every
 from sbc.core.roster import Roster, Standing
 from sbc.model.fellow import Fellow
 from sbc.model.ids import NodeId, PoolName, node_id
@@ -145,7 +145,7 @@ class Fleet:
         self.hall.node_ready()
         if self._heir is not None:
             self._heir.registered(known, introduction(standing))
-        return HEARTBEAT
+        return beat_every(len(self._trunks))
 
     def name_edges(self, fellows: Sequence[Fellow]) -> None:
         """Tell all nodes where they find the edges of this store, this one among them."""

@@ -51,7 +51,7 @@ class EdgeOperations:
         reload: Callable[[], Awaitable[dict[str, Any]]], unready: Callable[[], str | None],
         depart: Callable[[float], dict[str, Any]],
         upgrade: Callable[[], Awaitable[dict[str, Any]]],
-        edges: Callable[[], Sequence[Fellow]],
+        edges: Callable[[], Awaitable[Sequence[Fellow]]],
     ) -> None:  # fmt: skip
         self._hall = hall
         self._config = config
@@ -154,7 +154,7 @@ class EdgeOperations:
     async def edges(self) -> list[dict[str, Any]]:
         here = self._config().edge.name
         return [{"edge": edge.name, "state": edge.state, "here": edge.name == here, "silence": round(edge.silence, 1),
-                 **edge.words, "nodes": list(edge.nodes)} for edge in self._edges()]
+                 **edge.words, "nodes": list(edge.nodes)} for edge in await self._edges()]
 
     async def nodes(self) -> list[dict[str, Any]]:
         return [self._node_row(standing) for standing in sorted(self._hall.house.roster, key=lambda one: one.node.id)]

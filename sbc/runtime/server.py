@@ -29,7 +29,6 @@ from sbc.runtime.figures import gauges
 from sbc.runtime.fleet import Fleet
 from sbc.runtime.hall import Hall
 from sbc.runtime.house import House
-from sbc.runtime.interconnect import WORD
 from sbc.runtime.network import order
 from sbc.runtime.opening import doors_of, join_fellows, recall, record_writer, trunk_door, trunk_socket
 from sbc.runtime.operations import Events
@@ -255,12 +254,8 @@ class Server:
 
     def _introduce(self) -> None:
         """Say to the other edges of the store what they have to know of this one."""
-        trunk = self.config.trunk
         if self._fellows is not None:
-            self._fellows.introduce({
-                "trunk": trunk.advertise if trunk is not None else None,
-                "edge": self.config.edge.name.partition("/")[0] if self.worker is not None else None,
-                WORD: self.crossing.address})  # fmt: skip
+            self._fellows.introduce(self.config, self.worker, self.crossing.address)
 
     def _trust(self, trusts: Mapping[PoolName, Trust]) -> None:
         self._pool.trusts = trusts
@@ -288,8 +283,12 @@ class Server:
         self.upgrade.close()
         log.info("edge_stopped", edge=self.config.edge.name)
 
-    def edges(self) -> Sequence[Fellow]:
-        """Those of the same store, this one among them."""
+    async def survey(self) -> Sequence[Fellow]:
+        """The edges of the same store, this one among them, with the nodes of each."""
+        return await self._fellows.survey() if self._fellows is not None else self._edges
+
+    @property
+    def _edges(self) -> Sequence[Fellow]:
         return self._fellows.edges if self._fellows is not None else [Fellow(self.config.edge.name, {}, 0.0)]
 
     def gauges(self) -> Gauges:
@@ -297,4 +296,4 @@ class Server:
         if self.trunk is not None:
             for kind, count in self.trunk.counts.by_kind().items():
                 self.metrics.abuse[f"trunk_{kind}"] = count
-        return gauges(self.hall, self.listeners, self.store.healthy(), self.edges(), self.fleet.finders.ages)
+        return gauges(self.hall, self.listeners, self.store.healthy(), self._edges, self.fleet.finders.ages)

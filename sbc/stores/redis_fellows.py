@@ -16,8 +16,11 @@ class FellowStore(QueuedStore):
         """See SharedStore."""
         return await self.asked(ReadEdges)
 
-    async def muster(self, members: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    async def muster(self, members: Sequence[Mapping[str, Any]]) -> None:
         """See SharedStore."""
         await self.asked(partial(Muster, members))
+
+    async def members(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """See SharedStore."""
         found: Mapping[str, Sequence[Mapping[str, Any]]] = await self.asked(ReadMembers)
         return found

@@ -73,6 +73,8 @@ EDGES: Final = "sbc:{edges}:edges"
 """Until when each edge has its lease, and what it says of itself. In the slot of the leases."""
 MEMBERS: Final = "sbc:{edges}:nodes"
 """The same for the nodes that have a trunk to it."""
+MUSTERED: Final = 300_000
+"""For how many milliseconds what an edge says of its nodes stands; that it is there, its lease says."""
 
 NUMBERS: Final = "sbc:{edges}:numbers"
 """Under which number each address was taken last. In the slot of the leases."""
@@ -131,7 +133,7 @@ def command(operation: Operation, me: str, milliseconds: int, store: tuple[str, 
         case ReadEdges():
             return "EVALSHA", SHA, 1, EDGES, "edges", me, KEPT
         case Muster(members):
-            return "EVALSHA", SHA, 1, MEMBERS, "muster", me, KEPT, milliseconds, orjson.dumps(members)
+            return "EVALSHA", SHA, 1, MEMBERS, "muster", me, KEPT, MUSTERED, orjson.dumps(members)
         case ReadMembers():
             return "EVALSHA", SHA, 1, MEMBERS, "edges", me, KEPT
         case Keep(session, from_client, first, messages):

@@ -93,7 +93,7 @@ class ReadEdges:
 
 @dataclass(slots=True)
 class Muster:
-    """These nodes have a trunk to this edge, for as long as it has a lease."""
+    """These nodes have a trunk to this edge."""
 
     members: Sequence[Mapping[str, Any]]
     done: Callable[[StoreError | None], None]

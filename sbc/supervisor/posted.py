@@ -32,7 +32,7 @@ async def serve_as_worker(outfit: Outfit, config: Config) -> None:
         store = open_store(config.edge, tasks.spawn, outfit.beside)
         server = Server(config, tasks, store, supply, bytes.fromhex(outfit.once), outfit.worker, legacy)
         operations = EdgeOperations(server.hall, server.events, lambda: server.config, server.reload, server.unready,
-                                    server.departure.drain, server.upgrade.begin, server.edges)  # fmt: skip
+                                    server.departure.drain, server.upgrade.begin, server.survey)  # fmt: skip
         registry = make_registry(server.metrics, server.gauges)
         desk = Desk(server, operations, registry, supply, socket_of(outfit.passing), partial(config_of, outfit))
         desk.channel = Channel(desk, tasks.spawn)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from sbc.config import Config
-from sbc.core.health import HEARTBEAT
+from sbc.core.health import beat_every
 from sbc.model.ids import NodeId, PoolName, node_id
 from sbc.model.interfaces import Trunk
 from sbc.runtime.wanted import refuse_strangers
@@ -79,7 +79,7 @@ class Switchboard:
         self._tell_all("trunk_registered", trunk=line.number, message=message)
         if former is not None:
             former.trunk.close("another trunk of the same node")
-        return HEARTBEAT
+        return beat_every(len(self._lines))
 
     def heard(self, trunk: Trunk, message: Mapping[str, Any]) -> None:
         """A registered node says something."""

@@ -1,6 +1,8 @@
 """Health: hysteresis of probes, silence on the trunk, refused connections; an order to drain outlives them all."""
 
-from sbc.core.health import REFUSALS_BORNE, SILENCE_BORNE, Health, Sign
+import pytest
+
+from sbc.core.health import REFUSALS_BORNE, SILENCE_BORNE, Health, Sign, beat_every
 from sbc.model.manifest import Continuity
 from sbc.model.node import NodeState, Probe
 
@@ -74,3 +76,13 @@ def test_one_late_heartbeat_does_not_blunt_the_watch() -> None:
     for beat in (0.0, 0.2, 0.4, 1.0, 1.2):
         health.heartbeat(beat)
     assert health.silent(1.2 + 0.95) is Sign.FELL
+
+
+@pytest.mark.parametrize(("trunks", "every"), [(1, 0.2), (500, 0.2), (1000, 0.4), (5000, 2.0), (50_000, 5.0)])
+def test_of_many_nodes_each_is_asked_less_often_and_silence_is_measured_by_that(trunks: int, every: float) -> None:
+    assert beat_every(trunks) == every
+    health, now = Health(Probe(), 0.0), 0.0
+    for _ in range(30):
+        now += every
+        health.heartbeat(now)
+    assert health.borne(Continuity.SYNCHRONOUS) >= 2.5 * every * 0.99

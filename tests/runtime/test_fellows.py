@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from sbc.core.health import Health
 from sbc.core.revocations import Revocations
 from sbc.core.roster import Roster, Standing
@@ -13,7 +15,7 @@ from sbc.model.fellow import Fellow
 from sbc.model.identity import Revocation, Revoked
 from sbc.model.ids import PoolName, node_id
 from sbc.model.node import Node, Probe
-from sbc.runtime.fellows import OTHERS, Fellows
+from sbc.runtime.fellows import EDGES_A_SECOND, OTHERS, SAID_AGAIN, Fellows
 
 POOL = PoolName("p")
 A = node_id(POOL, "a")
@@ -26,7 +28,8 @@ class Shared:
         self.there: list[Fellow] | None = []
         self.found: list[Revocation] | None = []
         self.restated: list[str] = []
-        self.mustered: list[str] = []
+        self.mustered: list[list[str]] = []
+        self.read = 0
         self.elsewhere: dict[str, list[dict[str, Any]]] = {}
         self.ordered: Callable[[], None] = list
 
@@ -36,6 +39,7 @@ class Shared:
     async def edges(self) -> Sequence[Fellow]:
         if self.there is None:
             raise StoreError("away")
+        self.read += 1
         return list(self.there)
 
     async def words(self) -> Sequence[Revocation]:
@@ -43,8 +47,10 @@ class Shared:
             raise StoreError("away")
         return list(self.found)
 
-    async def muster(self, members: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-        self.mustered = [member["node"] for member in members]
+    async def muster(self, members: Sequence[dict[str, Any]]) -> None:
+        self.mustered.append([member["node"] for member in members])
+
+    async def members(self) -> dict[str, list[dict[str, Any]]]:
         return dict(self.elsewhere)
 
     async def revoke(self, revocation: Revocation) -> None:
@@ -126,13 +132,27 @@ async def test_who_is_there_is_told_when_it_changes() -> None:
 async def test_which_nodes_have_a_trunk_to_whom() -> None:
     scene = Scene()
     await scene.later()
-    assert scene.store.mustered == []
+    assert scene.store.mustered == [[]]
     found = scene.roster.get(A)
     assert found is not None
     found.trunk = True
-    scene.store.there = [Fellow("one", {}, 0.1), Fellow("two", {}, 0.1)]
-    scene.store.elsewhere = {"two": [{"node": "p/b"}], "gone": [{"node": "p/c"}]}
+    scene.store.there = [Fellow("two", {}, 0.1), Fellow("one", {}, 0.1)]
+    scene.store.found, scene.store.elsewhere = [], {"two": [{"node": "p/b"}], "gone": [{"node": "p/c"}]}
     await scene.later()
-    await scene.later(1.0)
-    assert scene.store.mustered == [A]
-    assert [(edge.name, list(edge.nodes)) for edge in scene.fellows.edges] == [("one", []), ("two", [{"node": "p/b"}])]
+    await scene.later()
+    assert scene.store.mustered == [[], [A]], "once, as long as they are the same"
+    await scene.later(SAID_AGAIN)
+    assert scene.store.mustered == [[], [A], [A]]
+    survey = await scene.fellows.survey()
+    assert [(edge.name, list(edge.nodes)) for edge in survey] == [("one", []), ("two", [{"node": "p/b"}])]
+    scene.store.there = None
+    assert [edge.name for edge in await scene.fellows.survey()] == ["one", "two"], "as it was known last"
+
+
+@pytest.mark.parametrize(("edges", "each"), [(1, 1), (EDGES_A_SECOND, 1), (4 * EDGES_A_SECOND, 4)])
+async def test_the_more_edges_there_are_the_less_often_each_asks_for_all_of_them(edges: int, each: int) -> None:
+    scene = Scene()
+    scene.store.there = [Fellow(f"edge-{number}", {}, 0.1) for number in range(edges)]
+    for _ in range(40):
+        await scene.later(1.0)
+    assert scene.store.read == 40 // each
