@@ -49,6 +49,8 @@ class HttpSession:
         """The last checkpoint made here."""
         self.checkpoint_requested = False
         """The edge would like a checkpoint soon: the session is about to move."""
+        self.touched = asyncio.get_running_loop().time()
+        """When a request of it came last, by the loop's clock."""
         self._tell = tell
         self._ordered = ordered
         self._side_by_side = side_by_side
@@ -76,6 +78,11 @@ class HttpSession:
         self.tell_checkpoint()
 
     # For the node.
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is under way."""
+        return bool(self._tasks)
 
     @property
     def is_covered(self) -> bool:
@@ -106,6 +113,7 @@ class HttpSession:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self.touched = asyncio.get_running_loop().time()
         try:
             exchange = await self._begin(asked, answer, opening)
             try:

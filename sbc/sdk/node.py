@@ -52,24 +52,28 @@ class Node:
     def __init__(self, edge: str | Sequence[str], *, pool: str, name: str, url: str, zone: str = "",
                  capacity: int = 1000, labels: Mapping[str, str] | None = None, checkpoints: bool = True,
                  secret: str | None = None, tls: SSLContext | None = None, subprotocols: tuple[str, ...] = (),
-                 drain_for: float = 10.0) -> None:
+                 drain_for: float = 10.0, idle: float = 3600.0) -> None:
         """edge: where its trunk listens; several where there are several edges. Of edges that share a store one is
         enough: it names the others. url: where the edges reach this node. checkpoints: whether the agent makes any; one
         that says so and makes none is replayed every session from the start. tls: for a trunk over `wss:`, whom this
         node trusts and what it shows; None: the authorities of its system, and no certificate. drain_for: how many
-        seconds a SIGTERM waits for the sessions to move elsewhere."""
+        seconds a SIGTERM waits for the sessions to move elsewhere. idle: for how many seconds a session of requests is
+        kept for its next one if its edge was away meanwhile, and may have forgotten it: one that is there says itself
+        when a session is over."""
         self.pool, self.name, self.url, self.zone = pool, name, url, zone
         self.capacity = capacity
         self.labels = dict(labels or {})
         self.checkpoints = checkpoints
         self.subprotocols = subprotocols
         self.drain_for = drain_for
+        self.idle = idle
         self._agent: Agent | None = None
         self._answerer: Answerer | None = None
         self._side_by_side = False
         self._on_checkpoint: Callable[[Any], str | None] | None = None
         self._on_invite: Callable[[Invite], str | None] | None = None
         self._draining_until: float | None = None
+        self._forget_at = 0.0
         self._trunks = Trunks((edge,) if isinstance(edge, str) else edge, secret, self, tls)
         self._seats = Seats(self._trunks.send, checkpoints=checkpoints)
 
@@ -185,6 +189,10 @@ class Node:
 
     def heartbeat(self) -> dict[str, Any]:
         """See Speaker."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._forget_at:
+            self._forget_at = now + self.idle / 10
+            self._seats.forget(self._trunks.since, now - self.idle)
         count = len(self.sessions)
         return {"type": "heartbeat", "sessions": count, "load": count / max(1, self.capacity)}
 
@@ -217,7 +225,7 @@ class Node:
         now = asyncio.get_running_loop().time()
         invite = Invite(str(message["session"]), int(message["epoch"]), Role(message["role"]), str(message["agent"]),
                         dict(message["manifest"]), read_checkpoint(message["checkpoint"]),
-                        now + (REQUEST_WITHIN if self.answers_requests else INVITE_LASTS), edge)
+                        now + (REQUEST_WITHIN if self.answers_requests else INVITE_LASTS), edge, now)
         answer: dict[str, Any] = {"session": invite.session, "epoch": invite.epoch}
         objection = self._objection(invite)
         if objection is None:

@@ -51,6 +51,8 @@ class Invite:
     expires: float
     edge: str = ""
     """The name of the edge that asks."""
+    made: float = 0.0
+    """When it came, by the loop's clock."""
 
     @property
     def regenerates(self) -> bool:

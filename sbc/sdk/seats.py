@@ -121,6 +121,17 @@ class Seats:
             del self.sessions[session.id]
         self._left.set()
 
+    def forget(self, since: Callable[[str], float], before: float) -> None:
+        """Let go of sessions of requests, and of invitations to them, that nothing was heard of after `before`, and
+        whose edge may not know them any more: it had no trunk to here all the time since then, and could not say that
+        they are over. since: when the trunk to an edge was opened."""
+        for session in tuple(self.sessions.values()):
+            if (isinstance(session, HttpSession) and not session.is_busy
+                    and session.touched < before and since(session.edge) > session.touched):  # fmt: skip
+                self._release(session)
+        self._invites = {key: invite for key, invite in self._invites.items()
+                         if invite.made >= before or since(invite.edge) <= invite.made}  # fmt: skip
+
     async def empty(self, deadline: float, *roles: Role) -> bool:
         """Wait until no session in these roles is left; False: there is one after `deadline` seconds."""
         try:

@@ -6,6 +6,7 @@ reached: an edge closes the older of two, which then rests as long as the other 
 """
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from ssl import SSLContext
 from typing import Any, Protocol
@@ -44,6 +45,8 @@ class Trunks:
         """Trunks to edges that others named, by the edge's name and where its trunk listens."""
         self._open: dict[str, TrunkClient] = {}
         """Those that stand, by the names of their edges."""
+        self._since: dict[str, float] = {}
+        """When they were opened, by the loop's clock."""
         self._named: dict[TrunkClient, frozenset[tuple[str, str]]] = {}
         """What was named last on each trunk that stands, or on the last one that did."""
         self._group: asyncio.TaskGroup | None = None
@@ -52,6 +55,10 @@ class Trunks:
     def edges(self) -> Sequence[str]:
         """The names of the edges that have let this node in."""
         return list(self._open)
+
+    def since(self, edge: str) -> float:
+        """When the trunk to the edge of this name was opened, by the loop's clock; infinity: there is none."""
+        return self._since.get(edge, math.inf)
 
     def send(self, edge: str, message: Message) -> None:
         """Send one message to the edge of this name (empty: to all). Without a trunk to it the message is lost: what
@@ -86,6 +93,7 @@ class Trunks:
     def opened(self, trunk: TrunkClient) -> None:
         """See Listener."""
         self._open[trunk.edge] = trunk
+        self._since[trunk.edge] = asyncio.get_running_loop().time()
         self._speaker.joined(trunk.edge)
 
     def heard(self, trunk: TrunkClient, message: Mapping[str, Any]) -> None:
@@ -101,7 +109,7 @@ class Trunks:
     def closed(self, trunk: TrunkClient) -> None:
         """See Listener."""
         if self._open.get(trunk.edge) is trunk:
-            del self._open[trunk.edge]
+            del self._open[trunk.edge], self._since[trunk.edge]
         if len(self._named) > 1:
             self._named.pop(trunk, None)
         self._settle()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sbc.sdk import Node, Session
+from sbc.sdk import Exchange, Node, Session
 from tests.sdk.edge import Edge, joined, listening, words
 from tests.support.wait import wait_until
 
@@ -111,3 +111,39 @@ async def test_a_leg_that_nobody_announced_speaks_to_all_edges(edge: Edge, other
             await leg.send_str("a")
             await edge.word("checkpoint")
             await other.word("checkpoint")
+
+
+async def test_sessions_of_requests_of_an_edge_that_died_are_let_go_of_when_nobody_comes_back(
+    edge: Edge, other: Edge, node: Node,
+) -> None:
+    go = asyncio.Event()
+
+    @node.answers
+    async def agent(exchange: Exchange) -> None:
+        if exchange.text == "wait":
+            await go.wait()
+        await exchange.reply("done")
+
+    async def ask(session: str, text: str) -> int:
+        told = {"Session-Id": session, "Session-Epoch": "1", "Session-Role": "owner", "Session-Message": "1"}
+        async with edge.http.post(edge.leg_url, data=text, headers=told) as answer:
+            return answer.status
+    node.idle = 0.4
+    async with joined(edge, node):
+        await edge.tell("edges", edges=living(edge, other))
+        await other.word("heartbeat", 1)
+        for there, session in ((edge, "lives"), (other, "dead"), (other, "busy"), (other, "stands by")):
+            await there.invite(session)
+        assert (await ask("lives", ""), await ask("dead", "")) == (200, 200)
+        busy = asyncio.create_task(ask("busy", "wait"))
+        await wait_until(lambda: "busy" in node.sessions, "a request is under way")
+        await other.trunks[-1].close()
+        await wait_until(lambda: set(node.sessions) == {"lives", "busy"}, "the session of the dead edge is let go of")
+        await edge.word("heartbeat", len([word for word in edge.heard if word["type"] == "heartbeat"]) + 20)
+        assert set(node.sessions) == {"lives", "busy"}
+        go.set()
+        assert await busy == 200
+        await wait_until(lambda: set(node.sessions) == {"lives"}, "it is over, and its edge was away meanwhile")
+        assert edge.heard[-1]["sessions"] <= 2
+        for number in range(2):
+            assert (await edge.invite(f"new-{number}"))["type"] == "accept", "no seat is taken by what is forgotten"
