@@ -2,12 +2,12 @@
 
     front  ways  asked               where a request comes in: its route's rules, who asks, which session is meant
     founder  registry  known         where sessions begin; the keys by which they are known
-    session  legs                    one of them, and its seats
+    session  attended  legs          one of them: its nodes' side, its clients' side, its seats
     handover  outgoing               what a new owner is told first; what a node is sent
     single                           a request that belongs to no session
     exchange  asking  upload  answer  flow  home        one request and its answer, and where it belongs
     answers  rates  lateness  waits  what the edge says itself, and when
-    journal  withheld                how exchanges stand in the journals, and what waits for the store
-    returns  waking  renewal         clients that come back; sessions from the store; a fresh proof
+    journal  docket  withheld        how exchanges stand in the journals, what of them is under way, what waits for the store
+    returns  waking  revival  renewal       clients that come back; sessions, and answers, from the store; a fresh proof
     onward  passing                  requests whose session is at another worker or edge
 """
