@@ -7,7 +7,8 @@
     single                           a request that belongs to no session
     exchange  asking  upload  answer  flow  home        one request and its answer, and where it belongs
     answers  rates  lateness  waits  what the edge says itself, and when
-    journal  docket  withheld        how exchanges stand in the journals, what of them is under way, what waits for the store
-    returns  waking  revival  renewal       clients that come back; sessions, and answers, from the store; a fresh proof
+    journal  docket  withheld        how exchanges stand in the journals, which are under way, what waits for the store
+    returns  waking  revival         clients that come back; sessions and answers under way from the store
+    renewal                          a fresh proof
     onward  passing                  requests whose session is at another worker or edge
 """

@@ -1,6 +1,7 @@
 """A request whose route is known: who asks, and which session is meant. There is a compiled twin."""
 
 import time
+from collections.abc import Callable
 
 from sbc.core.authority import Authority
 from sbc.core.rewriting import rewrite
@@ -14,7 +15,7 @@ from sbc.runtime.interconnect import Arrived
 class Asked:
     """A request whose route is known. Making it raises Refusal if it is not proven who asks, where that is asked."""
 
-    __slots__ = ("arrived", "exchange", "good_until", "keys", "principal", "races", "way")
+    __slots__ = ("again", "arrived", "exchange", "good_until", "keys", "principal", "races", "way")
 
     def __init__(self, exchange: Exchange, way: Way, arrived: Arrived | None) -> None:
         """arrived: the request as it came, if it may have to go on to another worker or edge."""
@@ -31,8 +32,10 @@ class Asked:
             rewrite(exchange.request, way.rewrite)
         self.keys: list[Key] = []
         """By which keys the session is meant, the most specific first."""
+        self.again: Callable[[Asked], None] | None = None
+        """How its session is looked for anew, if it was sent on to where that is no more; None: that cannot be."""
         self.races = 0
-        """How often another edge was first to begin its session."""
+        """How often its session was not where it was looked for, or another edge was first to begin it."""
 
     def _prove(self, authority: Authority) -> None:
         request = self.exchange.request

@@ -151,6 +151,7 @@ class RequestFront:
     def _seen_to_elsewhere(self, asked: Asked, keys: Sequence[Key], named: bool) -> bool:
         """Whether somebody else may have the session, and is asked, or sent the request."""
         if self._host.afar is not None:
+            asked.again = self._again
             self._seek_afar(asked, keys, named)
             return True
         return self._went_onward(asked, keys, named)
@@ -169,7 +170,7 @@ class RequestFront:
         self._look_here(asked, partial(self._anew, asked, asked.keys, named))
 
     def _again(self, asked: Asked) -> None:
-        """Another edge has begun the session that this request was to begin."""
+        """Another edge was first to begin its session, or the session is not where the request was sent."""
         asked.races += 1
         self._look_here(asked, partial(self._seek_afar, asked, asked.keys, asked.exchange.key is not None))
 

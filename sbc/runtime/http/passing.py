@@ -9,21 +9,25 @@ with its asking half alone.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, cast
 
 from sbc.core.exchange import ANSWERED, ANSWERING, SENT, WAITING
 from sbc.model.errors import Refusal
-from sbc.model.http import Fields, Response
+from sbc.model.http import Fields, Response, first
 from sbc.model.node import Node
 from sbc.model.streams import Answerer
 from sbc.runtime.http.asked import Asked
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.home import Home
 from sbc.runtime.interconnect import Arrived, Interconnect, onward
+from sbc.wire.hop import FIELD as HOP
 
 AGAIN = 0.2
 """After how long one that could not be reached is tried again, in seconds."""
 WAY = "request"
+ASTRAY = b"astray"
+"""Said by an edge to the one that has sent a request there in vain: the session has left since, or was never there."""
 
 
 class Unknowing(Protocol):
@@ -35,7 +39,7 @@ class Unknowing(Protocol):
 class Passing(Answerer):
     """The home of one exchange, as far as one that is passed on has need of it."""
 
-    __slots__ = ("_arrived", "_exchange", "_give_up", "_instead", "_interconnect", "_metrics", "_node")
+    __slots__ = ("_again", "_arrived", "_exchange", "_give_up", "_instead", "_interconnect", "_metrics", "_node")
 
     def __init__(self, interconnect: Interconnect, metrics: Unknowing, asked: Asked, node: Node,
                  instead: Callable[[], None] | None) -> None:  # fmt: skip
@@ -45,6 +49,7 @@ class Passing(Answerer):
         self._interconnect = interconnect
         self._metrics = metrics
         self._exchange: Exchange = asked.exchange
+        self._again = None if asked.again is None else partial(asked.again, asked)
         self._arrived = arrived
         self._node = node
         self._instead = instead
@@ -83,6 +88,13 @@ class Passing(Answerer):
     def answered(self, response: Response, *, end: bool, body: bytes = b"") -> None:
         exchange = self._exchange
         self._interconnect.told(self._node, WAY, "answered")
+        if self._again is not None and exchange.upload.whole and first(response.fields, HOP) == ASTRAY:
+            self._part()
+            exchange.leave_node()
+            exchange.stage = WAITING
+            self._interconnect.loop.call_later(AGAIN, self._again)
+            return
+        response.fields = [field for field in response.fields if field[0] != HOP]
         exchange.stage, exchange.begun = ANSWERING, True
         exchange.upload.drop()
         if exchange.client is not None:
@@ -126,11 +138,15 @@ class Passing(Answerer):
             return
         self._interconnect.told(self._node, WAY, "unreached")
         if exchange.upload.whole and self._instead is not None:
-            exchange.home = None
-            self._interconnect.passing.discard(self)
+            self._part()
             self._instead()
         else:
             exchange.refuse(unreached())
+
+    def _part(self) -> None:
+        """It is passed on to nobody any more, or to somebody else."""
+        self._exchange.home = None
+        self._interconnect.passing.discard(self)
 
     def node_slow(self) -> None:
         self._exchange.node_slow()
@@ -182,4 +198,5 @@ def unreached() -> Refusal:
 
 def second_hop() -> Refusal:
     """What is said to one that was forwarded to where its session is not either."""
-    return Refusal(503, "second_hop", "the session is not where it was looked for", retry_after=1)
+    return Refusal(503, "second_hop", "the session is not where it was looked for", retry_after=1,
+                   headers=[(HOP.decode(), ASTRAY.decode())])
