@@ -44,8 +44,6 @@ LEAVING = frozenset({
     CloseCode.BAD_GATEWAY,
 })  # fmt: skip
 """Close codes by which a node gives the session up; with any other it ends the session."""
-ELSEWHERE = "bound_elsewhere"
-"""Why a session is not begun, or ends: another edge has it."""
 
 
 def receive(dialog: Dialog, event: Event, now: float) -> list[Command]:
@@ -136,8 +134,8 @@ def _bound(dialog: Dialog, binding: Binding, now: float) -> list[Command]:
 def _bind_lost(dialog: Dialog) -> list[Command]:
     # The loser of a race drops its dialog: the client re-attaches where the session is now.
     if dialog.client is ClientSide.JOINING:
-        return turn_away(dialog, Refusal(409, ELSEWHERE, "being set up elsewhere", retry_after=1))
-    return end(dialog, CloseCode.RESTART, "retry_after=0", ELSEWHERE)
+        return turn_away(dialog, Refusal(409, "bound_elsewhere", "being set up elsewhere", retry_after=1))
+    return end(dialog, CloseCode.RESTART, "retry_after=0", "bound_elsewhere")
 
 
 def _bind_failed(dialog: Dialog, now: float) -> list[Command]:

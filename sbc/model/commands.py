@@ -10,6 +10,9 @@ from sbc.model.errors import Refusal
 from sbc.model.ids import NodeId
 from sbc.model.leg import Cause, Role
 
+ELSEWHERE = "bound_elsewhere"
+"""The `result` of a dialog, and the code of the refusal, where another edge has the session."""
+
 
 @dataclass(slots=True)
 class Bind:

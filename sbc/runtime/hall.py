@@ -8,8 +8,7 @@ from typing import Any
 from sbc.core.dialog import Dialog, NodeSide
 from sbc.core.provenance import traced
 from sbc.core.revocations import names
-from sbc.core.transitions import ELSEWHERE
-from sbc.model.commands import Close
+from sbc.model.commands import ELSEWHERE, Close
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import EndOrdered, MoveOrdered, NodeReady, NodeSilent
 from sbc.model.http import Request

@@ -20,6 +20,8 @@ def test_what_answers_say_of_their_requests() -> None:
         entry = event_entry(number, b"data: x\n\n")
         outbound.journal.append(entry, 0, len(entry))
         outbound.count += 1
-    number_on(dialog)
+    number_on(dialog, 0)
     assert inbound.count == 2 and inbound.journal.first == 3
+    number_on(dialog, 5)
+    assert inbound.count == 5, "an answer without a message yet is under way"
     assert resumption(dialog, None).lost == 0, "nothing of it is owed to anybody"

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sbc.core.relay import Relay
-from sbc.core.transitions import ELSEWHERE
-from sbc.model.commands import Answer
+from sbc.model.commands import ELSEWHERE, Answer
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import EndOrdered
 from sbc.runtime.http import waits
