@@ -64,14 +64,18 @@ def excused(out: Fact, edge: str, transport: str, troubles: Troubles) -> bool:
 def ended(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
     """No session ends before its time, but one that its edge has lost while the store forgot it, or a part of it."""
     begun: dict[str, float] = {}
+    edges: dict[str, str] = {}
     for fact in facts:
         match fact["what"]:
             case "begins":
                 begun[fact["client"]] = fact["t"]
+            case "in":
+                edges[fact["client"]] = troubles.edge_of(fact)
             case "ends":
                 name, at = fact["client"], fact["t"]
                 lost = fact["why"] == "refused 404" or fact["why"].startswith("closed 1014 gap=")
-                if not troubles.is_revoked(fact) and not (lost and troubles.forgotten(begun[name], at)):
+                if not troubles.is_revoked(fact) and not (
+                        lost and troubles.forgotten(begun[name], at, edges.get(name, SHARED))):
                     yield "P1", at, f"{name} ended: {fact['why']}"
 
 

@@ -48,6 +48,8 @@ def had(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
     latest: dict[str, tuple[int, str, float]] = {}
     before: dict[str, dict[str, int]] = {}
     for fact in facts:
+        if fact["what"] == "twice":
+            yield "P3", fact["t"], f"{fact['host']} has session {fact['session']} twice, at epochs {fact['epochs']}"
         if fact["what"] != "has":
             continue
         for session, epoch in fact["sessions"].items():

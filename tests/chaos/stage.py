@@ -169,6 +169,10 @@ class Stage:
         shares: dict[str, dict[str, int]] = {edge: {}}
         for row in await self._doors.sessions(edge, MOST):
             owner = f"{edge}/{row['worker']}" if "worker" in row else edge
-            shares.setdefault(owner, {})[row["session"]] = row["epoch"]
+            share = shares.setdefault(owner, {})
+            if row["session"] in share:
+                self._history.write("twice", host=owner, session=row["session"], epochs=[share[row["session"]],
+                                                                                         row["epoch"]])
+            share[row["session"]] = row["epoch"]
         for owner, sessions in shares.items():
             self._history.write("has", host=owner, asked=asked, sessions=sessions)

@@ -224,6 +224,11 @@ def test_an_edge_goes_on_with_a_session_that_another_has_claimed() -> None:
     assert not judge([*facts, *lost, gone, has(3.1, "e1", 5, 3.0)]), "the store gave it what it still knew"
 
 
+def test_an_edge_has_a_session_twice() -> None:
+    twice = fact(2.0, "twice", host="e1", session="s", epochs=[5, 6])
+    assert promises([STAGE, has(1.0, "e1", 5, 0.9), twice]) == ["P3"]
+
+
 def test_a_node_takes_a_message_twice_or_misses_one() -> None:
     assert promises([*NODES, node(5, "took", "n2", 6, n=2)]) == ["P2"]
     assert promises([*NODES, node(5, "took", "n2", 6, n=4)]) == ["P2"]

@@ -103,9 +103,15 @@ class Troubles:
         return any({name[0] for name in span.who} & {"r", "s"} and _meets(span, since, until, STORE_ECHO)
                    for span in self.spans)
 
-    def forgotten(self, since: float, until: float) -> bool:
-        """Whether the store may have forgotten a session whose edge lost it too."""
-        return self.of_store(since, until) and self.of_edges(since, until)
+    def forgotten(self, since: float, until: float, edge: str = SHARED) -> bool:
+        """Whether the store may have forgotten a session, and its edge lost it before it could say it again.
+
+        edge: which had it; the address of all: any of them.
+        """
+        edges = self.edges if edge == SHARED else {edge}
+        lost = [span.since for span in self.spans if span.kind in PROCESS and edges & set(span.who)]
+        lost += [at for one, at in self.fenced if one in edges]
+        return any(self.of_store(at, at) for at in lost if since - ECHO <= at <= until)
 
     def was_late(self, since: float, until: float) -> bool:
         """Whether the machine had no time for its processes."""
