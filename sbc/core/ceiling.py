@@ -46,6 +46,8 @@ class Wait:
         since, before = self._since, self._looked
         self._received, self._said, self._looked = received, said, now
         self.length = None
+        if asked and self._broken:  # what was asked before was refused, or is counted: this is another wait
+            since, self._broken = None, False
         if answered:
             self._since = None
             if since is None and not asked:

@@ -18,6 +18,10 @@ Look = tuple[float, int, int, Waited, float | None]
                   (9.1, 2, 1, N, 9.0), (9.2, 3, 1, N, None), (9.3, 3, 2, K, 0.1)], id="broken once, then kept"),
     pytest.param([(0.1, 1, 0, N, None), (0.5, 2, 0, N, None), (0.9, 2, 1, K, 0.8), (5.0, 2, 1, N, None)],
                  id="two messages, one answer: the wait is over"),
+    pytest.param([(0.1, 1, 0, N, None), (1.1, 1, 0, B, None), (1.5, 2, 0, N, None), (2.5, 2, 0, B, None),
+                  (9.0, 3, 0, N, None), (9.2, 3, 1, K, 0.2)], id="each request that was refused is a wait of its own"),
+    pytest.param([(0.1, 1, 0, N, None), (1.1, 1, 0, B, None), (9.0, 2, 1, K, 3.95)],
+                 id="refused, then answered between two looks"),
 ])  # fmt: skip
 def test_what_looks_find(script: list[Look]) -> None:
     wait = Wait(0, 0, 0.0)
