@@ -179,11 +179,16 @@ async def _cluster(terms: Terms) -> Cluster:
     # What the store asks is answered as by one server: of its own accord the library makes mappings of some answers.
     for command in [name for name in client.response_callbacks if not name.startswith(_OF_THE_LIBRARY)]:
         del client.response_callbacks[command]
-    async with asyncio.timeout(4 * terms.patience):
-        await client.initialize()
-        for node in client.get_primaries():
-            await client.execute_command("SCRIPT LOAD", SCRIPT, target_nodes=node)
-    return Cluster(terms, client)
+    cluster = Cluster(terms, client)
+    try:
+        async with asyncio.timeout(4 * terms.patience):
+            await client.initialize()
+            for node in client.get_primaries():
+                await client.execute_command("SCRIPT LOAD", SCRIPT, target_nodes=node)
+    except BaseException:
+        await cluster.close()
+        raise
+    return cluster
 
 
 def _packed(words: Words) -> bytes:

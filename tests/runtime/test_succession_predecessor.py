@@ -12,6 +12,7 @@ from sbc.protocols.protocol import Key
 from sbc.runtime.dormant import Waiter
 from sbc.runtime.fleet import Fleet
 from sbc.runtime.hall import Hall
+from sbc.runtime.succession.lent import LentTrunk
 from sbc.runtime.succession.predecessor import Predecessor
 from sbc.runtime.succession.process import Legacy
 from sbc.runtime.succession.words import stored_out
@@ -30,6 +31,7 @@ class Before:
 
     def __init__(self) -> None:
         self.channel: Channel
+        self.told: list[tuple[str, Mapping[str, Any]]] = []
 
     async def asked(self, what: str, given: Mapping[str, Any]) -> Any:
         if what == "ready":
@@ -38,7 +40,7 @@ class Before:
         return None if what == "find" else False
 
     def noted(self, what: str, given: Mapping[str, Any]) -> None:
-        pass
+        self.told.append((what, given))
 
     def cut(self) -> None:
         pass
@@ -93,3 +95,38 @@ async def test_a_session_that_was_handed_over_while_it_was_asked_for_is_gone_on_
         await wait_until(lambda: len(sleepers.woken) > 1 or elsewhere.asked, "somebody looked for its key")
         assert sleepers.woken == [SESSION, SESSION] and not elsewhere.asked and not sleepers
         before.channel.close()
+
+
+class Talkative:
+    """A fleet that has something to say to whoever registers."""
+
+    def __init__(self) -> None:
+        self.trunk: LentTrunk
+
+    def registered(self, trunk: LentTrunk, _register: Mapping[str, Any]) -> None:
+        self.trunk = trunk
+        trunk.send({"type": "edges"})
+
+    def send(self, _node: NodeId, message: Mapping[str, Any]) -> None:
+        self.trunk.send(message)
+
+    def drain(self, _nodes: object) -> None:
+        pass
+
+
+async def test_what_is_said_to_a_node_as_soon_as_its_trunk_is_lent_goes_to_the_predecessor() -> None:
+    nothing = SimpleNamespace(restore=list, learn=list)
+    house = SimpleNamespace(revocations=nothing, roster=SimpleNamespace(drained=nothing), constable=nothing)
+    ours, theirs = socket.socketpair()
+    async with Tasks() as tasks:
+        before = Before()
+        before.channel = Channel(before, tasks.spawn)
+        await before.channel.open(theirs)
+        predecessor = Predecessor(cast(Legacy, SimpleNamespace(channel=ours, sockets=[])),
+                                  cast(Hall, SimpleNamespace(house=house, afar=None)), cast(Fleet, Talkative()),
+                                  cast(Sorting, None), tasks.spawn, list)
+        await predecessor.take_over()
+        predecessor.noted("trunk", {"node": "tutors/n1", "register": {}})
+        await wait_until(lambda: before.told, "the node is told")
+        assert before.told == [("signal", {"node": "tutors/n1", "message": {"type": "edges"}})]
+        ours.close()

@@ -176,12 +176,12 @@ class Predecessor:
                     self._hall.records.write(given["fields"])
 
     def _lend(self, node: NodeId, register: Mapping[str, Any]) -> None:
-        trunk = LentTrunk(node, self._say)
+        # Ours before it is the fleet's, which may have something to say to the node at once.
+        trunk = self._trunks[node] = LentTrunk(node, self._say)
         try:
             self._fleet.registered(trunk, register)
         except Refusal:  # the configuration has changed: it is no node of ours
-            return
-        self._trunks[node] = trunk
+            del self._trunks[node]
 
     def _hung_up(self, node: NodeId) -> None:
         trunk = self._trunks.pop(node, None)
