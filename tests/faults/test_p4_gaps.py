@@ -237,6 +237,25 @@ async def test_a_session_whose_client_stays_away_ends_and_is_gone(scene: Scene) 
     await wait_until(lambda: scene.nodes["a"].history("closed"), "the node leg is closed")
 
 
+async def test_a_page_that_has_heard_something_is_not_given_another_session_by_its_key(scene: Scene) -> None:
+    """It would count on where the session before it ended, and never learn what it has lost."""
+    scene.plain("a")
+    route = {"match": {"path": "/"}, "agent": "tutor", "session": {"query": "page"}}
+    await scene.open({"routes": [route]}, hold="1s")
+    page = await scene.client("/?page=p")
+    await page.say()
+    await page.answered()
+    await page.drop()
+    back = await scene.client("/?page=p&received=1")
+    assert back.answer_headers["session-resumed"] == "1"
+    await back.drop()
+    await scene.no_sessions()
+    assert await refusal(await scene.client("/?page=p&received=1", opened=False)) == 404
+    anew = await scene.client("/?page=p&received=0")
+    await anew.say()
+    await anew.answered()
+
+
 async def test_a_client_that_said_goodbye_cannot_come_back(scene: Scene) -> None:
     scene.plain("a")
     await scene.open()

@@ -133,8 +133,9 @@ class WebSocketFront:
 
     def _begin_known(self, doorstep: Doorstep, hello: Hello, route: Route, policy: Policy, wish: Claims,
                      known: SessionId) -> None:  # fmt: skip
-        """There is no such session: one that a key names begins, one that a token names has ended. Raises Refusal."""
-        if wish.token is not None and self._is_token(wish, route):
+        """There is no such session: one that a key names begins, one that a token names, or that its client has heard
+        something of, has ended. Raises Refusal."""
+        if wish.received or (wish.token is not None and self._is_token(wish, route)):
             raise Refusal(404, "session_gone", "this session has ended")
         self._begin(doorstep, hello, route, policy, wish, known)
 
