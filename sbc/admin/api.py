@@ -4,18 +4,15 @@ A thin skin: everything is asked of Operations, and what it refuses is answered 
 """
 
 import asyncio
-import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from sbc.admin.answers import answer, bad_request, fault, honest, plain_head
 from sbc.admin.guard import guard, is_loopback
-from sbc.admin.patience import WAIT, Patience
 from sbc.admin.revoking import kind_of, revocation_of
 from sbc.admin.roles import Tokens, doorkeeper
 from sbc.admin.stream import Stream
@@ -23,6 +20,7 @@ from sbc.model.errors import Refusal
 from sbc.model.leg import State
 from sbc.model.manifest import Continuity
 from sbc.model.operations import Operations
+from sbc.wire.aiohttp_doors import WAIT, Patience, faults_only
 
 BODY_LIMIT = 64 * 1024
 PAGE = 100
@@ -68,7 +66,7 @@ class AdminDoor:
         app.on_response_prepare.append(plain_head)
         app.add_routes(self._routes())
         self._runner = web.AppRunner(
-            app, access_log=None, logger=_faults_only(), shutdown_timeout=CLOSING, keepalive_timeout=WAIT)
+            app, access_log=None, logger=faults_only("admin"), shutdown_timeout=CLOSING, keepalive_timeout=WAIT)
         await self._runner.setup()
         assert self._runner.server is not None
         self._patience.watch(self._runner.server)
@@ -186,17 +184,6 @@ class AdminDoor:
 
     async def _config(self, request: web.Request) -> web.Response:
         return answer(await self._operations.config())
-
-
-def _faults_only() -> logging.Logger:
-    """aiohttp's own log without malformed requests, which it would report as errors with a traceback each."""
-    logger = logging.getLogger("sbc.admin.http")
-    logger.addFilter(_is_fault)
-    return logger
-
-
-def _is_fault(record: logging.LogRecord) -> bool:
-    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
 async def _body(request: web.Request) -> bytes:

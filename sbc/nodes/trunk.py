@@ -24,6 +24,7 @@ from sbc.model.errors import CloseCode, Refusal
 from sbc.model.ids import NodeId, node_id
 from sbc.model.interfaces import TrunkListener
 from sbc.nodes.signals import Malformed, parse
+from sbc.wire.aiohttp_doors import Patience, faults_only
 
 SUBPROTOCOL = "sbc-trunk.v1"
 MESSAGE_LIMIT = 256 * 1024
@@ -210,9 +211,10 @@ class TrunkDoor:
         self._sock: socket.socket
         self._site: web.SockSite
         self._links: set[TrunkLink] = set()
-        app = web.Application()
+        self._patience = Patience(REGISTER_WITHIN)
+        app = web.Application(middlewares=[self._patience.guard])
         app.router.add_get("/trunk", self._open)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=LAST_WORD + 1)
+        self._runner = web.AppRunner(app, access_log=None, logger=faults_only("trunk"), shutdown_timeout=LAST_WORD + 1)
 
     async def start(self, host: str, port: int) -> int:
         """Listen on `host` and `port` (0: a free one); the answer is the port. Raises OSError."""
@@ -225,6 +227,8 @@ class TrunkDoor:
         """Listen on a socket that is bound already (socket activation)."""
         self._sock = sock
         await self._runner.setup()
+        if self._runner.server is not None:
+            self._patience.watch(self._runner.server)
         await self._listen()
 
     async def _listen(self) -> None:
@@ -253,6 +257,7 @@ class TrunkDoor:
         """Close every trunk with 1012 and stop listening."""
         for link in tuple(self._links):
             link.end(CloseCode.RESTART, "the edge stops")
+        self._patience.stop()
         await self._runner.cleanup()
         self._sock.close()
 

@@ -104,6 +104,23 @@ async def test_a_node_registers_and_is_heard(hall: Hall) -> None:
     assert hall.lost_nodes == ["tutors/a"]
 
 
+async def test_who_asks_nothing_is_sent_away_and_garbage_is_an_ordinary_event(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(trunk_module, "REGISTER_WITHIN", 0.3)
+    async with listening(hall) as (_, url), dialled(url) as ws:
+        at = urlsplit(url)
+        for said in (b"", b"GET /trunk HTTP/1.1\r\nHo", b"\x16\x03\x01\n\n"):
+            reader, writer = await asyncio.open_connection(at.hostname, at.port)
+            writer.write(said)
+            answer = await asyncio.wait_for(reader.read(-1), PATIENCE)
+            assert answer == b"" or answer.split()[1] == b"400"
+            writer.close()
+        await ws.send_json({"type": "heartbeat", "sessions": 0, "load": 0})
+        await wait_until(lambda: len(hall.heard_messages) == 2, "a trunk that stands is left alone")
+    assert not caplog.records
+
+
 async def test_the_answer_to_register_comes_before_what_the_hall_says_meanwhile(hall: Hall) -> None:
     hall.greeting = {"type": "release", "session": "s", "epoch": 1, "reason": "elsewhere"}
     async with listening(hall) as (_, url), dialled(url, register=False) as ws:

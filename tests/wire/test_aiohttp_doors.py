@@ -1,10 +1,10 @@
-"""Who comes to the operators' door and does not ask."""
+"""Who comes to a door of operators or nodes and does not ask."""
 
 import asyncio
 
 from aiohttp import web
 
-from sbc.admin.patience import Patience
+from sbc.wire.aiohttp_doors import Patience
 from tests.support.wait import PATIENCE, wait_until
 
 WAIT = 0.2

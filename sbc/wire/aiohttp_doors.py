@@ -1,8 +1,11 @@
-"""How long the operators' door waits for a request: aiohttp waits for ever for a connection's first head."""
+"""What the doors that aiohttp serves, those of operators and of nodes, need beside it: it waits for ever for a
+connection's first head, and reports every malformed request as an error, with a traceback."""
 
 import asyncio
+import logging
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_protocol import RequestHandler
 
@@ -50,3 +53,14 @@ class Patience:
             connection.force_close()
         self._waiting = idle - self._waiting
         self.watch(server)
+
+
+def faults_only(door: str) -> logging.Logger:
+    """aiohttp's own log for one door, without malformed requests: those are ordinary events."""
+    logger = logging.getLogger(f"sbc.{door}.http")
+    logger.addFilter(_is_fault)
+    return logger
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
