@@ -20,7 +20,7 @@ AHEAD = 60
 """How many of its messages a client lets be unanswered."""
 STAY = 8.0
 """Seconds that a client that wanders stays at an edge, on an average."""
-FATAL = (400, 401, 403, 404)
+FATAL, BARRED = (400, 401, 403, 404), (401, 403)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ class Outcast(Talker):
     """One that is good no more from some time on: it never stops asking."""
 
     def _refused(self, refused: Refused) -> None:
-        if refused.status not in FATAL:
+        if refused.status not in BARRED:
             super()._refused(refused)
         elif self._settling.is_set():
             self._over = True
