@@ -53,6 +53,10 @@ class Seeker(Protocol):
              sessions: Sequence[SessionId], absent: Callable[[], None]) -> None:  # fmt: skip
         """The same where keys may lead to others than `sessions`, which come first."""
 
+    def knows(self, agent: AgentName, principal: PrincipalId, keys: Sequence[Key],
+              told: Callable[[bool], None]) -> None:  # fmt: skip
+        """Say to another worker whether these keys lead to one that is ours all the same."""
+
 
 class Afar:
     """Implements Keeper, and Seeker."""
@@ -71,6 +75,10 @@ class Afar:
     def find(self, waiter: Waiter, agent: AgentName, principal: PrincipalId, keys: Sequence[Key],
              sessions: Sequence[SessionId], absent: Callable[[], None]) -> None:  # fmt: skip
         self._host.house.spawn("claim", self._find(waiter, agent, principal, keys, sessions, absent))
+
+    def knows(self, agent: AgentName, principal: PrincipalId, keys: Sequence[Key],
+              told: Callable[[bool], None]) -> None:  # fmt: skip
+        told(False)  # the store says it to whoever asks
 
     async def _find(self, waiter: Waiter, agent: AgentName, principal: PrincipalId, keys: Sequence[Key],
                     sessions: Sequence[SessionId], absent: Callable[[], None]) -> None:  # fmt: skip

@@ -1,6 +1,7 @@
 """What other workers and edges forward to this one: taken in as if it had come from its client directly, and sent
 nowhere else."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sbc.model.errors import Refusal
@@ -11,7 +12,6 @@ from sbc.model.streams import Asker, ClientStream
 from sbc.protocols.protocol import Key
 from sbc.runtime.hall import Hall
 from sbc.runtime.http.front import RequestFront
-from sbc.runtime.http.registry import session_id
 from sbc.runtime.siblings import Final
 from sbc.runtime.websocket.front import WebSocketFront
 from sbc.wire.hop import Question
@@ -44,13 +44,13 @@ class Arrivals:
             raise Refusal(503, "stopping", "this edge is being stopped", retry_after=1)
         self._websockets.greet(doorstep, hello, octets)
 
-    def knows(self, question: Question) -> bool:
+    def knows(self, question: Question, told: Callable[[bool], None]) -> None:
         hall, keys = self._hall, [Key(kind, value) for kind, value in question.keys]
         agent, principal = AgentName(question.agent), PrincipalId(question.principal)
-        if hall.registry.find(agent, principal, keys) is not None:
-            return True
-        found = [hall.dormant.find(agent, principal, key) or session_id(agent, principal, key) for key in keys]
-        return any(session in hall.dormant for session in found)
+        if hall.knows(agent, principal, keys) or hall.afar is None:
+            told(hall.knows(agent, principal, keys))
+        else:
+            hall.afar.knows(agent, principal, keys, told)
 
     def refused(self, refusal: Refusal, hello: Hello) -> None:
         self._hall.refused(refusal, hello)

@@ -28,7 +28,7 @@ from sbc.runtime.house import House
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.front import RequestFront
 from sbc.runtime.http.lateness import Lateness, of_strict_agents
-from sbc.runtime.http.registry import Registry
+from sbc.runtime.http.registry import Registry, session_id
 from sbc.runtime.http.session import HttpSession
 from sbc.runtime.http.single import Single
 from sbc.runtime.interconnect import Interconnect, Underway
@@ -155,6 +155,11 @@ class Hall:
             return found.dialog.session
         asleep = (self.dormant.find(agent, principal, key) for key in keys)
         return next((session for session in asleep if session is not None), None)
+
+    def knows(self, agent: AgentName, principal: PrincipalId, keys: Sequence[Key]) -> bool:
+        """Whether one of these keys leads to a session, or would be the id of one that sleeps."""
+        return self.known(agent, principal, keys) is not None or any(
+            session_id(agent, principal, key) in self.dormant for key in keys)
 
     def dialog(self, entry: Stored, manifest: Manifest, limits: Limits) -> Dialog:
         return self.house.dialog(entry, manifest, limits)

@@ -6,6 +6,8 @@ if it had come from that client directly.
 import asyncio
 import os
 import ssl
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from socket import AF_UNIX, SOCK_STREAM, socket
 from typing import Protocol, cast
@@ -52,8 +54,8 @@ def listen_at(path: Path) -> socket:
 class Arrivals(Reception, Protocol):
     """What is told of those who come by way of another edge."""
 
-    def knows(self, question: Question) -> bool:
-        """Whether a session is here that is known by one of these keys."""
+    def knows(self, question: Question, told: Callable[[bool], None]) -> None:
+        """Say whether a session is here that is known by one of these keys, now or later."""
 
 
 class Hops(Http2Connection):
@@ -81,7 +83,7 @@ class Hops(Http2Connection):
         asked = first(fields, ASK)
         try:
             if asked is not None:
-                self._answer(stream, read_question(asked))
+                self._arrivals.knows(read_question(asked), partial(self._answer, stream))
                 return
             hop = read_hop(fields)
         except ValueError as fault:
@@ -92,9 +94,8 @@ class Hops(Http2Connection):
         self.certificate = hop.certificate
         super().head(stream, [field for field in fields if field[0] not in BETWEEN_EDGES], end)
 
-    def _answer(self, stream: int, question: Question) -> None:
-        status = b"204" if self._arrivals.knows(question) else b"404"
-        self.engine.respond(stream, [(b":status", status)], end=True)
+    def _answer(self, stream: int, known: bool) -> None:
+        self.engine.respond(stream, [(b":status", b"204" if known else b"404")], end=True)
         self.touch()
 
     def _refuse(self, stream: int, why: str) -> None:

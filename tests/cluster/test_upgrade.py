@@ -193,6 +193,40 @@ async def test_a_successor_that_fails_changes_nothing(scene: Scene) -> None:
     assert await scene.edge.metric("sbc_upgrades_total", outcome="failed") == 1
 
 
+async def test_what_operators_ordered_and_whom_the_edge_has_barred_hold_in_the_successor(
+    scene: Scene, lineage: Lineage,
+) -> None:
+    scene.trunk("a", "b", module="node_sdk")
+    await scene.open({"abuse": {"refuse": 20, "exempt": []}})
+    assert (await scene.edge.post("/api/v1/nodes/b/drain"))[0] == 202
+    assert (await scene.edge.post("/api/v1/revocations", {"principal": "key:default/eve", "seconds": 600}))[0] == 201
+
+    async def knock(address: str = "127.0.0.9") -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", scene.edge.port, local_addr=(address, 0))
+        try:
+            writer.write(b"nonsense\r\n\r\n")
+            return await reader.read()
+        except ConnectionError:
+            return b""
+        finally:
+            writer.close()
+
+    async def barred() -> bool:
+        return (await knock()) == b""
+    await wait_until(barred, "the edge answers no more")
+    await lineage.upgrade()
+    assert await barred() and await knock("127.0.0.8")
+    _, abuse = await scene.edge.get("/api/v1/abuse")
+    assert abuse["sources"][0]["source"] == "127.0.0.9" and abuse["sources"][0]["standing"] == "barred"
+    _, answer = await scene.edge.get("/api/v1/revocations")
+    assert [row["name"] for row in answer["revocations"]] == ["key:default/eve"]
+
+    async def dialled() -> bool:
+        return all(row["trunk"] for row in (await scene.edge.nodes()).values())
+    await wait_until(dialled, "the nodes have dialled anew")
+    assert {name: row["state"] for name, row in (await scene.edge.nodes()).items()} == {"a": "up", "b": "draining"}
+
+
 async def test_connections_of_every_transport_go_on_over_tls_and_quic(scene: Scene, lineage: Lineage) -> None:
     scene.trunk("a", module="node_sdk")
     await scene.open(secure(scene))

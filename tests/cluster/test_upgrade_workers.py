@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from sbc.sdk.client import Transport
+from tests.cluster import test_forwarding_workers as forwarded
 from tests.cluster.test_upgrade import Lineage, arrive, ask, lineage, listen, store, talk
 from tests.cluster.test_workers import pids, spread
-from tests.support.asking import asking, web
+from tests.support.asking import Stream, asking, url, web
 from tests.support.caller import Caller
 from tests.support.clients import Talker
 from tests.support.oracle import exactly_once
@@ -125,3 +126,27 @@ async def test_a_successor_that_fails_changes_nothing_in_any_worker(scene: Scene
     assert await scene.edge.metric("sbc_upgrades_total", outcome="failed") == 4
     assert all(row["trunk"] for row in (await scene.edge.nodes()).values())
     assert await scene.edge.stop() == 0
+
+
+async def test_a_key_that_a_node_made_leads_to_its_session_before_that_has_come_over(
+    scene: Scene, lineage: Lineage,
+) -> None:
+    scene.plain("a", module="node_http")
+    await scene.open(web(scene, protocol="opaque") | {"edge": {"workers": 2}})
+
+    async def anew(**shown: str) -> str:
+        async with asking() as http:
+            return str((await forwarded.ask(http, scene, **shown))[0]["told"]["session-id"])
+    async with asking() as http:
+        minted, made = await forwarded.ask(http, scene, "/mint?by=header")
+        shown = {"X-Chat": made["X-Chat"]}
+        under_way = Stream.opened(http, "POST", url(scene, "/events?count=10000&every=0.05"), headers=shown, data=b"x")
+        await under_way.has(2)
+        status, answer = await scene.edge.post("/api/v1/upgrade")
+        assert status == 202, answer
+        lineage.processes.append(int(answer["process"]))
+        again = [asyncio.create_task(anew(**shown)) for _ in range(6)]
+        done, _ = await asyncio.wait(again, timeout=1.5)
+        assert not done, "its session is where an answer is under way"
+        await under_way.leave()
+        assert {await one for one in again} == {minted["told"]["session-id"]}

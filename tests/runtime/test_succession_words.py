@@ -1,6 +1,7 @@
 """Sessions as a process tells them to its successor: nothing is lost on the way."""
 
 import json
+from math import inf
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ RUNS = st.tuples(COUNTS, st.lists(st.binary()))
 
 def over(said: Any) -> Any:
     """As it comes out of the channel."""
-    return json.loads(json.dumps(said))
+    return json.loads(json.dumps(said, allow_nan=False))
 
 
 @given(SESSIONS)
@@ -50,7 +51,8 @@ def test_its_messages(from_client: Any, from_node: Any, memory: str) -> None:
     assert journals_in(over(journals_out(journals))) == journals
 
 
+@pytest.mark.parametrize("until", [2.5, inf])
 @pytest.mark.parametrize("kind", Revoked)
-def test_a_revocation(kind: Revoked) -> None:
-    revocation = Revocation(kind, "who", 1.5, 2.5)
+def test_a_revocation(kind: Revoked, until: float) -> None:
+    revocation = Revocation(kind, "who", 1.5, until)
     assert revocation_in(over(revocation_out(revocation))) == revocation

@@ -8,16 +8,15 @@ the successor asks for, because its client is there, goes as soon as its turn is
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from sbc.core.dialog import ClientSide, NodeSide
 from sbc.core.move import QUIET
 from sbc.model.errors import CloseCode, Refusal
 from sbc.model.events import EndOrdered
-from sbc.model.ids import AgentName, PrincipalId, SessionId
+from sbc.model.ids import SessionId
 from sbc.model.interfaces import Journals
-from sbc.protocols.protocol import Key
 from sbc.runtime.afar import as_it_is, journals_of
 from sbc.runtime.dormant import Sleeper
 from sbc.runtime.hall import Hall
@@ -68,10 +67,6 @@ class Estate:
                 raise Refusal(503, "session_busy", "the session could not be gone on with just now", retry_after=1)
             await asyncio.sleep(STEP)
         return False
-
-    def find(self, agent: AgentName, principal: PrincipalId, keys: Sequence[Key]) -> SessionId | None:
-        """The session that the first of these keys leads to which leads to any."""
-        return self._hall.known(agent, principal, keys)
 
     # All of them.
 

@@ -8,6 +8,7 @@ known.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from sbc.model.errors import Refusal, SbcError, StoreError
@@ -91,11 +92,8 @@ class Predecessor:
     async def _went_on(self, waiter: Waiter, sessions: Sequence[SessionId]) -> bool:
         """Whether one of these is there, or was until just now, and the client back in it. Raises Refusal."""
         for session in sessions:
-            try:
-                await self._channel.ask("wanted", ANSWERING, session=session)
-            except ChannelLost:
-                await self._ended_with_all()
-            # What is not there any more may have been handed over while we asked.
+            await self._ask("wanted", session=session)
+            # Whatever the answer: it may have come over for another request of the same client.
             if self._woke(session, waiter):
                 return True
         return False
@@ -110,12 +108,7 @@ class Predecessor:
         try:
             if await self._went_on(waiter, sessions):
                 return
-            try:
-                found = await self._channel.ask("find", ANSWERING, **asked)
-            except ChannelLost:
-                await self._ended_with_all()
-                found = None
-            found = found or self._hall.known(agent, principal, keys)
+            found = await self._ask("find", **asked) or self._hall.known(agent, principal, keys)
             if found and self._woke(SessionId(found), waiter):
                 return
             if self._next is not None:
@@ -125,13 +118,26 @@ class Predecessor:
         except Refusal as refused:
             waiter.refuse(refused)
 
-    async def _ended_with_all(self) -> None:
-        """Wait until all is here that it had. Raises Refusal: that is not known now."""
+    def knows(self, agent: AgentName, principal: PrincipalId, keys: Sequence[Key],
+              told: Callable[[bool], None]) -> None:  # fmt: skip
+        self._spawn("inherit", self._knows(agent, principal, keys, told))
+
+    async def _knows(self, agent: AgentName, principal: PrincipalId, keys: Sequence[Key],
+                     told: Callable[[bool], None]) -> None:  # fmt: skip
+        asked = {"agent": agent, "principal": principal, "keys": [[key.kind, key.value] for key in keys]}
+        with suppress(Refusal):  # whoever asks does not wait so long
+            told(bool(await self._ask("knows", **asked)) or self._hall.knows(agent, principal, keys))
+
+    async def _ask(self, what: str, **given: Any) -> Any:
+        """What it answers; None if it is gone, and all is here that it had. Raises Refusal: there is no answer now."""
+        with suppress(ChannelLost):
+            return await self._channel.ask(what, ANSWERING, **given)
         try:
             async with asyncio.timeout(KNOWN):
                 await self._known.wait()
         except TimeoutError:
             raise Refusal(503, "store", "the session cannot be read now", retry_after=1) from None
+        return None
 
     def _woke(self, session: SessionId, waiter: Waiter) -> bool:
         """Raises Refusal."""

@@ -5,6 +5,7 @@
                                                    drained (nodes, by whomever), half_open, sources (that misbehave)}
                 wanted {session}                   answered when the session is there, with whether it is
                 find {agent, principal, keys}      the same for what keys lead to
+                knows {agent, principal, keys}     whether they lead to any; nothing is handed over
     is asked    session {stored, journals, lasts}  to have it from here on
     notes       signal {node, message}             to be said over a trunk of ours
                 failed {why}                       it will never be ready
@@ -99,9 +100,12 @@ class Successor:
                         "sources": house.constable.told()}  # fmt: skip
             case "wanted":
                 return await self.estate.wanted(SessionId(given["session"]))
-            case "find":
+            case "find" | "knows":
                 keys = [Key(kind, value) for kind, value in given["keys"]]
-                found = self.estate.find(AgentName(given["agent"]), PrincipalId(given["principal"]), keys)
+                asked = AgentName(given["agent"]), PrincipalId(given["principal"]), keys
+                if what == "knows":
+                    return self._hall.knows(*asked)
+                found = self._hall.known(*asked)
                 return found if found is not None and await self.estate.wanted(found) else None
         raise SbcError(f"{what}: nobody knows what that is")
 

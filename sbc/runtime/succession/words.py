@@ -6,6 +6,7 @@ bytes are base64. A node's state may hold half a surrogate pair, which JSON in U
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
+from math import inf, isfinite
 from typing import Any
 
 from sbc.model.binding import Binding, Checkpoint
@@ -71,13 +72,15 @@ def _run(said: Sequence[Any]) -> tuple[int, Sequence[bytes]]:
 
 
 def revocation_out(revocation: Revocation) -> list[Any]:
-    return [revocation.kind.value, revocation.name, revocation.since, revocation.until]
+    until = revocation.until
+    return [revocation.kind.value, revocation.name, revocation.since, until if isfinite(until) else None]
 
 
 def revocation_in(said: Sequence[Any]) -> Revocation:
     """Raises TypeError, ValueError: it is none."""
     kind, name, since, until = said
-    return Revocation(Revoked(kind), name, float(since), float(until))
+    # JSON knows no infinity: a node is drained until that is taken back.
+    return Revocation(Revoked(kind), name, float(since), inf if until is None else float(until))
 
 
 def _text(octets: bytes) -> str:
