@@ -15,6 +15,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Final
 
 from sbc.model.binding import Binding
@@ -132,8 +133,12 @@ class RedisStore(FellowStore):
     def _state_some(self) -> None:
         """State those sessions anew that the store was not told all of, or may have forgotten: not all at once."""
         ours = self._ours
-        while ours.patchy and self._keeper is not None and len(ours.restating) < AT_A_TIME and super().healthy():
-            self._keeper.lost(ours.patchy.pop())
+        # Each of them once: one that cannot be said now is among them again at once.
+        for session in list(islice(ours.patchy, max(0, AT_A_TIME - len(ours.restating)))):
+            if self._keeper is None or self._closed is not None or not super().healthy():
+                return
+            ours.patchy.discard(session)
+            self._keeper.lost(session)
 
     # Sessions.
 
@@ -169,7 +174,9 @@ class RedisStore(FellowStore):
 
         def told(error: Exception | None) -> None:
             self._ours.stated(session, error, self._loop.time())
-            self._state_some()
+            # Of any other error the next beat sees to it: the store may be full, or ending.
+            if error is None or isinstance(error, Conflict):
+                self._state_some()
         self._ours.restating[session] = done
         self._ask(Restate(stored, journals, told))
 

@@ -15,6 +15,7 @@ from sbc.model.ids import SessionId
 from sbc.model.interfaces import Journals
 from sbc.runtime.tasks import Tasks
 from sbc.stores.queue import Bounds
+from sbc.stores.queued import QueuedStore
 from sbc.stores.redis_claims import LOOKS_APART
 from sbc.stores.redis_words import channel
 from tests.cluster.redis_edges import LEASE, LONG, Edge
@@ -185,6 +186,29 @@ async def test_a_server_that_stops_harms_no_session_and_gets_what_it_missed(redi
     assert await rebinding(one.store, binding("s", 3), 2) is None
     assert await creating(one.store, dialog("t")) is None
     await one.store.close()
+
+
+@pytest.mark.parametrize("ends", [False, True])
+async def test_a_store_that_takes_nothing_more_is_not_told_the_same_on_and_on(redis: Redis, tasks: Tasks,
+                                                                              ends: bool) -> None:
+    few = Bounds(operations=1, journal_bytes=1_000_000, interval=0.003, patience=5.0)
+    one = await opened(Edge("one", redis.url, tasks, LONG, few))
+    for name in ("s", "t"):
+        await one.begin(dialog(name))
+    redis.signal(signal.SIGSTOP)
+    asked = [rebinding(one.store, binding("s", 2), 1) for _ in range(3)]
+    one.store._ours.doubt_all()
+    ending = asyncio.ensure_future(QueuedStore.close(one.store)) if ends else None
+    await asyncio.sleep(0)
+    assert not one.store.beating() and not one.store._ours.whole
+    redis.signal(signal.SIGCONT)
+    for answer in asked:
+        await answer
+    if ending is None:
+        await until(lambda: one.store.healthy() and one.store._ours.whole)
+        await one.store.close()
+    else:
+        await ending
 
 
 async def test_what_was_asked_in_vain_is_not_done_later(redis: Redis, tasks: Tasks) -> None:
