@@ -183,7 +183,8 @@ class Afar:
         if self._host.sessions.get(dialog.session) is not session:
             return
         busy = dialog.client is ClientSide.JOINING or dialog.under_way
-        if busy and house.loop.time() < latest:
+        # A WebSocket's client is there, not here: what is under way on its old connection reaches nobody.
+        if dialog.patient and busy and house.loop.time() < latest:
             house.loop.call_later(REST, self._let_go, session, latest)
             return
         house.office.bring()  # what is released with it has to be whole
