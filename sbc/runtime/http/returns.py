@@ -4,33 +4,25 @@ The journal is the session's; the stream is known by the last event's id, which 
 """
 
 from dataclasses import replace
-from typing import Protocol
 
-from sbc.core.dialog import Dialog
 from sbc.model.http import Response
 from sbc.protocols.event_ids import read_id
 from sbc.protocols.events import event_id, gap
 from sbc.runtime.http.exchange import Exchange
 from sbc.runtime.http.journal import exchange_of, message_of
+from sbc.runtime.http.revival import Woken, believe
 
 
-class Journaled(Protocol):
-    """The session, as a returning client needs it."""
-
-    dialog: Dialog
-    exchanges: dict[Exchange, None]
-    streams: dict[int, tuple[bytes, bool]]
-    """Of those that are over, by the number of the request: what was asked for, and whether it came to its end."""
-
-
-def come_back(session: Journaled, exchange: Exchange) -> bool:
+def come_back(session: Woken, exchange: Exchange) -> bool:
     """Give the client of `exchange` the rest of the stream it asks for; False: it has to be asked of the node."""
     if exchange.reading.after is None:
         return _take_up(session, exchange)
     after = exchange.reading.after.encode("latin-1", "replace")
     journal, target = session.dialog.outbound.journal, exchange.request.target
-    entries = journal.since(0)
     said = read_id(after)
+    if said is not None and session.dialog.recovered:
+        believe(session, said.request, said.message)
+    entries = journal.since(0)
     for at in range(len(entries) - 1, -1, -1):
         number = exchange_of(entries[at])
         if event_id(message_of(entries[at])) == after and _may_be(session, number, target):
@@ -52,7 +44,7 @@ def come_back(session: Journaled, exchange: Exchange) -> bool:
     return False
 
 
-def _announce(session: Journaled, exchange: Exchange, lost: int) -> None:
+def _announce(session: Woken, exchange: Exchange, lost: int) -> None:
     """The stream begins anew at its node, and the client is told first how many events it lacks, at the least."""
     session.dialog.account.lost += lost
     exchange.preface = gap(lost)
@@ -64,7 +56,7 @@ def _forget_id(exchange: Exchange) -> None:
     exchange.request = replace(asked, fields=[field for field in asked.fields if field[0] != b"last-event-id"])
 
 
-def _may_be(session: Journaled, number: int, target: bytes) -> bool:
+def _may_be(session: Woken, number: int, target: bytes) -> bool:
     """Whether the stream of this number may be the one asked for: nodes give equal ids to streams that differ."""
     for found in session.exchanges:
         if found.number == number:
@@ -72,7 +64,7 @@ def _may_be(session: Journaled, number: int, target: bytes) -> bool:
     return number not in session.streams or session.streams[number][0] == target
 
 
-def _take_up(session: Journaled, exchange: Exchange) -> bool:
+def _take_up(session: Woken, exchange: Exchange) -> bool:
     """A client that had no event yet to name asks for a standing stream again: the one that it left still stands, and
     its node would not let it have another one beside that."""
     asked = exchange.request
@@ -82,7 +74,7 @@ def _take_up(session: Journaled, exchange: Exchange) -> bool:
     return False
 
 
-def _go_on(session: Journaled, exchange: Exchange, number: int, entries: list[bytes], lost: int) -> bool:
+def _go_on(session: Woken, exchange: Exchange, number: int, entries: list[bytes], lost: int) -> bool:
     rest = [message_of(entry) for entry in entries if exchange_of(entry) == number]
     alive = next((found for found in session.exchanges if found.number == number and found.begun), None)
     client = exchange.client

@@ -27,6 +27,8 @@ from sbc.runtime.http.journal import exchange_of, message_of, own_id_of, request
 
 FORMER = -1
 """In the place of a seat: one of the edge before, whose connection went with it."""
+MOST_MISSING = 4096
+"""Messages that a client is believed to have beyond those on record: what is said within some milliseconds."""
 
 
 class Woken(Protocol):
@@ -40,7 +42,9 @@ class Woken(Protocol):
     docket: Docket | None
     handle: str
     outbound: Relay
+    exchanges: dict[Exchange, None]
     streams: dict[int, tuple[bytes, bool]]
+    """Of those that are over, by the number of the request: what was asked for, and whether it came to its end."""
 
     def lifted(self, request: Request) -> Request:
         """A request of the journal as its client made it."""
@@ -65,6 +69,21 @@ def revive(session: Woken) -> None:
             session.take_up(exchange, exchange.reading.standing)
         else:
             session.docket.end(number)
+
+
+def believe(session: Woken, number: int, last: int) -> None:
+    """A client says that message `last` of the session is the last one that it has of this answer: more than is on
+    record, if the store was told of the last ones too late. It is so if no other answer was under way."""
+    missing = last - session.outbound.count
+    found = [exchange for exchange in session.exchanges if exchange.seat == FORMER and exchange.number == number]
+    if not found or not 0 < missing <= MOST_MISSING or len(session.exchanges) > 1:
+        return
+    if _counts(session):
+        found[0].answer.delivered += missing
+    else:
+        found[0].answer.skip += missing
+    session.outbound.count = last
+    session.outbound.journal.restart(last + 1)
 
 
 def _counts(session: Woken) -> bool:
