@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pyroute2 import NetlinkError, NetNS, netns
 
-from tests.support.nodes import ROOT
+from tests.support.nursery import ROOT
 
 NETWORK, ABROAD = "10.204.0", "10.204.1"
 SHARED = f"{NETWORK}.200"

@@ -18,7 +18,7 @@ from sbc.app import NODES
 from sbc.demo.agent import Conversation
 from tests.support.asking import Stream, asking
 from tests.support.edge import free_port
-from tests.support.nodes import ROOT
+from tests.support.nursery import ROOT
 from tests.support.wait import PATIENCE, STARTING, wait_until
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.clients import Talker
-from tests.support.nodes import ROOT
+from tests.support.nursery import ROOT
 from tests.support.scene import Scene
 from tests.support.wait import wait_until
 

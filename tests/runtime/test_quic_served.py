@@ -20,7 +20,7 @@ from sbc.transports.sockets import bind, bind_datagrams
 from tests.faults.test_http_p1 import numbers
 from tests.support.asking import web
 from tests.support.h3_client import H3Client
-from tests.support.nodes import ROOT
+from tests.support.nursery import ROOT
 from tests.support.raw import CLOSE, TEXT, RawClient, close_frame, frame, upgrade
 from tests.support.scene import Scene
 from tests.support.wait import PATIENCE, wait_until

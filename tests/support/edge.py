@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import os
 import random
 import re
 import signal
@@ -17,7 +16,8 @@ import aiohttp
 import yaml
 
 from sbc.runtime.clerk import INTERVAL
-from tests.support.nodes import ROOT, NodeProcess
+from tests.support.nodes import NodeProcess
+from tests.support.nursery import Forked, start
 from tests.support.wait import PATIENCE, STARTING, wait_until
 
 Tree = dict[str, Any]
@@ -91,7 +91,7 @@ class Edge:
         self.file, self.log_file = directory / "sbc.yaml", directory / "edge.log"
         self.url = f"ws://127.0.0.1:{self.port}/"
         self.trunk_url = f"ws://127.0.0.1:{self.trunk}/trunk"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
 
     def configure(self, nodes: list[NodeProcess], changes: Mapping[str, Any]) -> Tree:
         """Write the configuration: a pool of these nodes, quick probes in all, the defaults else, `changes` over it."""
@@ -121,10 +121,7 @@ class Edge:
 
     def start(self) -> None:
         """Start it without waiting."""
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "sbc", "run", "-c", str(self.file)], cwd=ROOT, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+        self._process = start([sys.executable, "-m", "sbc", "run", "-c", str(self.file)], self.log_file)
 
     async def ready(self) -> None:
         """Wait for /readyz."""

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 from pyroute2 import IPRoute, NetNS, netns
 
-from tests.support.nodes import ROOT
+from tests.support.nursery import ROOT
 
 HERE = "10.208.0.1"
 SHARED = "10.208.0.10"

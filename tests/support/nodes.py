@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import history
+from tests.support.nursery import Forked, start
 from tests.support.wait import STARTING, wait_until
-
-ROOT = Path(__file__).parents[2]
 
 
 class NodeProcess:
@@ -33,12 +32,11 @@ class NodeProcess:
             knobs.pop("zone", None)  # a plain node has no say in where it is: that is the configuration's
         for option, value in knobs.items():
             self._command += [f"--{option.replace('_', '-')}", str(value)]
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
 
     def start(self) -> None:
         """Start it, the first time or again, without waiting."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._process = start(self._command, self.log)
 
     async def serving(self) -> None:
         """Wait until it accepts connections."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from pyroute2 import IPRoute, NetNS, netns
 
-from tests.support.nodes import ROOT
+from tests.support.nursery import ROOT
 
 LINK = 253
 """RT_SCOPE_LINK: what is there needs no gateway."""

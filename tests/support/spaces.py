@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 from pyroute2 import NetNS, netns
 
-from tests.support.nodes import ROOT
+from tests.support.nursery import ROOT
 
 
 class Space:
