@@ -4,7 +4,6 @@ import asyncio
 import json
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from sbc.config.model import Address, Discover, DnsNames, EndpointSlices, NodeFi
 from sbc.core.discovery import Found
 from sbc.model.ids import PoolName
 from sbc.runtime.finders import follow
+from tests.support.daemon import Daemon
 from tests.support.edge import free_port
 from tests.support.kube import ApiServer, api_server, endpoint
 from tests.support.oracle import exactly_once
@@ -95,35 +95,25 @@ async def test_files_are_read_again_when_they_change(tmp_path: Path) -> None:
 # DNS.
 
 
-class Dns:
+class Dns(Daemon):
     """dnsmasq, with addresses from a file of hosts and one service."""
 
     def __init__(self, place: Path) -> None:
+        super().__init__()
         self.port, self._hosts, self._place = free_port(), place / "hosts", place
-        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, hosts: str, *options: str) -> None:
         assert DNSMASQ is not None
         self._hosts.write_text(hosts)
-        self._process = subprocess.Popen([
+        self.run([
             DNSMASQ, "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--no-daemon",
             f"--port={self.port}", "--listen-address=127.0.0.1", "--bind-interfaces", "--local=/internal/",
             "--local-ttl=1", f"--addn-hosts={self._hosts}", f"--pid-file={self._place}/pid", *options,
-        ], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+        ], self._place / "log")  # fmt: skip
 
     def change(self, hosts: str) -> None:
-        assert self._process is not None
         self._hosts.write_text(hosts)
-        self._process.send_signal(signal.SIGHUP)
-
-    def signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        self.signal(signal.SIGHUP)
 
 
 @pytest.fixture

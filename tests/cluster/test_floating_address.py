@@ -19,12 +19,13 @@ import yaml
 from tests.support.clients import Talker
 from tests.support.edge import PROBE
 from tests.support.machines import ADMIN, HERE, PORT, SHARED, Machine, Network, Watch
+from tests.support.namespaces import built
 from tests.support.nodes import NodeProcess
 from tests.support.oracle import exactly_once
 from tests.support.redis import Redis, needs_redis
 from tests.support.wait import PATIENCE, STARTING, wait_until
 
-pytestmark = [needs_redis, pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")]
+pytestmark = needs_redis
 LEASE = 5.0
 NODE = 9001
 
@@ -32,25 +33,19 @@ NODE = 9001
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     directory = tmp_path_factory.mktemp("network")
-    made = Network(directory, "one", "two")
-    try:
-        made.build()
-    except Exception as fault:
-        made.tear_down()
-        pytest.skip(f"no network namespaces here: {fault!r}")
-    redis = Redis(directory, f"bind {HERE} 127.0.0.1", "protected-mode no").start()
-    redis.seen_long_ago()
-    node = NodeProcess(directory, "a", NODE, edge=None, host="0.0.0.0")
-    node.start()
-    (directory / "seal.key").write_text("5e" * 32)
-    for machine in made.machines:
-        machine.configure(_tree(machine, f"redis://{HERE}:{redis.port}", directory))
-        machine.start_warden()
-        machine.start_edge()
-    yield made
-    node.kill()
-    redis.stop()
-    made.tear_down()
+    with built(Network(directory, "one", "two")) as made:
+        redis = Redis(directory, f"bind {HERE} 127.0.0.1", "protected-mode no").start()
+        redis.seen_long_ago()
+        node = NodeProcess(directory, "a", NODE, edge=None, host="0.0.0.0")
+        node.start()
+        (directory / "seal.key").write_text("5e" * 32)
+        for machine in made.machines:
+            machine.configure(_tree(machine, f"redis://{HERE}:{redis.port}", directory))
+            machine.start_warden()
+            machine.start_edge()
+        yield made
+        node.kill()
+        redis.stop()
 
 
 def _tree(machine: Machine, store: str, directory: Path) -> dict[str, object]:

@@ -2,15 +2,14 @@
 
 import asyncio
 import shutil
-import signal
 import socket
-import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.support.daemon import Daemon
 from tests.support.edge import free_port
 from tests.support.wait import PATIENCE
 
@@ -20,16 +19,16 @@ needs_redis = pytest.mark.skipif(SERVER is None, reason="redis-server is not ins
 needs_sentinel = pytest.mark.skipif(SENTINEL is None, reason="redis-sentinel is not installed")
 
 
-class Redis:
+class Redis(Daemon):
     """A server that keeps nothing on disk: started again, it is empty."""
 
     def __init__(self, place: Path, *options: str, program: str | None = SERVER, port: int | None = None) -> None:
+        super().__init__()
         self.port = port or free_port()
         self.place = place / f"redis-{self.port}"
         self.place.mkdir(parents=True)
         self._options = options
         self._program = program
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -43,16 +42,14 @@ class Redis:
             lines = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.place}", *self._options]
             file.write_text("\n".join(lines) + "\n")
         keep = [] if self._program == SENTINEL else ["--save", "", "--appendonly", "no"]
-        with (self.place / "log").open("ab") as log:
-            self._process = subprocess.Popen([self._program, str(file), *keep], stdout=log, stderr=log,
-                                             stdin=subprocess.DEVNULL)
+        process = self.run([self._program, str(file), *keep], self.place / "log")
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 self.say("PING")
                 return self
             except OSError:
-                assert time.monotonic() < deadline and self._process.poll() is None, (self.place / "log").read_text()
+                assert time.monotonic() < deadline and process.poll() is None, (self.place / "log").read_text()
                 time.sleep(0.01)
 
     def option(self, name: str) -> str:
@@ -82,17 +79,6 @@ class Redis:
                 while len(answer) < length + len(str(length)) + 5:
                     answer += _more(sock)
             return answer
-
-    def signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
-
-    def stop(self) -> None:
-        """SIGKILL, and wait until it is gone."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
 
     def restart(self) -> None:
         """Empty, and another one for those who know it. In a thread: edges in this process renew their leases."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from pyroute2 import IPRoute, NetNS, netns
 
+from tests.support.namespaces import built
 from tests.support.nursery import ROOT
 
 LINK = 253
@@ -87,13 +88,5 @@ def _index(space: IPRoute, name: str) -> int:
 @pytest.fixture
 def roaming() -> Iterator[Roaming]:
     """Two namespaces; the test is skipped where they cannot be made."""
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
-    pair = Roaming()
-    try:
-        pair.build()
-    except Exception as fault:
-        pair.tear_down()
-        pytest.skip(f"no network namespaces here: {fault!r}")
-    yield pair
-    pair.tear_down()
+    with built(Roaming()) as pair:
+        yield pair

@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 from pyroute2 import NetNS, netns
 
+from tests.support.namespaces import built
 from tests.support.nursery import ROOT
 
 
@@ -54,13 +55,5 @@ class Space:
 @pytest.fixture
 def space() -> Iterator[Space]:
     """The test is skipped where namespaces cannot be made."""
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
-    made = Space()
-    try:
-        made.build()
-    except Exception as fault:
-        made.tear_down()
-        pytest.skip(f"no network namespaces here: {fault!r}")
-    yield made
-    made.tear_down()
+    with built(Space()) as made:
+        yield made
