@@ -88,10 +88,10 @@ chaos: build
 build: $(STAMPS)/built
 
 # An extension that cannot be compiled is left out (setup.py): the same module then runs as Python. The C is Cython's:
-# nobody can mend what a compiler remarks on in it (-w).
+# nobody can mend what a compiler remarks on in it (-w; as CFLAGS it would take the place of Python's own flags).
 $(STAMPS)/built: $(STAMPS)/installed $(TWINS)
 	@echo 'compiling what messages pass through (some minutes the first time)'
-	@CFLAGS="-w $$CFLAGS" $(PY) setup.py --quiet build_ext --inplace
+	@CPPFLAGS="-w $$CPPFLAGS" $(PY) setup.py --quiet build_ext --inplace
 	@ls sbc/*/*.so >/dev/null 2>&1 || [ -z "$(TYPES)" ] || echo 'note: no compiled modules, going on in plain Python'
 	@touch $@
 
