@@ -3,16 +3,15 @@ import cython
 from sbc.model.http cimport Request, Response
 from sbc.nodes.answer cimport AnswerReader
 from sbc.nodes.errand cimport Errand
-from sbc.wire.http1 cimport chunk, last_chunk, request_head
+from sbc.nodes.http1_outlet cimport Outlet
+from sbc.wire.http1 cimport request_head
 
 
-cdef class Http1Line:
+cdef class Http1Line(Outlet):
     cdef AnswerReader _answer
     cdef Errand _errand
-    cdef bint _chunked, _headed, _held, _over, _paused, _reused, _silent, _uploading
-    cdef bytes _opening
-    cdef object _lines, _loop, _transport
-    cdef long long _owed
+    cdef bint _headed, _held, _over, _paused, _reused, _silent
+    cdef object _lines
     cdef Py_ssize_t _stall
     cdef double _stalled_at
     cdef public double idle_until
@@ -21,7 +20,6 @@ cdef class Http1Line:
     cpdef start(self, Errand errand)
     @cython.locals(request=Request)
     cpdef begin(self, Errand errand)
-    cdef _write(self, bytes data)
     cpdef bint closing(self) except -1
     cpdef send(self, Errand errand, bytes data)
     cpdef finish(self, Errand errand, list trailers)

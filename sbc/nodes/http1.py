@@ -15,7 +15,8 @@ from sbc.model.http import Fields
 from sbc.nodes.answer import AnswerReader
 from sbc.nodes.dial import ended_properly
 from sbc.nodes.errand import Errand
-from sbc.wire.http1 import chunk, last_chunk, request_head
+from sbc.nodes.http1_outlet import Outlet
+from sbc.wire.http1 import request_head
 from sbc.wire.link import HIGH_WATER_BYTES, LOW_WATER_BYTES, QUANTUM_BYTES
 
 UPLOAD_STALL = 30.0
@@ -38,16 +39,15 @@ class Lines(Protocol):
         """A node has sent what it should not have."""
 
 
-class Http1Line:
+class Http1Line(Outlet):
     """A Line (nodes/errand.py), and an asyncio.Protocol by its methods."""
 
-    __slots__ = ("_answer", "_chunked", "_errand", "_headed", "_held", "_lines", "_loop", "_opening", "_over", "_owed",
-                 "_paused", "_reused", "_silent", "_stall", "_stalled_at", "_transport", "_uploading", "idle_until")
+    __slots__ = ("_answer", "_errand", "_headed", "_held", "_lines", "_over", "_paused", "_reused", "_silent", "_stall",
+                 "_stalled_at", "idle_until")
 
     def __init__(self, lines: Lines) -> None:
+        super().__init__()
         self._lines = lines
-        self._transport: asyncio.Transport
-        self._loop = asyncio.get_running_loop()
         self._errand: Errand | None = None
         self._answer = AnswerReader()
         self._over = False
@@ -57,13 +57,6 @@ class Http1Line:
         """Whether nothing of the answer is here yet."""
         self._headed = False
         """Whether the head of the answer is told."""
-        self._opening = b""
-        """The head of a request that has a body: it waits, within this turn of the loop, for the body's first piece.
-        One write of both costs half of two, here and at the node."""
-        self._uploading = False
-        """Whether the request's body is not at its end."""
-        self._chunked, self._owed = False, 0
-        """How much of a body of known length is still to be sent."""
         self._paused = False
         """Whether the connection is not read."""
         self._held = False
@@ -150,45 +143,20 @@ class Http1Line:
         self._errand = errand
         self._silent = True
         self._headed = False
-        self._uploading = request.bodied
-        self._chunked = request.length is None
-        self._owed = request.length or 0
         self._answer.expect(head=request.method == b"HEAD")
-        if request.bodied:
-            self._opening = head
-            self._loop.call_soon(self._open)
-        else:
-            self._transport.write(head)
+        self._say_head(request, head)
         errand.begun()
-
-    def _open(self) -> None:
-        """The body is not here yet: its head goes alone."""
-        if self._opening and not self._transport.is_closing():
-            self._write(b"")
-
-    def _write(self, data: bytes) -> None:
-        if self._opening:
-            data, self._opening = self._opening + data, b""
-        self._transport.write(data)
 
     def send(self, errand: Errand, data: bytes) -> None:
         if errand is not self._errand or not data or self._transport.is_closing():
             return
-        if self._chunked:
-            self._write(chunk(data))
-        elif len(data) <= self._owed:
-            self._owed -= len(data)
-            self._write(data)
-        else:
+        if not self._say_body(data):
             self._break(errand, "a longer body than its head said")
 
     def finish(self, errand: Errand, trailers: Fields) -> None:
         if errand is not self._errand or self._transport.is_closing():
             return
-        self._uploading = False
-        if self._chunked:
-            self._write(last_chunk(trailers))
-        elif self._owed:
+        if not self._say_end(trailers):
             self._break(errand, "a shorter body than its head said")
 
     def abort(self, errand: Errand) -> None:
