@@ -5,6 +5,7 @@ import contextlib
 import json
 
 import pytest
+from h2.errors import ErrorCodes
 
 from tests.nodes.h2_node import H2Peer, h2_node, on_request
 from tests.support.asking import Stream, asking, url, web
@@ -118,7 +119,13 @@ async def test_trailers_of_plain_nodes_reach_every_client_and_a_cut_answer_has_n
                     return
                 writer.write(b"0\r\nX-Sum: 9\r\nSession-Id: leaked\r\n\r\n")
 
+    refused: list[int] = []
+
     def new(peer: H2Peer, stream: int) -> None:
+        if b"/refused" in dict(peer.heads[stream])[b":path"] and not refused:
+            refused.append(stream)
+            peer.h2.reset_stream(stream, ErrorCodes.REFUSED_STREAM)
+            return
         peer.h2.send_headers(stream, [(b":status", b"200")])
         whole = b"/cut" not in dict(peer.heads[stream])[b":path"]
         peer.h2.send_data(stream, b"ok")
@@ -132,7 +139,8 @@ async def test_trailers_of_plain_nodes_reach_every_client_and_a_cut_answer_has_n
         await scene.open(changes | {
             "pools": {kind: {"nodes": [{"name": kind, "url": at}]} for kind, at in urls.items()},
             "agents": {kind: {"pool": kind} for kind in urls},
-            "routes": [changes["routes"][0] | {"match": {"path": f"/{kind}"}, "agent": kind} for kind in urls],
+            "routes": [{"match": {"path": "/alone"}, "agent": "new"}] + [
+                changes["routes"][0] | {"match": {"path": f"/{kind}"}, "agent": kind} for kind in urls],
         })
         h2, h1 = await H2Client.connect(scene.edge.port), await RawClient.connect(scene.edge.port)
         for kind in urls:
@@ -150,6 +158,11 @@ async def test_trailers_of_plain_nodes_reach_every_client_and_a_cut_answer_has_n
                 peer.transport.abort()
             ended = await h2.answer(begun)
             assert ended.reset is not None and not ended.complete and not ended.trailers
+        # RFC 9113 section 8.7: nothing was done, and nobody else is there. With a GOAWAY it is the same.
+        assert (await h2.get(b"/alone")).complete, "a connection stands"
+        await h1.send(b"POST /alone/refused HTTP/1.1\r\nHost: edge.test\r\nContent-Length: 1\r\n\r\nx")
+        head = await h1.head()
+        assert head is not None and (head.status, len(refused)) == (200, 1)
         h2.drop()
 
 

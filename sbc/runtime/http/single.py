@@ -20,7 +20,7 @@ from sbc.protocols.protocol import Conversation, Key
 from sbc.runtime.house import House
 from sbc.runtime.http import waits
 from sbc.runtime.http.exchange import Exchange
-from sbc.runtime.http.home import Loss
+from sbc.runtime.http.home import MOST_TRIES, Loss
 from sbc.runtime.http.outgoing import outgoing
 from sbc.runtime.review import Ousted, Review
 
@@ -120,6 +120,15 @@ class Single:
         self._node, self._seated = chosen.node, True
         return self._send(chosen.node)
 
+    def _offer_again(self, loss: Loss) -> bool:
+        """Nobody else is there. A node that lives and has done nothing may only have been closing a connection (RFC
+        9113 section 8.7), and take it on the next one."""
+        exchange = self._exchange
+        if loss is not Loss.STREAM or exchange.stage is not Stage.WAITING or exchange.attempts >= MOST_TRIES:
+            return False
+        self._tried = frozenset()
+        return self._offer()
+
     def _send(self, node: Node) -> bool:
         exchange = self._exchange
         exchange.number = 1
@@ -202,7 +211,7 @@ class Single:
                 self._house.signals.refused(node.id)
         self._vacate()
         fate = exchange.prospect(replayed=False)
-        if fate is not Fate.TELL and len(self._tried) < TRIES and self._offer():
+        if fate is not Fate.TELL and len(self._tried) < TRIES and (self._offer() or self._offer_again(loss)):
             return
         if exchange.stage is Stage.WAITING:
             exchange.refuse(_no_node())
