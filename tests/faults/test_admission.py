@@ -13,7 +13,7 @@ from tests.support.scene import Scene
 from tests.support.wait import PATIENCE, wait_until
 
 CLASSES = {"voice": "synchronous", "chat": "interactive", "batch": "autonomous"}
-CEILING = 1.5
+CEILING = 4.0
 
 
 def crowd(scene: Scene, seats: int, *, ceiling: float | None = None, session: dict[str, str] | None = None,
@@ -26,7 +26,7 @@ def crowd(scene: Scene, seats: int, *, ceiling: float | None = None, session: di
         for name, continuity in CLASSES.items()
     }
     return {
-        "admission": admission, "agents": agents | {"tutor": None},
+        "admission": {"lag": "10s", **admission}, "agents": agents | {"tutor": None},
         "pools": {"tutors": {"nodes": [{"name": "a", "url": f"http://127.0.0.1:{node.port}", "capacity": seats}]}},
         "listeners": [{"name": "plain", "listen": f"127.0.0.1:{scene.edge.port}",
                        "transports": ["http1", "http2", "websocket"]}],

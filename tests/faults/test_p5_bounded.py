@@ -72,7 +72,9 @@ async def test_a_new_owner_is_slowed_by_a_client_that_does_not_read(scene: Scene
     client.writer.transport.pause_reading()  # type: ignore[attr-defined]
     much = {"say": 2000, "pad": 16_000}  # 32 MB
     await client.send(frame(TEXT, json.dumps({"n": 1, **much}).encode()))
-    owner, heir = sorted(scene.nodes.values(), key=lambda node: not node.history("open"))
+    nodes = list(scene.nodes.values())
+    await wait_until(lambda: any(node.history("open") for node in nodes), "a node has noted its leg")
+    owner, heir = sorted(nodes, key=lambda node: not node.history("open"))
     seen = [0.0]
 
     async def stands_still() -> bool:

@@ -9,8 +9,8 @@ from pyroute2 import NetNS
 
 from sbc.kernel.shaping import OURS
 from tests.support.spaces import Space, space  # noqa: F401  a fixture is used by its name
+from tests.support.wait import STARTING
 
-PATIENT = 30.0
 CONFIG = """
 admin: {{listen: "127.0.0.1:0"}}
 listeners: [{{name: plain, listen: "127.0.0.1:0"}}]
@@ -23,7 +23,7 @@ kernel: {{socket: {socket}, shaping: [{shaping}]}}
 
 
 def until(true: Callable[[], object], what: str) -> None:
-    give_up = time.monotonic() + PATIENT
+    give_up = time.monotonic() + STARTING
     while not true():
         assert time.monotonic() < give_up, what
         time.sleep(0.05)
