@@ -16,7 +16,7 @@ cdef class Lines:
     cdef Py_ssize_t _dials
     cdef object _waiting, _tunnels
     cdef bint _retired
-    cdef public Py_ssize_t garbage_count
+    cdef readonly object garbage
 
     @cython.locals(line=Http1Line)
     cpdef bint carry(self, Errand errand) except -1

@@ -6,7 +6,7 @@ dialled, and whoever has waited longest gets the first that is free.
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from sbc.model.ids import PoolName
@@ -35,8 +35,9 @@ class Lines:
     """What there is of one node."""
 
     def __init__(self, name: str, url: str, where: Address, spawn: Spawn, engine: str, trust: Trust | None,
-                 mark: Mark | None) -> None:  # fmt: skip
-        """name: the node's, for its tasks. engine: see Pool. trust, mark: see dial."""
+                 mark: Mark | None, garbage: Callable[[], None]) -> None:  # fmt: skip
+        """name: the node's, for its tasks. engine: see Pool. trust, mark: see dial. garbage: called when the node has
+        sent what it should not have."""
         self.url = url
         self.trust = trust
         self.mark = mark
@@ -60,8 +61,7 @@ class Lines:
         """WebSocket legs that wait for a line over HTTP/2."""
         self._asking: list[Readiness] = []
         self._retired = False
-        self.garbage_count = 0
-        """How often the node sent what it should not have."""
+        self.garbage = garbage
 
     @property
     def empty(self) -> bool:
@@ -242,10 +242,6 @@ class Lines:
         elif line in self._idle:
             self._idle.remove(line)
         self._dial()
-
-    def garbage(self) -> None:
-        """The node has sent what it should not have."""
-        self.garbage_count += 1
 
     # Time, and the end.
 

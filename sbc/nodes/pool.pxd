@@ -11,6 +11,7 @@ cdef class Pool:
     cdef readonly list _retired
     cdef public object trusts
     cdef object _marks
+    cdef public Py_ssize_t garbage
 
     @cython.locals(lines=Lines, errand=Errand)
     cpdef open(self, object node, Request request, object answerer)

@@ -40,6 +40,11 @@ class Pool:
         self._nodes: dict[NodeId, Lines] = {}
         self._retired: list[Lines] = []
         self._timer: asyncio.TimerHandle | None = None
+        self.garbage = 0
+        """How often nodes sent what they should not have."""
+
+    def _heard_garbage(self) -> None:
+        self.garbage += 1
 
     def bear(self, marks: Mapping[PoolName, Mark]) -> None:
         """Have what the connections that are dialled from now on send bear these marks, by the pool of their node."""
@@ -120,7 +125,7 @@ class Pool:
         where = address_of(node.url)
         self.forget(node)
         lines = self._nodes[node.id] = Lines(str(node.id), node.url, where, self._spawn, self._engine, trust,
-                                               self._marks.get(node.pool))
+                                               self._marks.get(node.pool), self._heard_garbage)
         if self._timer is None:
             self._timer = self._loop.call_later(SWEEP, self._sweep)
         return lines

@@ -12,6 +12,7 @@ from sbc.transports.listener import Listener
 def gauges(hall: Hall, listeners: Mapping[str, Listener], store_works: bool,
            edges: Sequence[Fellow], discovery_age: Mapping[str, float]) -> Gauges:  # fmt: skip
     """All of it. listeners: by name. edges: those of the same store."""
+    hall.house.metrics.abuse["node_garbage"] = hall.house.pool.garbage
     dialogs: Counter[tuple[str, str, str]] = Counter()
     journal_bytes = 0
     for session in hall.sessions.values():
