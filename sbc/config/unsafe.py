@@ -73,7 +73,7 @@ def _limits(here: str, limits: Limits) -> Iterator[str]:
     for name, (most, better, cost) in WIDEST.items():
         value = getattr(limits, name)
         if value > most:
-            yield f"{here}.{name}: {value:g}: a listener is not loopback, and {cost}; write {better} or less"
+            yield f"{here}.{name}: {value:.15g}: a listener is not loopback, and {cost}; write {better} or less"
 
 
 def _policy(here: str, policy: Policy) -> Iterator[str]:

@@ -37,6 +37,7 @@ def test_limits_that_protect_from_nothing(limit: str) -> None:
     assert told(public(written)) == [f"policies.default.limits.{limit.partition(':')[0]}"]
     [line] = [line for line in warnings(parse(public(written), "f")) if line.startswith("policies")]
     assert line.endswith(" or less")
+    assert line.split(": ")[1].isdecimal(), "so many, all digits of it"
 
 
 def test_anybody_may_begin_any_number_of_sessions() -> None:
