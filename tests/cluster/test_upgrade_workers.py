@@ -2,6 +2,9 @@
 wherever a session is at home."""
 
 import asyncio
+from contextlib import suppress
+from functools import partial
+from socket import AF_UNIX, SOCK_DGRAM, SOCK_NONBLOCK, socket
 from typing import Any
 
 import pytest
@@ -57,7 +60,12 @@ async def test_sessions_of_all_workers_go_on_exactly_once_and_nobody_is_refused(
     assert "Traceback" not in log and '"worker_lost"' not in log
 
 
-async def test_no_request_on_a_kept_connection_fails_wherever_its_session_is(scene: Scene, lineage: Lineage) -> None:
+async def test_no_request_on_a_kept_connection_fails_wherever_its_session_is(
+    scene: Scene, lineage: Lineage, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK)
+    manager.bind(str(scene.directory / "notify"))
+    monkeypatch.setenv("NOTIFY_SOCKET", str(scene.directory / "notify"))
     scene.plain("a", module="node_http")
     await scene.open(web(scene) | {"edge": {"workers": 2}})
     until = asyncio.Event()
@@ -68,6 +76,10 @@ async def test_no_request_on_a_kept_connection_fails_wherever_its_session_is(sce
         await lineage.upgrade()
         until.set()
     assert sum(asker.result() for asker in askers) >= 2, "connections end with an answer"
+    with manager:
+        told = _told(manager)
+    assert told.count(b"READY=1") == 2 and b"STOPPING" not in told
+    assert told.split(b"READY=1")[1].count(b"MAINPID=%d\n" % lineage.processes[0]) == 1
 
 
 async def test_quic_connections_of_all_workers_go_on_until_their_sessions_go_over(
@@ -87,17 +99,29 @@ async def test_quic_connections_of_all_workers_go_on_until_their_sessions_go_ove
             exactly_once(caller)
     until = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        for transport in (*[Transport.HTTP3] * 3, Transport.HTTP2):
-            group.create_task(call(transport, until))
-        await wait_until(lambda: _spread(scene), "both workers have sessions")
+        group.create_task(call(Transport.HTTP2, until))
+        for number in range(2, 14):
+            group.create_task(call(Transport.HTTP3, until))
+            await wait_until(partial(_has, scene, number), "one more has a session")
+            if number > 3 and all((await spread(scene.edge)).values()):
+                break
         await lineage.upgrade()
         await asyncio.sleep(0.3)
         until.set()
     assert await scene.edge.metric("sbc_admissions_total", outcome="reattached") >= 4
 
 
-async def _spread(scene: Scene) -> bool:
-    return all((await spread(scene.edge)).values())
+def _told(sock: socket) -> bytes:
+    """All that the service manager was told."""
+    told = b""
+    with suppress(BlockingIOError):
+        while True:
+            told += sock.recv(1000) + b"\n"
+    return told
+
+
+async def _has(scene: Scene, number: int) -> bool:
+    return len(await scene.edge.sessions()) == number
 
 
 async def test_a_successor_that_fails_changes_nothing_in_any_worker(scene: Scene) -> None:
