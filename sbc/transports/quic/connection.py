@@ -43,8 +43,7 @@ class Http3Connection(SessionDoor):
         self, keeper: "Doorkeeper[Http3Connection]", reception: Reception, source: Address, local: Local,
         manners: Manners, credentials: Credentials, beginning: Beginning, now: float,
     ) -> None:
-        """source: where the first datagram came from; local: where it came to. The reception knows already that the
-        client has arrived."""
+        """source, local: where the first datagram came from, and where to. The reception has heard of the client."""
         super().__init__(reception, manners.listener, True, str(source[0]).partition("%")[0], manners.websocket)
         self._keeper = keeper
         self._manners = manners
