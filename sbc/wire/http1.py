@@ -22,6 +22,14 @@ _AUTHORITY = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|" + _NAME + rb")(?::[0-9]{
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 
 
+METHODS = frozenset(b"""
+    ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY
+    OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND UNLINK
+    UNLOCK UNSUBSCRIBE
+""".split())
+"""Those that are registered (RFC 9110 section 16.1.1) or well known, whatever version of HTTP they come by."""
+
+
 class Framing(Enum):
     """How a client knows where the body of an answer ends (RFC 9112 section 6.3)."""
 

@@ -8,7 +8,6 @@ from sbc.wire._heads cimport fields_of, head_end, request_line
 
 cdef frozenset _LISTS
 cdef Py_ssize_t _LONGEST_NUMBER
-cdef frozenset _METHODS
 cdef frozenset _SPECIAL
 
 

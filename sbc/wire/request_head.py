@@ -11,16 +11,10 @@ from sbc.core.screening import LONGEST_TARGET, check_target
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request, plain_request
 from sbc.wire.heads import bare_feed, fields_of, head_end, request_line
-from sbc.wire.http1 import proper_authority
+from sbc.wire.http1 import METHODS, proper_authority
 
 _METHOD = re.compile(rb"[A-Z][A-Z0-9_-]{0,30}(?: |\Z)")
 _OTHER_VERSION = re.compile(rb"[A-Z][A-Z0-9_-]{0,30} [!-~\x80-\xff]+ HTTP/[0-9]\.[0-9]\r\n")
-_METHODS = frozenset(b"""
-    ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY
-    OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND UNLINK
-    UNLOCK UNSUBSCRIBE
-""".split())
-"""Those that are registered (RFC 9110 section 16.1.1) or well known."""
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
 _BLANK = frozenset({b"", b"\r", b"\r\n"})
 """What may stand before a head, and is none yet."""
@@ -107,7 +101,7 @@ class RequestReader:
         if line is None:
             raise _no_line(head)
         method, target, modern, at = line
-        if method not in _METHODS:
+        if method not in METHODS:
             raise Refusal(501, "unknown_method", "a method that nobody here knows")
         fields = fields_of(head, at)
         if fields is None:
@@ -212,7 +206,7 @@ def _no_line(head: bytes) -> Refusal:
         return _malformed("no method")
     if _OTHER_VERSION.match(head) and request_line(head) is None:
         return Refusal(505, "version", "HTTP/1.1 is spoken here")
-    if head[: head.index(b" ")] not in _METHODS:
+    if head[: head.index(b" ")] not in METHODS:
         return Refusal(501, "unknown_method", "a method that nobody here knows")
     return _malformed("not a proper request line")
 

@@ -475,6 +475,15 @@ async def test_a_websocket_under_pressure(client: H2Client, desk: Desk) -> None:
     await client.until(lambda: len(client.answers[stream].body) == 200_000)
 
 
+async def test_methods_are_those_of_every_version(client: H2Client) -> None:
+    for method, status in ((b"BREW", 501), (b"get", 501), (b"CONNECT", 405)):
+        fields = [(b":method", method), (b":authority", b"edge.test")]
+        if method != b"CONNECT":
+            fields += [(b":scheme", b"http"), (b":path", b"/hello")]
+        assert (await client.answer(await client.ask(fields=fields))).status == status, method
+    assert (await client.answer(await client.ask(method=b"PROPFIND"))).status == 200
+
+
 async def test_a_hello_that_is_refused_or_given_up(client: H2Client, desk: Desk) -> None:
     nowhere = [(name, b"/nowhere" if name == b":path" else value) for name, value in CONNECT]
     answer = await client.answer(await client.ask(fields=nowhere, end=False))

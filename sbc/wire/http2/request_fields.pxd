@@ -3,7 +3,6 @@ import cython
 from sbc.model.http cimport Request
 
 
-cdef frozenset _METHODS
 cdef frozenset _SPECIAL
 cdef Py_ssize_t _SHORT
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from sbc.core.screening import check_target
 from sbc.model.errors import Refusal
 from sbc.model.http import Fields, Request
-from sbc.wire.http1 import is_token, proper_authority
+from sbc.wire.http1 import METHODS, is_token, proper_authority
 
 _LONGEST_NUMBER = 18
 """Digits of a length: none that a 64-bit reader would take for another."""
@@ -18,7 +18,6 @@ _SPECIAL = frozenset({
     b":method", b":scheme", b":authority", b":path", b":protocol", b"host", b"content-length", b"expect", b"cookie",
 })  # fmt: skip
 """Fields that stand elsewhere in a Request, or otherwise."""
-_METHODS = frozenset({b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"PATCH", b"OPTIONS"})
 _SHORT = 256
 """Octets of a target or an authority that is known again: the same ones come all the time."""
 
@@ -90,8 +89,10 @@ def _authority(special: dict[bytes, bytes]) -> bytes:
 
 
 def _aim(request: Request, scheme: bytes) -> None:
-    if request.method not in _METHODS and not is_token(request.method):
-        raise _malformed("no method")
+    if request.method not in METHODS:
+        if not is_token(request.method):
+            raise _malformed("no method")
+        raise Refusal(501, "unknown_method", "a method that nobody here knows")
     if request.method == b"CONNECT" and request.protocol is None:
         raise Refusal(405, "method", "there are no tunnels here",
                       headers=[("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")])
