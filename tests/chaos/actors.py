@@ -72,6 +72,10 @@ class Actor:
         for process in self._processes[-1:]:
             process.wait()
 
+    def waited(self) -> float:
+        """For how many seconds its processes were ready to run, and had no processor."""
+        return sum(map(waited, self.pids + self.workers))
+
     def resident(self) -> int:
         """Bytes of memory of whichever of its processes has most; 0 if it does not run."""
         return max((resident(pid) for pid in self.pids + self.workers), default=0)
@@ -98,6 +102,14 @@ def children(pid: int) -> list[int]:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
+
+
+def waited(pid: int) -> float:
+    """Seconds."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
 
 
 def resident(pid: int) -> int:

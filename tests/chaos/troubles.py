@@ -36,7 +36,7 @@ class Troubles:
     fenced: list[tuple[str, float]] = field(default_factory=list)
     """Edges that had to let go of their sessions."""
     late: list[tuple[float, float]] = field(default_factory=list)
-    """When the machine had no processor for the watcher, and maybe for nobody."""
+    """When the machine had no processor for somebody."""
     revoked: dict[str, float] = field(default_factory=dict)
     """Clients that are good no more, and since when somebody was told."""
 
