@@ -162,6 +162,7 @@ class RedisStore(FellowStore):
     def rebind(self, binding: Binding, expected: int, done: Callable[[Exception | None], None]) -> None:
         """See Store. That the store has forgotten a session of ours, or has old words of it, is no conflict."""
         def told(error: Exception | None) -> None:
+            self._ours.heard_of(binding.session, error)
             if (isinstance(error, Conflict) and self._ours.is_to_state(binding.session)) or (
                     isinstance(error, Lost) and self._keeper is not None and self._keeper.lost(binding.session)):
                 error = StoreError(f"{self._name}: {error}")
@@ -226,7 +227,7 @@ class RedisStore(FellowStore):
 
     def adopt(self, stored: Stored) -> None:
         """See Store."""
-        self._ours.has(stored.binding.session, self._loop.time())
+        self._ours.adopt(stored.binding.session, self._loop.time())
 
     def forsake(self, session: SessionId) -> None:
         """See Store."""

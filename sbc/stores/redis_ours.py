@@ -16,6 +16,8 @@ class Ours:
         """Those of which the store was not told all, for it did not answer, or may have forgotten anything."""
         self.restating: dict[SessionId, Done] = {}
         """Those that are being stated anew, and who is told."""
+        self._adopted: set[SessionId] = set()
+        """Those of a predecessor's that the server has said nothing of yet."""
         self._touched: dict[SessionId, float] = {}
         """When each was touched last, the longest ago first."""
         self._awaited: dict[SessionId, list[Done]] = {}
@@ -35,8 +37,22 @@ class Ours:
         """It is ours, and on record."""
         self._touched[session] = now
 
+    def adopt(self, session: SessionId, now: float) -> None:
+        """It was a predecessor's until now, on record at the server that this one was told of it."""
+        self.has(session, now)
+        self._adopted.add(session)
+
+    def heard_of(self, session: SessionId, error: Exception | None) -> None:
+        """The server has said how it stands with a binding. That another server took its place may have been noticed
+        by the predecessor alone: of one that was adopted, the first conflict means that it is to be stated anew."""
+        if session in self._adopted:
+            self._adopted.discard(session)
+            if isinstance(error, Conflict):
+                self.patchy.add(session)
+
     def let_go(self, session: SessionId) -> None:
         """It is ours no more."""
+        self._adopted.discard(session)
         self._touched.pop(session, None)
         self.restating.pop(session, None)
         self.patchy.discard(session)

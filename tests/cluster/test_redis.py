@@ -188,6 +188,21 @@ async def test_a_server_that_stops_harms_no_session_and_gets_what_it_missed(redi
     await one.store.close()
 
 
+async def test_a_session_of_a_predecessor_is_not_lost_to_the_old_words_of_a_server_that_came_since(
+    redis: Redis, tasks: Tasks,
+) -> None:
+    one = await opened(Edge("one", redis.url, tasks))
+    await one.begin(dialog("s", 7))
+    one.store.adopt(dialog("s", 8))  # of which that server never heard
+    one.live[S] = dialog("s", 8), Journals((1, []), (1, []))
+    answer = await rebinding(one.store, binding("s", 9), 8)
+    assert isinstance(answer, StoreError) and not isinstance(answer, Conflict)
+    await until(lambda: "restated" in one.events)
+    assert await rebinding(one.store, binding("s", 9), 8) is None
+    assert isinstance(await rebinding(one.store, binding("s", 9), 8), Conflict), "only the first time"
+    await one.store.close()
+
+
 @pytest.mark.parametrize("ends", [False, True])
 async def test_a_store_that_takes_nothing_more_is_not_told_the_same_on_and_on(redis: Redis, tasks: Tasks,
                                                                               ends: bool) -> None:
