@@ -166,8 +166,7 @@ class _Noted:
         for event in self._stream.events[before:]:
             self.last = event.identity or self.last
             if event.name == "session-gap":
-                self.count = 0  # what comes now is the stream from its beginning
                 self._asker._note("gap", edge=self.edge, lost=event.json["lost"])
             else:
-                self.count += 1
+                self.count = event.json["i"] + 1
                 self._asker._note("told", edge=self.edge, **event.json)

@@ -62,8 +62,12 @@ def excused(out: Fact, edge: str, transport: str, troubles: Troubles) -> bool:
 
 
 def ended(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
-    """No session ends before its time, but one that its edge has lost while the store forgot it, or a part of it."""
+    """No session ends before its time, but one that its edge has lost while the store forgot it, or a part of it.
+
+    While it is on its way from one edge to another the store alone has it.
+    """
     begun: dict[str, float] = {}
+    away: dict[str, float] = {}
     edges: dict[str, str] = {}
     for fact in facts:
         match fact["what"]:
@@ -71,11 +75,15 @@ def ended(facts: Sequence[Fact], troubles: Troubles) -> Iterator[Fault]:
                 begun[fact["client"]] = fact["t"]
             case "in":
                 edges[fact["client"]] = troubles.edge_of(fact)
+                away.pop(fact["client"], None)
+            case "out":
+                away[fact["client"]] = fact["t"]
             case "ends":
                 name, at = fact["client"], fact["t"]
                 lost = fact["why"] == "refused 404" or fact["why"].startswith("closed 1014 gap=")
-                if not troubles.is_revoked(fact) and not (
-                        lost and troubles.forgotten(begun[name], at, edges.get(name, SHARED))):
+                forgotten = troubles.forgotten(begun[name], at, edges.get(name, SHARED)) or (
+                    name in away and troubles.of_store(away[name], at))
+                if not troubles.is_revoked(fact) and not (lost and forgotten):
                     yield "P1", at, f"{name} ended: {fact['why']}"
 
 

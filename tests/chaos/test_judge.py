@@ -98,6 +98,16 @@ def test_planted_in_requests(promise: str, second: dict[str, Any]) -> None:
     assert promise in promises([second if one == ASK[6] else one for one in ASK])
 
 
+def test_behind_a_gap_an_answer_goes_on_where_that_ends_or_begins_anew() -> None:
+    first = [STAGE, begun("c1-ask-0", "/ask"), asked(2, 1, "GET"), *(told(3, 1, [], i) for i in range(4)),
+             fact(4, "in", client="c1-ask-0", bit=1, edge=E1), fact(5, "in", client="c1-ask-0", bit=1, edge=E2)]
+    gap, end = fact(5.1, "gap", client="c1-ask-0", edge=E2, lost=3), fact(900.0, "settled", client="c1-ask-0")
+    for turn, broken in ((0, []), (7, []), (6, ["P2"]), (4, [])):
+        assert promises([*first, gap, told(6, 1, [], turn), end]) == broken, turn
+    assert promises([*first, told(6, 1, [], 7), end]) == ["P2"]
+    assert promises([*first, gap, told(6, 1, [], 7), told(6, 1, [], 0), end]) == ["P2"]
+
+
 def test_what_was_refused_as_not_sent_is_not_processed() -> None:
     denied = fact(5.05, "denied", client="c1-ask-0", bit=2, status=503, why="not-sent", edge=E1)
     facts = [*ASK[:6], denied, asked(6, 3), told(7, 3, [1, 2, 3]), ASK[-1]]
@@ -178,6 +188,15 @@ def test_a_session_that_ends_before_its_time() -> None:
     assert promises([*TALK[:-1], gone]) == ["P1"]
     assert promises([*TALK[:-1], gone, *fault(5, 6, "kill", "e1")]) == ["P1"]
     assert not judge([*TALK[:-1], gone, *fault(5, 6, "kill", "e1"), *fault(5, 6, "kill", "r1")])
+
+
+def test_a_session_between_two_edges_is_the_store_s_to_lose() -> None:
+    moves = [fact(2.5, "in", client="c1-continue-0.1", edge=E1, gap=0),
+             fact(7.0, "out", client="c1-continue-0.1", edge=E1, whose="mine", code=1006, reason="")]
+    gone = fact(10.0, "ends", client="c1-continue-0.1", why="refused 404")
+    assert promises([*TALK[:-1], *moves, gone]) == ["P1"]
+    assert not judge([*TALK[:-1], *moves, gone, *fault(6.9, 8.0, "lose", "r1", "r2")])
+    assert promises([*TALK[:-1], moves[0], gone, *fault(6.9, 8.0, "lose", "r1", "r2")]) == ["P1"]
 
 
 def test_a_session_ends_with_a_gap_that_is_told_if_its_store_forgot() -> None:

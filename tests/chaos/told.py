@@ -53,6 +53,8 @@ class Ask:
     """POSTs that were answered whole."""
     denied: set[int] = field(default_factory=set)
     pieces: dict[int, int] = field(default_factory=dict)
+    lost: int | None = None
+    """What the gap has told that came just before."""
     edge: str = ""
     moved: bool = False
     """What it asked for last was asked for at several edges."""
@@ -62,8 +64,9 @@ class Ask:
     def hear(self, fact: Fact, troubles: Troubles) -> Iterator[Fault]:
         """A piece of an answer."""
         bit, at, turn = fact["bit"], fact["t"], fact["i"]
-        due = self.pieces.get(bit, 0)
-        if turn != due:
+        due, lost, self.lost = self.pieces.get(bit, 0), self.lost, None
+        # Behind a gap it goes on where that ends, or begins anew.
+        if turn != due and (lost is None or turn not in (0, due + lost)):
             yield "P2", at, f"{self.name}: piece {turn} of the answer to {bit} where {due} is due"
         self.pieces[bit] = turn + 1
         yield from self._processed(fact, troubles)
@@ -153,10 +156,10 @@ def _of_ask(ask: Ask, fact: Fact, troubles: Troubles) -> Iterator[Fault]:
         case "told":
             yield from ask.hear(fact, troubles)
         case "gap":
-            # A stream that was under way at one edge begins anew when its client goes on at another.
+            # What was under way at one edge may not be whole when its client goes on at another.
             if not ask.moved and not troubles.of_edges(ask.begun, at):
                 yield "P4", at, f"{ask.name}: a gap of {fact['lost']} that nothing explains"
-            ask.pieces.clear()
+            ask.lost = fact["lost"]
         case "denied":
             ask.denied.add(fact["bit"])
         case "short":
