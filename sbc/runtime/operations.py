@@ -29,6 +29,11 @@ class Events:
     def __init__(self) -> None:
         self._listeners: set[Listener] = set()
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
+
     def tell(self, event: str, fields: Mapping[str, Any]) -> None:
         if self._listeners:
             self.pass_on({"event": event, "time": round(time.time(), 3), **fields})

@@ -172,6 +172,8 @@ class Supervisor:
     def changed(self, number: int) -> None:
         if self._heritage is not None and self.workers[number].state is State.STARTING:
             self._heritage.taken(number)
+        if self.workers[number].state is State.READY and self._events.heard:
+            self.workers[number].note("listen")
         if self.workers[number].state is State.DOWN:
             self.switchboard.disconnected(number, forgets=self.config.edge.store == MEMORY)
             self._tell_others(number, "census_over", worker=number)
@@ -207,7 +209,18 @@ class Supervisor:
 
     def listen(self, listener: EventListener) -> Callable[[], None]:
         """Have `listener` told of what happens in all workers; the answer takes it off again."""
-        return self._events.listen(listener)
+        leave = self._events.listen(listener)
+        self._attend()
+
+        def done() -> None:
+            leave()
+            self._attend()
+        return done
+
+    def _attend(self) -> None:
+        """Workers tell what happens only while somebody listens."""
+        for worker in self.workers:
+            worker.note("listen" if self._events.heard else "unlisten")
 
     def announce(self, event: str, fields: Mapping[str, Any]) -> None:
         """Tell operators of an event: one JSON log line, and whoever listens."""

@@ -5,9 +5,11 @@ import json
 import os
 import signal
 from collections import Counter
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
 from typing import Any
 
+import aiohttp
 import psutil
 from websockets.asyncio.client import connect
 
@@ -49,6 +51,16 @@ async def spread(edge: Edge) -> dict[int, list[str]]:
     return found
 
 
+async def _ended(lines: AsyncIterable[bytes], count: int) -> AsyncIterator[bytes]:
+    """So many events of sessions that ended."""
+    async for line in lines:
+        if line.startswith(b"data:") and b'"session_ended"' in line:
+            yield line
+            count -= 1
+            if not count:
+                return
+
+
 async def test_two_workers_are_one_edge_for_nodes_and_operators(scene: Scene) -> None:
     scene.trunk("a", "b")
     await scene.open(crew())
@@ -72,10 +84,14 @@ async def test_two_workers_are_one_edge_for_nodes_and_operators(scene: Scene) ->
     whole = [row["session"] for row in first + then]
     assert len(first) == 7 and whole == sorted(whole) and len(set(whole)) == 16
     assert (await scene.edge.get("/api/v1/sessions/nobody"))[0] == 404
-    for worker in (0, 1):
-        one = at[worker][0]
-        assert (await scene.edge.session(one))["worker"] == worker
-        assert (await scene.edge.get(f"/api/v1/sessions/{one}", "DELETE"))[0] == 200
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=STARTING)) as http, \
+            http.get(f"http://127.0.0.1:{scene.edge.admin}/api/v1/events") as events:
+        for worker in (0, 1):
+            one = at[worker][0]
+            assert (await scene.edge.session(one))["worker"] == worker
+            assert (await scene.edge.get(f"/api/v1/sessions/{one}", "DELETE"))[0] == 200
+        told = [json.loads(line[5:]) async for line in _ended(events.content, 2)]
+    assert {event["worker"]: event["session"] for event in told} == {0: at[0][0], 1: at[1][0]}
     await wait_until(lambda: _count(scene.edge, 14), "two have ended")
 
     # A supervisor that stands still holds up no session, and makes no node look silent.
