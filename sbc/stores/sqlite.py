@@ -19,9 +19,6 @@ from sbc.stores.writer import Writer
 class SqliteStore(QueuedStore):
     """See Store. `open` raises StoreError: in use by another edge, damaged, of a newer version, not to be written."""
 
-    passed_on = str(os.getpid())
-    """Two processes may write to the file; the lock beside it keeps off those that are not one edge."""
-
     def __init__(self, path: Path, bounds: Bounds, beside: str = "") -> None:
         """beside: which process may have it open too; empty: none."""
         super().__init__(str(path), bounds)
@@ -30,3 +27,8 @@ class SqliteStore(QueuedStore):
 
     def _writer_for(self, opened: Told[Sequence[Stored]]) -> Writer:
         return Writer(self._path, self._beside, self._loop, opened, self._written, self._gone)
+
+    @property
+    def passed_on(self) -> str:
+        """See Store. Two processes may write to the file; the lock beside it keeps off those that are not one edge."""
+        return str(os.getpid())
