@@ -26,9 +26,9 @@ from sbc.config.values import (
     Name,
     Network,
     Store,
+    TrunkUrl,
     Workers,
     choice,
-    trunk_url,
     whole,
 )
 
@@ -148,7 +148,7 @@ class Trunk(Section):
     """The file with the bearer secret that nodes must show; without it any node may register."""
     tls: Tls | None = None
     """TLS towards nodes."""
-    advertise: Annotated[str, trunk_url] | None = None
+    advertise: TrunkUrl | None = None
     """Where nodes reach it that hear of it from another edge of the same store; without it no node hears of it."""
 
 

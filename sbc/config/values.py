@@ -278,6 +278,9 @@ Store = Annotated[str, Reads(store, {"type": "string", "pattern": f"^(?:{_STORE.
                                      "examples": ["memory:", "sqlite:var/sbc.db", "redis://10.0.0.5:6379"]})]
 NodeUrl = Annotated[str, Reads(node_url, {"type": "string", "pattern": "^(?:https?|wss?|h2c?)://[^/?#@]+(?:/[^?#]*)?$",
                                           "examples": ["http://127.0.0.1:9001"]})]
+TrunkUrl = Annotated[str, Reads(trunk_url, {
+    "type": "string", "pattern": r"^wss?://(?:[A-Za-z0-9][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}/trunk$",
+    "examples": ["wss://edge-1.example.com:9071/trunk"]})]
 Network = Annotated[IPv4Network | IPv6Network, Reads(network, {
     "type": "string", "pattern": "^[0-9A-Fa-f:.]{2,45}(?:/[0-9]{1,3})?$", "examples": ["10.0.0.0/8"]})]
 RouteHost = Annotated[str, Reads(route_host, {"type": "string", "pattern": f"^{_HOST}$",

@@ -186,6 +186,14 @@ def test_an_address_that_edges_share_needs_a_store_and_a_warden() -> None:
         assert "edge.address.share" in told((shared % "").replace("192.0.2.10/24", f'"{wrong}"'), kernel)[0]
 
 
+def test_a_trunk_is_advertised_by_its_url() -> None:
+    written = 'trunk: {listen: "0.0.0.0:9071", advertise: "%s"}'
+    trunk = parse(with_line(written % "wss://edge-1.internal:9071/trunk"), "f").trunk
+    assert trunk is not None and trunk.advertise == "wss://edge-1.internal:9071/trunk"
+    for wrong in ("edge-1.internal:9071", "wss://edge-1.internal:9071", "x" * 70_000):
+        assert "trunk.advertise: not the URL of a trunk" in faults(with_line(written % wrong))[0]
+
+
 def test_an_interconnect_needs_a_store_that_edges_share_and_an_address_that_leads_here(tmp_path: Path) -> None:
     leaf = trustme.CA()
     own = leaf.issue_cert("edge-1.internal")
