@@ -78,7 +78,6 @@ class Nursery:
             self._process = subprocess.Popen([sys.executable, "-m", __name__, str(theirs.fileno())], cwd=ROOT,
                                              stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
                                              env={**os.environ, "PYTHONUNBUFFERED": "1"})
-        self.network = _network()
 
     def start(self, module: str, arguments: Sequence[str], log: int) -> Forked:
         return Forked(self, self.asked({"run": [module, *arguments], "environment": dict(os.environ)}, log))
@@ -91,6 +90,13 @@ class Nursery:
         return json.loads(answer)
 
 
+def _network() -> str:
+    """The network namespace of this thread."""
+    return os.readlink("/proc/thread-self/ns/net")
+
+
+HOME = _network()
+"""Where the nursery is: what is to be in another namespace is no fork of its."""
 _nursery: Nursery | None = None
 
 
@@ -98,16 +104,10 @@ def start(command: Sequence[str], log: Path) -> "subprocess.Popen[bytes] | Forke
     """Start a process in the folder of the project, with both its outputs at the end of a file."""
     global _nursery  # noqa: PLW0603  (one for all tests of this process)
     with log.open("ab") as said:
-        if list(command[:2]) == [sys.executable, "-m"]:
+        if list(command[:2]) == [sys.executable, "-m"] and _network() == HOME:
             _nursery = _nursery or Nursery()
-            if _nursery.network == _network():
-                return _nursery.start(command[2], command[3:], said.fileno())
+            return _nursery.start(command[2], command[3:], said.fileno())
         return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
-
-
-def _network() -> str:
-    """The network namespace of this thread: what is forked elsewhere would not be in it."""
-    return os.readlink("/proc/thread-self/ns/net")
 
 
 def serve(line: socket.socket) -> list[str]:
