@@ -37,7 +37,7 @@ def interconnect(directory: Path, authority: trustme.CA) -> dict[str, Any]:
 async def two_edges(scene: Scene, other: Edge, redis: Redis, authority: trustme.CA) -> dict[str, int]:
     """Edges `one` (the scene's) and `two`, and the ports of their interconnects."""
     scene.plain("a", "b", module="node_http")
-    changes = web(scene, protocol="opaque", hold="8s")
+    changes = web(scene, protocol="opaque", hold="60s")
     ways = {edge: interconnect(edge.directory, authority) for edge in (scene.edge, other)}
     door = changes["listeners"][0] | {"listen": f"127.0.0.1:{other.port}"}
     await beside(scene, other,

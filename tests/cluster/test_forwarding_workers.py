@@ -32,11 +32,11 @@ async def two_workers(scene: Scene) -> None:
     """An edge of two workers; requests go to `a` and `b`, WebSockets below /talk to `w`."""
     web_nodes = scene.plain("a", "b", module="node_http")
     [talker] = scene.plain("w")
-    changes = web(scene, protocol="opaque", hold="8s")
+    changes = web(scene, protocol="opaque", hold="60s")
     changes["pools"] = {name: {"nodes": [
         {"name": node.name, "url": f"http://127.0.0.1:{node.port}"} for node in nodes]}
         for name, nodes in (("tutors", web_nodes), ("talkers", [talker]))}
-    changes["agents"]["talker"] = {"pool": "talkers", "migration": {"hold": "8s"}}
+    changes["agents"]["talker"] = {"pool": "talkers", "migration": {"hold": "60s"}}
     changes["routes"].append({"match": {"path": "/talk"}, "agent": "talker", "protocol": "opaque",
                               "policy": "default", "session": HEADER})
     changes["edge"] = {"workers": 2}

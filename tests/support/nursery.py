@@ -142,6 +142,7 @@ def main() -> None:
     gc.freeze()
     module, *arguments = serve(socket.socket(fileno=int(sys.argv[1])))
     sys.argv[1:] = arguments
+    sys.modules.pop(module, None)  # loaded for what it imports; it is run as the program now
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

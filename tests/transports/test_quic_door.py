@@ -224,5 +224,6 @@ async def test_other_addresses(desk: Desk, engine: str, host: str, asked: str) -
         assert (await client.get()).complete
         client.rebind()
         client.ping()
-        assert (await client.get()).complete and porch.tally.moves == 1
+        assert (await client.get()).complete
+        await wait_until(lambda: porch.tally.moves == 1, "it has moved")
         assert {talk.request.client for talk in desk.talks} == {"::1" if ":" in asked else "127.0.0.1"}

@@ -178,7 +178,7 @@ async def test_the_edge_says_goodbye_behind_its_messages(client: H3Client, desk:
     link.write(build(Opcode.TEXT, b"last words", None))
     link.close(1012, "retry_after=2")
     answer = client.answers[session]
-    await client.until(lambda: answer.complete, "the end of the session")
+    await client.until(lambda: answer.complete and said(client), "the end of the session, and of a stream of its own")
     assert Capsules().feed(answer.body) == (1012, "retry_after=2") and said(client) == [b"last words"]
     client.send(session, b"", end=True)
     await wait_until(link.transport.is_closing, "the end")
