@@ -34,11 +34,7 @@ async def ask(http: aiohttp.ClientSession, edge: Edge, key: str) -> tuple[int, A
         return answer.status, json.loads(await answer.read())
 
 
-@pytest.mark.parametrize("reached", [
-    pytest.param(True, id="interconnect"),
-    pytest.param(False, id="alone", marks=pytest.mark.xfail(
-        strict=False, reason="a fault: without a way between the edges one key makes several sessions now and then")),
-])  # fmt: skip
+@pytest.mark.parametrize("reached", [True, False], ids=["interconnect", "alone"])
 async def test_first_requests_of_one_key_at_two_edges_make_one_session(
     scene: Scene, other: Edge, redis: Redis, reached: bool,
 ) -> None:

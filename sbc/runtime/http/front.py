@@ -56,12 +56,10 @@ class RequestFront:
                  singles: set[Single]) -> None:  # fmt: skip
         """onward: where the sessions are that are not here; None: there is no other place. singles: the requests that
         belong to no session, while they are under way."""
-        self._host = host
-        self.onward = onward
+        self._host, self.onward = host, onward
         self._ways = Ways(host.rules)
-        self.registry = registry
+        self.registry, self.singles = registry, singles
         self._founder = Founder(host, registry, singles, self._again)
-        self.singles = singles
 
     def request(self, stream: ClientStream, request: Request, octets: int) -> Exchange:
         """A client's request; whatever becomes of it, the stream is answered."""
@@ -262,6 +260,8 @@ class RequestFront:
             session.good_until = max(session.good_until, asked.good_until)
         session.take(asked.exchange)
         if session.newcomers is not None:
+            if not asked.keys and asked.exchange.key is not None:  # its session was found before its keys were sought
+                asked.keys = [Key(ROUTE, asked.exchange.key[1])]
             session.newcomers.append(partial(self._again, asked))
 
     def _opened(self, asked: Asked, value: str) -> str:
