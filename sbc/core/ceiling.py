@@ -3,6 +3,9 @@
 Nothing is done for a message. Whoever watches looks at the counts of both directions now and then: a client message
 that no node message has followed is a wait, and its end is seen at the look after it. So a wait is known to within one
 look, either way alike; a ceiling counts as broken once the wait has been seen for all of it.
+
+A look that finds messages of both sides does not know who spoke last. If a wait was under way, that may be its end and
+the next one's beginning: of that next one nothing is said until the node speaks again, which shows that it was one.
 """
 
 from enum import Enum
@@ -29,7 +32,7 @@ class Waited(Enum):
 class Wait:
     """One session's. Times are of any one clock, in seconds."""
 
-    __slots__ = ("_broken", "_looked", "_received", "_said", "_since", "length")
+    __slots__ = ("_broken", "_doubtful", "_looked", "_received", "_said", "_since", "length")
 
     def __init__(self, received: int, said: int, now: float) -> None:
         self._received = received
@@ -37,6 +40,8 @@ class Wait:
         self._looked = now
         self._since: float | None = None
         self._broken = False
+        self._doubtful = False
+        """Whether it may be that nobody waits."""
         self.length: float | None = None
         """How long the wait was that was seen to end at the last look."""
 
@@ -49,25 +54,31 @@ class Wait:
         if asked and self._broken:  # what was asked before was refused, or is counted: this is another wait
             since, self._broken = None, False
         if answered:
-            self._since = None
-            if since is None and not asked:
-                return Waited.NOTHING  # it speaks on
-            self.length = now - since if since is not None else (now - before) / 2
-            broken, self._broken = self._broken, False
-            return Waited.NOTHING if broken else Waited.KEPT
-        if since is None:
-            if asked:
-                self._since = now
+            return self._end(since, before, ceiling, now, asked=asked)
+        if asked and (since is None or self._doubtful):
+            self._since, self._doubtful = now, False
             return Waited.NOTHING
-        if now - since >= ceiling and not self._broken:
+        if since is not None and now - since >= ceiling and not self._broken and not self._doubtful:
             self._broken = True
             return Waited.BROKEN
         return Waited.NOTHING
 
+    def _end(self, since: float | None, before: float, ceiling: float, now: float, *, asked: bool) -> Waited:
+        """The node has spoken. before: when it was looked at last."""
+        told, doubtful = self._broken, self._doubtful
+        self._doubtful = asked and since is not None
+        self._since, self._broken = now if self._doubtful else None, False
+        if since is None and not asked:
+            return Waited.NOTHING  # it speaks on
+        self.length = now - since if since is not None else (now - before) / 2
+        if told:
+            return Waited.NOTHING
+        return Waited.BROKEN if doubtful and self.length >= ceiling else Waited.KEPT
+
     def pause(self, received: int, said: int, now: float) -> None:
         """Nobody can answer at the moment, which is not the node's fault."""
         self._received, self._said, self._looked = received, said, now
-        self._since, self._broken = None, False
+        self._since, self._broken, self._doubtful = None, False, False
 
 
 class Punctuality:

@@ -119,4 +119,5 @@ class Watchman:
 
 
 def _wait(session: Session, clock: float) -> Wait:
-    return Wait(session.dialog.inbound.count, session.dialog.outbound.count, clock)
+    received, said = session.dialog.inbound.count, session.dialog.outbound.count
+    return Wait(received if said else 0, said, clock)  # what a new session has asked already is waited for

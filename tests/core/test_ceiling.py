@@ -22,6 +22,14 @@ Look = tuple[float, int, int, Waited, float | None]
                   (9.0, 3, 0, N, None), (9.2, 3, 1, K, 0.2)], id="each request that was refused is a wait of its own"),
     pytest.param([(0.1, 1, 0, N, None), (1.1, 1, 0, B, None), (9.0, 2, 1, K, 3.95)],
                  id="refused, then answered between two looks"),
+    pytest.param([(0.1, 1, 0, N, None), (1.1, 1, 0, B, None), (1.5, 2, 1, K, 0.2), (9.0, 2, 1, N, None)],
+                 id="told, then both: the answer to which of them is not known"),
+    pytest.param([(0.1, 1, 0, N, None), (0.6, 2, 1, K, 0.5), (9.0, 2, 1, N, None), (9.1, 2, 2, B, 8.5),
+                  (9.2, 2, 3, N, None)], id="asked again at once, as the late answer shows"),
+    pytest.param([(0.1, 1, 0, N, None), (0.6, 2, 1, K, 0.5), (1.0, 3, 2, K, 0.4), (1.2, 3, 3, K, 0.2)],
+                 id="each answer is followed by a question at once"),
+    pytest.param([(0.1, 1, 0, N, None), (0.6, 2, 1, K, 0.5), (9.0, 3, 1, N, None), (10.0, 3, 1, B, None)],
+                 id="nobody waited until the next question"),
 ])  # fmt: skip
 def test_what_looks_find(script: list[Look]) -> None:
     wait = Wait(0, 0, 0.0)

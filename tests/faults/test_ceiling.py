@@ -25,7 +25,7 @@ async def converse(client: Talker, turns: int) -> None:
 
 
 async def test_a_slow_node_loses_new_sessions_and_then_its_old_ones(scene: Scene) -> None:
-    scene.trunk("slow", thinks=0.3)
+    scene.trunk("slow", thinks=1.0)
     await scene.open(CEILING)
     early = await scene.talking(6)
     assert {client.node for client in early} == {"slow"}
