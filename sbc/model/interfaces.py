@@ -188,10 +188,11 @@ class SharedStore(Store, Protocol):
         """The name of the other edge that has a session now; None: nobody has it who is known to live. Raises
         StoreError."""
 
-    async def claim(self, session: SessionId) -> tuple[Stored, Journals] | None:
+    async def claim(self, session: SessionId, *, living: bool = True) -> tuple[Stored, Journals] | None:
         """Take a session over that no living edge has, or whose edge lets go of it. None: there is none of this name.
 
-        Raises StoreError: another edge has it, or nobody knows at the moment.
+        living: whether a living edge is asked to let go of it; else Conflict says that there is one. Raises StoreError:
+        another edge keeps it, or nobody knows at the moment.
         """
 
     async def find(self, agent: AgentName, principal: PrincipalId, key: tuple[str, str]) -> SessionId | None:

@@ -95,7 +95,12 @@ class Afar:
             for session in dict.fromkeys(sessions):
                 if waiter.gone or (follow and await self._followed(waiter, session, absent)):
                     return
-                if await self._went_on(waiter, session):
+                try:
+                    went_on = await self._went_on(waiter, session, living=not (follow and waiter.follows))
+                except Conflict:  # it was begun at another edge since that was looked for
+                    went_on = (await self._followed(waiter, session, absent)
+                               or await self._went_on(waiter, session, living=True))
+                if went_on:
                     return
             if not waiter.gone:
                 absent()
@@ -117,8 +122,8 @@ class Afar:
         """The edge that has the session cannot be reached from here."""
         self._host.house.spawn("claim", self._seek(waiter, [session], absent, follow=False))
 
-    async def _went_on(self, waiter: Waiter, session: SessionId) -> bool:
-        """Whether the session is there, and the client back in it. Raises StoreError, Refusal."""
+    async def _went_on(self, waiter: Waiter, session: SessionId, *, living: bool) -> bool:
+        """Whether the session is there, and the client back in it. Raises StoreError, Refusal; living: see claim."""
         while session in self._claiming:  # another request of the same client was first
             await asyncio.shield(self._claiming[session])
         if session in self._host.sessions:
@@ -126,7 +131,7 @@ class Afar:
             return True
         self._claiming[session] = self._host.house.loop.create_future()
         try:
-            claimed = await self._store.claim(session)
+            claimed = await self._store.claim(session, living=living)
         finally:
             self._claiming.pop(session).set_result(None)
         if claimed is None:

@@ -251,9 +251,9 @@ class RedisStore(FellowStore):
         """See SharedStore."""
         return await self.claims.holder(session)
 
-    async def claim(self, session: SessionId) -> tuple[Stored, Journals] | None:
+    async def claim(self, session: SessionId, *, living: bool = True) -> tuple[Stored, Journals] | None:
         """See SharedStore."""
-        if (claimed := await self.claims.claim(session)) is not None:
+        if (claimed := await self.claims.claim(session, living=living)) is not None:
             self._ours.has(session, self._loop.time())
         return claimed
 

@@ -57,10 +57,12 @@ class Claims:
         self._watched: dict[str, asyncio.Future[None]] = {}
         """Tenures whose end claims wait for: done when it is over, or nobody knows."""
 
-    async def claim(self, session: SessionId) -> Claimed | None:
-        """Take a session over; None: there is none. Raises StoreError."""
+    async def claim(self, session: SessionId, *, living: bool) -> Claimed | None:
+        """See SharedStore."""
         try:
-            claimed = await self._claim(session)
+            claimed = await self._claim(session, living)
+        except Conflict:
+            raise
         except StoreError:
             self.outcomes["refused"] += 1
             raise
@@ -73,16 +75,19 @@ class Claims:
         edge = peeked.edge
         if not edge or edge == self._store.lease.me or edge in self._over:
             return None
-        looked: Looked = await self._store.asked(partial(Look, edge, peeked.store))
-        alive = looked.tenure == edge and looked.connected  # whether another one is dead is for a claim to find out
-        return edge.rpartition("/")[0] if alive else None
+        return edge.rpartition("/")[0] if await self._lives(edge, peeked.store) else None
+
+    async def _lives(self, tenure: str, store: str) -> bool:
+        """Whether it does for sure; whether it is dead is for a claim to find out."""
+        looked: Looked = await self._store.asked(partial(Look, tenure, store))
+        return looked.tenure == tenure and looked.connected
 
     def said_absent(self, session: SessionId) -> str:
         """The store that said so when the session was claimed; empty if it was not. To be begun it has to be that one:
         another one may have forgotten it, and its owner lives."""
         return self._absent.pop(session, "")
 
-    async def _claim(self, session: SessionId) -> Claimed | None:
+    async def _claim(self, session: SessionId, living: bool) -> Claimed | None:
         give_up, called, rest, lease = self._loop.time() + PATIENCE, "", REST, self._store.lease
         while True:
             peeked: Peeked = await self._store.asked(partial(Peek, session))
@@ -99,6 +104,8 @@ class Claims:
                 return None
             free = edge in ("", lease.me) or edge in self._over
             if not free:
+                if not living and await self._lives(edge, store):
+                    raise Conflict(f"{self._name}: edge {edge.rpartition('/')[0]} has session {session}, and lives")
                 if self._loop.time() >= give_up:
                     raise StoreError(f"{self._name}: edge {edge.rpartition('/')[0]} has session {session}")
                 if called != edge:
