@@ -17,7 +17,7 @@ AFTER = 15
 
 
 async def roam(scene: Scene, network: Roaming, *arguments: str) -> None:
-    """A client that leaves its network in the middle, and hears everything."""
+    """A client that leaves its network in the middle, soon comes back to it, and hears everything."""
     heard: Path = scene.directory / "heard"
     log = scene.directory / "roamer.log"
     client = network.start("tests.support.roamer", "--url", f"https://{EDGE}:{scene.edge.port}/", "--ca",
@@ -27,9 +27,10 @@ async def roam(scene: Scene, network: Roaming, *arguments: str) -> None:
         assert client.poll() in (None, 0), log.read_text()
         return heard.read_text().splitlines() if heard.exists() else []
     await wait_until(lambda: len(lines()) > AFTER, "some messages")
-    await network.go_away()
-    before = len(lines())
-    await wait_until(lambda: len(lines()) > before + 10, "it goes on")
+    for change in (network.go_away, network.go_home):
+        await change()
+        before = len(lines())
+        await wait_until(lambda before=before: len(lines()) > before + 10, "it goes on")
     await wait_until(lambda: client.poll() is not None, "the end")
     assert client.returncode == 0, log.read_text()
     assert lines()[-1] == "whole"

@@ -63,6 +63,10 @@ class Roaming:
         """The client has another address from here on, and the one it had is gone."""
         await asyncio.to_thread(self._readdress, HOME, AWAY)
 
+    async def go_home(self) -> None:
+        """It is back where it was first."""
+        await asyncio.to_thread(self._readdress, AWAY, HOME)
+
     def _readdress(self, old: str, new: str) -> None:
         with NetNS(self._client) as client:
             air = _index(client, "air")

@@ -6,6 +6,8 @@ The core credits what it hands out at once: how much a stream may hold that nobo
 - The end of a stream that was alone in its frame is never sent again if data before it is not confirmed yet. So an end
   is never alone: a frame that means nothing goes with it; on a stream without frames it waits for the confirmation.
 - A stream may be forgotten too early: qh3_losses.py.
+
+To an address that a client has left, and comes back to, it does not go again by itself: qh3_paths.py.
 """
 
 import logging
@@ -18,6 +20,7 @@ from sbc.wire.http3.frames import Fault, H3Error
 from sbc.wire.http3.layer import HttpLayer
 from sbc.wire.http3.qh3_connection import Connection
 from sbc.wire.http3.qh3_losses import Losses
+from sbc.wire.http3.qh3_paths import Paths
 from sbc.wire.http3.request_stream import Request
 
 _INTERNAL_ERROR: Final = 0x1
@@ -44,8 +47,8 @@ class RustEngine(HttpLayer):
         super().__init__(owner, terms)
         self._connection = Connection(self, terms, credentials, beginning)
         self._core: Any = None
-        self._source: Address | None = None
-        """Where the client is."""
+        self._paths: Paths
+        """From the first datagram on."""
         self._name = ""
         self._ends: set[int] = set()
         """Streams without frames that end once all they have sent is confirmed."""
@@ -62,11 +65,12 @@ class RustEngine(HttpLayer):
         connection = self._connection
         try:
             if connection.shaken:
-                self._core.receive_datagram(datagram, source, now, len(datagram))
+                self._core.receive_datagram(datagram, self._paths.named(source, now), now, len(datagram))
                 if not self._losses.deaf:
                     connection.drain()
             else:
-                self._source = source
+                if self._core is None:
+                    self._paths = Paths(source)
                 connection.receive_datagram(datagram, source, now)
                 self._core = connection.core
         except BaseException as fault:
@@ -122,7 +126,7 @@ class RustEngine(HttpLayer):
                 break
             if transmit is None:
                 break
-            datagrams.append((transmit[0], transmit[1]))
+            datagrams.append((transmit[0], self._paths.real(transmit[1])))
             if self._waiting:
                 self._waiting = max(0, self._waiting - len(transmit[0]))
         return datagrams
@@ -217,10 +221,8 @@ class RustEngine(HttpLayer):
                 self._end(H2Error.NO_ERROR, "silence")
 
     def _look_where(self) -> None:
-        where = self._core.active_path[2]
-        if where != self._source:
-            self._source = where
-            self._owner.moved(where)
+        if self._paths.moved(self._core.active_path[2]):
+            self._owner.moved(self._paths.where)
 
     # Orders.
 

@@ -338,6 +338,23 @@ def test_a_client_that_changes_its_address(pair: Pair) -> None:
     assert pair.answer(stream)[2]
 
 
+def test_a_client_that_comes_back_to_its_former_address(pair: Pair) -> None:
+    home, away = pair.source, ("198.51.100.9", 999)
+    stream = pair.ask(end=False)
+    for number, pair.source in enumerate((away, home, away)):
+        pair.advance(0.5)
+        pair.h3.send_data(stream, b"%d" % number, end_stream=False)
+        pair.exchange()
+        assert pair.notes.moves[-1] == pair.source, "it is followed"
+        if number:
+            pair.engine.send(stream, b"%d" % number)
+        else:
+            pair.engine.respond(stream, OK, end=False)
+        pair.exchange()
+    assert pair.notes.bodies[stream] == b"012" and pair.answer(stream)[1] == b"12"
+    assert pair.notes.moves == [away, home, away]
+
+
 def test_a_client_behind_a_nat_that_forgets(pair: Pair) -> None:
     stream = pair.ask()
     pair.source = ("192.0.2.7", 4001)
