@@ -1,8 +1,7 @@
-"""How a connection to a Redis server comes about: on which terms, and where the server is behind Sentinels."""
+"""How a connection to a Redis server comes about, and on which terms."""
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +11,6 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 
 from sbc.config.store_url import RedisAt
-from sbc.model.errors import StoreError
 
 FAULTS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """What a connection raises if it does not work: it is to be closed then."""
@@ -65,25 +63,3 @@ async def listening(terms: Terms, where: tuple[str, int], channels: Sequence[str
         for _ in channels:
             await connection.read_response()
     return connection
-
-
-async def master(terms: Terms) -> tuple[str, int]:
-    """Where the Sentinels say that the server is. Raises StoreError if none of them knows."""
-    why: Exception | None = None
-    for host, port in terms.at.hosts:
-        kind = SSLConnection if terms.at.tls else Connection
-        sentinel = kind(host=host, port=port, retry=NEVER, socket_timeout=None, protocol=2, client_name="sbc",
-                        password=terms.sentinel_password, socket_connect_timeout=terms.patience, **terms.tls())
-        try:
-            async with asyncio.timeout(terms.patience):
-                await sentinel.connect()  # type: ignore[no-untyped-call]
-                await sentinel.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", terms.at.service)
-                found = await sentinel.read_response()
-            if isinstance(found, list):
-                return str(found[0], "utf-8"), int(found[1])
-        except FAULTS as error:
-            why = error
-        finally:
-            with suppress(*FAULTS):
-                await sentinel.disconnect(nowait=True)
-    raise StoreError(f"no Sentinel knows where {terms.at.service} is" + (f": {why}" if why else ""))

@@ -20,8 +20,9 @@ from redis.asyncio.connection import Connection
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from sbc.config.store_url import Kind
-from sbc.stores.redis_dial import FAULTS, NEVER, Terms, connected, listening, master
+from sbc.stores.redis_dial import FAULTS, NEVER, Terms, connected, listening
 from sbc.stores.redis_rows import Words, written
+from sbc.stores.redis_sentinels import Sentinels
 from sbc.stores.redis_words import SCRIPT, STORES
 
 AT_A_TIME: Final = 64
@@ -52,7 +53,7 @@ class Link(Protocol):
         """Answers in order; what only one command is to blame for is a ResponseError in its place."""
 
     async def identify(self) -> Identity:
-        """Which servers these are, now."""
+        """Which servers these are, now. Raises StoreError too: nobody knows whether they are still the right ones."""
 
     async def listeners(self, channel: str) -> int:
         """How many listen to a channel at the server that has the leases."""
@@ -67,10 +68,13 @@ class Link(Protocol):
 class OneServer:
     """Implements Link: all over one connection."""
 
-    def __init__(self, terms: Terms, where: tuple[str, int], connection: Connection) -> None:
+    def __init__(self, terms: Terms, where: tuple[str, int], connection: Connection,
+                 sentinels: Sentinels | None) -> None:  # fmt: skip
+        """sentinels: which chose it among several."""
         self._terms = terms
         self._where = where
         self._connection = connection
+        self._sentinels = sentinels
 
     async def run(self, commands: Sequence[Words]) -> list[Any]:
         connection, loop = self._connection, asyncio.get_running_loop()
@@ -89,6 +93,8 @@ class OneServer:
         return answers
 
     async def identify(self) -> Identity:
+        if self._sentinels is not None and await self._sentinels.master() != self._where:
+            raise ConnectionError("the Sentinels have chosen another server")
         [server] = await self.run([("INFO", "server")])
         [replication] = await self.run([("INFO", "replication")])
         fields = _fields(server) | _fields(replication)
@@ -106,6 +112,8 @@ class OneServer:
     async def close(self) -> None:
         with suppress(*FAULTS):
             await self._connection.disconnect(nowait=True)
+        if self._sentinels is not None:
+            await self._sentinels.close()
 
 
 class Cluster:
@@ -163,9 +171,15 @@ async def connect(terms: Terms, former: int | None = None) -> tuple[Link, int | 
     """
     if terms.at.kind is Kind.CLUSTER:
         return await _cluster(terms), None
-    where = await master(terms) if terms.at.kind is Kind.SENTINEL else terms.at.hosts[0]
-    connection = await connected(terms, where)
-    link = OneServer(terms, where, connection)
+    sentinels = Sentinels(terms) if terms.at.kind is Kind.SENTINEL else None
+    try:
+        where = await sentinels.master() if sentinels is not None else terms.at.hosts[0]
+        connection = await connected(terms, where)
+    except BaseException:
+        if sentinels is not None:
+            await sentinels.close()
+        raise
+    link = OneServer(terms, where, connection, sentinels)
     number, *_ = await link.run([
         ("CLIENT", "ID"), ("SCRIPT", "LOAD", SCRIPT), *([("CLIENT", "KILL", "ID", former)] if former else []),
     ])

@@ -1,6 +1,7 @@
 """The ways to a Redis store: with TLS and a password, found by Sentinels, spread over a cluster."""
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -17,7 +18,7 @@ from sbc.runtime.tasks import Tasks
 from sbc.stores.factory import BOUNDS
 from sbc.stores.redis import RedisStore
 from sbc.stores.redis_dial import Terms
-from sbc.stores.redis_link import connect
+from sbc.stores.redis_link import OneServer, connect
 from tests.cluster.redis_edges import LEASE, Edge
 from tests.stores.asking import answers, creating, dialog, rebinding, until
 from tests.stores.asking import binding as bound
@@ -139,6 +140,29 @@ async def test_a_failover_that_loses_writes_leaves_every_session_one_owner(
     assert await rebinding(one.store, bound("t", 6), 5) is None
     for edge in (one, two):
         await edge.store.close()
+
+
+@needs_sentinel
+async def test_a_server_that_another_one_stands_in_for_renews_no_lease(
+    watched: tuple[Redis, Redis, Redis], tasks: Tasks,
+) -> None:
+    first, second, sentinel = watched
+    await until(lambda: b"slave0" in first.say("INFO", "replication") and b"num-slaves\r\n$1\r\n1"
+                in sentinel.say("SENTINEL", "MASTER", "main"))
+    one = Edge("one", f"redis+sentinel://127.0.0.1:{sentinel.port}/main", tasks, patience=10.0)
+    await one.store.open()
+    first.signal(signal.SIGSTOP)
+    await until(lambda: b"role:master" in second.say("INFO", "replication"))
+    first.signal(signal.SIGCONT)
+    beats: list[bytes] = []
+
+    def elsewhere() -> bool:
+        link = one.store._redis.link if one.store._redis is not None else None
+        beats.append(first.say("INFO", "replication"))
+        return isinstance(link, OneServer) and link._where[1] == second.port
+    await until(elsewhere)
+    assert all(b"role:master" in said for said in beats), "it was not told of it by the Sentinel meanwhile"
+    await one.store.close()
 
 
 @pytest.fixture
